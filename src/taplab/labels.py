@@ -1,0 +1,120 @@
+"""From small score maps to labels at full size, without the full-size score map.
+
+Bilinear upsampling mixes four neighbouring score vectors. If the four have the same best class, so has every
+mixture of them: the labels of the whole cell are known. Only cells on label borders are interpolated, and there
+only the classes that can win: those whose best corner reaches the best of the others' worst corners.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numba import njit
+from numpy.typing import NDArray
+from torch import Tensor
+
+from taplab.types import Labels
+
+
+def labels_from_scores(scores: Tensor, size: tuple[int, int]) -> Labels:
+    """The argmax of ``scores`` ``[C, h, w]`` upsampled bilinearly (half-pixel centres) to ``size``: uint8 ``[H, W]``."""
+    if tuple(scores.shape[-2:]) == size:
+        same: Labels = scores.argmax(0).to(torch.uint8).cpu().numpy()
+        return same
+    # Below this the shortcut has nothing to skip; on a GPU the plain way is the fast one.
+    if scores.device.type != "cpu" or size[0] < scores.shape[-2] or size[1] < scores.shape[-1]:
+        return _plain(scores, size)
+    out = np.empty(size, np.uint8)
+    _fill(scores.float().contiguous().numpy(), _taps(size[0], scores.shape[-2]), _taps(size[1], scores.shape[-1]), out)
+    return out
+
+
+def _plain(scores: Tensor, size: tuple[int, int]) -> Labels:
+    upsampled = F.interpolate(scores[None].float(), size, mode="bilinear", align_corners=False)[0]
+    labels: Labels = upsampled.argmax(0).to(torch.uint8).cpu().numpy()
+    return labels
+
+
+def _taps(pixels: int, cells: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """First pixel of each interval between neighbouring cell centres, ``[cells + 1]``, and each pixel's place in it."""
+    position = (np.arange(pixels, dtype=np.float32) + np.float32(0.5)) * np.float32(cells / pixels) - np.float32(0.5)
+    position = np.clip(position, 0, cells - 1)
+    cell = np.minimum(position.astype(np.int32), max(cells - 2, 0))
+    starts = np.searchsorted(cell, np.arange(cells + 1)).astype(np.int32)
+    return starts, (position - cell).astype(np.float32)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _fill(
+    scores: NDArray[np.float32],
+    vertical: tuple[NDArray[np.int32], NDArray[np.float32]],
+    horizontal: tuple[NDArray[np.int32], NDArray[np.float32]],
+    out: Labels,
+) -> None:  # pragma: no cover - compiled
+    classes, rows, cols = scores.shape
+    ys, wy = vertical
+    xs, wx = horizontal
+    upper, lower = np.empty(cols, np.uint8), np.empty(cols, np.uint8)
+    best = np.empty(cols, np.float32)
+    can_win = np.empty(classes, np.int32)
+    _argmax_row(scores, 0, best, lower)
+    for i in range(max(rows - 1, 1)):
+        upper, lower = lower, upper
+        below, span = min(i + 1, rows - 1), range(ys[i], ys[i + 1])
+        _argmax_row(scores, below, best, lower)
+        for j in range(max(cols - 1, 1)):
+            right, left_pixel, end = min(j + 1, cols - 1), xs[j], xs[j + 1]
+            label = upper[j]
+            if label == upper[right] and label == lower[j] and label == lower[right]:
+                for y in span:
+                    out[y, left_pixel:end] = label
+                continue
+            n = _candidates(scores, i, below, j, right, can_win)
+            for y in span:
+                for x in range(left_pixel, end):
+                    out[y, x] = _winner(scores, i, below, j, right, wy[y], wx[x], can_win[:n])
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _argmax_row(
+    scores: NDArray[np.float32], row: int, best: NDArray[np.float32], label: NDArray[np.uint8]
+) -> None:  # pragma: no cover - compiled
+    best[:] = scores[0, row]
+    label[:] = 0
+    for c in range(1, scores.shape[0]):
+        values = scores[c, row]
+        for j in range(len(label)):
+            if values[j] > best[j]:
+                best[j] = values[j]
+                label[j] = c
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _candidates(
+    scores: NDArray[np.float32], i: int, below: int, j: int, right: int, can_win: NDArray[np.int32]
+) -> int:  # pragma: no cover - compiled
+    """Classes that can win somewhere in the cell. Returns how many."""
+    floor = np.float32(-np.inf)  # some class has at least this everywhere in the cell
+    for c in range(scores.shape[0]):
+        a, b, d, e = scores[c, i, j], scores[c, i, right], scores[c, below, j], scores[c, below, right]
+        floor = max(floor, min(min(a, b), min(d, e)))
+    n = 0
+    for c in range(scores.shape[0]):
+        a, b, d, e = scores[c, i, j], scores[c, i, right], scores[c, below, j], scores[c, below, right]
+        if max(max(a, b), max(d, e)) >= floor:
+            can_win[n] = c
+            n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _winner(
+    scores: NDArray[np.float32], i: int, below: int, j: int, right: int, wy: float, wx: float, classes: NDArray[np.int32]
+) -> int:  # pragma: no cover - compiled
+    best, label = np.float32(-np.inf), 0
+    for c in classes:
+        top = scores[c, i, j] * (1 - wx) + scores[c, i, right] * wx
+        bottom = scores[c, below, j] * (1 - wx) + scores[c, below, right] * wx
+        value = top * (1 - wy) + bottom * wy
+        if value > best:
+            best, label = value, c
+    return label

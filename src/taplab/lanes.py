@@ -1,0 +1,101 @@
+"""Cutting a stream into lanes, runs of frames that begin with a key frame, and running many of them in lockstep."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from taplab.policies.base import Answer, Ask, Policy, Steps
+from taplab.types import CodedFrame
+
+
+@dataclass(eq=False)
+class Lane:
+    """Frames in coded order, the first of them a key frame.
+
+    B-frames shown before a key frame but coded after it need both neighbours. They stay with the lane before, which
+    therefore ends with the next lane's key frame (``borrowed``) and those B-frames.
+    """
+
+    frames: list[CodedFrame] = field(default_factory=list)
+    borrowed: CodedFrame | None = None
+
+
+def mark_keys(frames: Iterable[CodedFrame], interval: int) -> Iterator[CodedFrame]:
+    """Sets ``starts_lane`` on I-frames and on the first reference frame ``interval`` or more frames after a key."""
+    since = interval
+    for frame in frames:
+        due = since >= interval and (frame.is_reference or interval == 1)
+        frame.starts_lane = frame.kind == "I" or due
+        since = 1 if frame.starts_lane else since + 1
+        yield frame
+
+
+def cut_lanes(frames: Iterable[CodedFrame], interval: int) -> Iterator[Lane]:
+    """The lanes of a stream, each of about ``interval`` frames."""
+    before, lane = Lane(), Lane()
+    for frame in mark_keys(frames, interval):
+        if frame.starts_lane:
+            if before.frames:
+                yield before
+            before, lane = lane, Lane([frame])
+        elif before.frames and frame.display < lane.frames[0].display:
+            if before.borrowed is None:
+                before.borrowed = lane.frames[0]
+                before.borrowed.shared = True
+                before.frames.append(before.borrowed)
+            before.frames.append(frame)
+        else:
+            lane.frames.append(frame)
+    for rest in (before, lane):
+        if rest.frames:
+            yield rest
+
+
+def run_in_lockstep(
+    lanes: Sequence[Lane], policy: Policy, network: Callable[[list[Ask]], list[Tensor]]
+) -> Iterator[Answer]:
+    """Runs the policy on all lanes; each round collects one request of every lane and answers them together."""
+    running: list[tuple[Lane, Steps]] = [(lane, policy.run(lane.frames)) for lane in lanes]
+    replies: list[Tensor | None] = [None] * len(running)
+    while running:
+        asking: list[tuple[Lane, Steps]] = []
+        asks: list[Ask] = []
+        for (lane, steps), reply in zip(running, replies, strict=True):
+            for step in _until_next_ask(steps, reply):
+                if isinstance(step, Ask):
+                    asking.append((lane, steps))
+                    asks.append(step)
+                elif step.frame is not lane.borrowed:
+                    yield step
+        running = asking
+        replies = list(network(asks)) if asks else []
+
+
+def _until_next_ask(steps: Steps, reply: Tensor | None) -> Iterator[Ask | Answer]:
+    """Sends the reply and yields what follows, up to and including the next request."""
+    try:
+        step = next(steps) if reply is None else steps.send(reply)
+        yield step
+        while not isinstance(step, Ask):
+            step = next(steps)
+            yield step
+    except StopIteration:
+        return
+
+
+def run_endless(
+    frames: Iterable[CodedFrame], policy: Policy, network: Callable[[list[Ask]], list[Tensor]]
+) -> Iterator[Answer]:
+    """One lane that never ends: every frame is answered as soon as it comes, as a live stream needs it."""
+    steps, reply = policy.run(mark_keys(frames, policy.interval)), None
+    while True:
+        ask = None
+        for step in _until_next_ask(steps, reply):
+            if isinstance(step, Ask):
+                ask = step
+            else:
+                yield step
+        if ask is None:
+            return
+        reply = network([ask])[0]

@@ -1,0 +1,1 @@
+"""Networks: bundled ones by name, and adapters for the user's own."""

@@ -1,0 +1,59 @@
+"""From what a user writes after ``--model`` to a model."""
+
+import importlib
+import sys
+from pathlib import Path
+
+from taplab.errors import ModelError
+from taplab.models.base import Model
+
+WEIGHTS = Path(__file__).parent / "weights"
+DEFAULT = "bl2-camvid"
+
+
+def bundled() -> list[str]:
+    """Names of the models whose weights ship with taplab."""
+    return sorted(f.stem for f in WEIGHTS.glob("*.safetensors"))
+
+
+def load_model(name: str | Path = DEFAULT, *, device: str = "cpu") -> Model:
+    """A bundled model, a ``.safetensors`` file or folder, ``onnx:FILE``, ``python:module:callable``.
+
+    The callable takes ``device`` and returns a ``Model``. Raises ModelError if there is no such model,
+    DeviceError if the device is missing.
+    """
+    text = str(name)
+    if text in bundled():
+        from taplab.models.pretrained import load_pretrained
+
+        return load_pretrained(WEIGHTS / f"{text}.safetensors", device=device)
+    if text.startswith("onnx:") or text.endswith(".onnx"):
+        from taplab.models.onnx import OnnxModel
+
+        return OnnxModel(text.removeprefix("onnx:"), device=device)
+    if text.startswith("python:"):
+        return _from_python(text, device)
+    if text.endswith(".safetensors") or Path(text).is_dir():
+        from taplab.models.pretrained import load_pretrained
+
+        return load_pretrained(text, device=device)
+    known = ", ".join(bundled())
+    raise ModelError(f"{text}: no such model; bundled are {known}; or give a .safetensors file, onnx:FILE, python:MODULE:CALLABLE")
+
+
+def _from_python(text: str, device: str) -> Model:
+    try:
+        _, module, attribute = text.split(":")
+    except ValueError as error:
+        raise ModelError(f"{text}: write python:MODULE:CALLABLE") from error
+    sys.path.insert(0, "")  # a module beside the user's data
+    try:
+        make = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ModelError(f"{text}: {error}") from error
+    finally:
+        sys.path.remove("")
+    model = make(device=device)
+    if not isinstance(model, Model):
+        raise ModelError(f"{text}: returned {type(model).__name__}; return a taplab Model, such as taplab.TorchModel(...)")
+    return model

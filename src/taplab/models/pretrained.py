@@ -1,0 +1,81 @@
+"""Networks of the zoo with trained weights, as one ``.safetensors`` file that says all about itself."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from taplab.errors import ModelError, OutputError
+from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, Precision, TorchModel
+from taplab.models.zoo import ARCHITECTURES, build
+from taplab.types import Palette
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the weights file says: structure, classes, colours, normalisation."""
+
+    architecture: str
+    width: float
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+    takes_crops: bool = True
+
+
+def card_for(architecture: str, width: float, classes: Sequence[str], palette: Palette) -> Card:
+    """A card with the usual normalisation."""
+    return Card(architecture, width, tuple(classes), tuple((r, g, b) for r, g, b in palette))
+
+
+def save_pretrained(net: torch.nn.Module, card: Card, path: Path | str) -> Path:
+    """Writes weights (half precision) and card to ``path``, or to ``path/model.safetensors`` if it is a folder."""
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        path = path / "model.safetensors"
+    # Norm statistics stay in full precision: they are small, and their range is large.
+    weights = {k: v.half() if v.ndim == 4 else v for k, v in net.state_dict().items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file({k: v.contiguous() for k, v in weights.items()}, path, {"taplab": json.dumps(asdict(card))})
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
+
+
+def load_pretrained(path: Path | str, *, device: str = "cpu", precision: Precision = "auto") -> TorchModel:
+    """The model that ``save_pretrained`` wrote: a file, or a folder with ``model.safetensors``. Raises ModelError."""
+    path = Path(path)
+    file = path / "model.safetensors" if path.is_dir() else path
+    if not file.is_file():
+        raise ModelError(f"{file}: no such weights file")
+    try:
+        with safe_open(file, "pt") as opened:
+            about = json.loads((opened.metadata() or {})["taplab"])
+            weights = {key: opened.get_tensor(key).float() for key in opened.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise ModelError(f"{file}: not weights saved by taplab; make them with `taplab train`") from error
+    card = Card(**{k: tuple(v) if isinstance(v, list) else v for k, v in about.items()})
+    if card.architecture not in ARCHITECTURES:
+        raise ModelError(f"{file}: made for {card.architecture!r}; this taplab knows {', '.join(ARCHITECTURES)}")
+    net = build(card.architecture, len(card.classes), card.width)
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ModelError(f"{file}: its weights do not fit {card.architecture}; train them again") from error
+    return TorchModel(
+        net,
+        classes=card.classes,
+        mean=card.mean,
+        std=card.std,
+        palette=[(int(r), int(g), int(b)) for r, g, b in card.palette],
+        name=file.stem if file.stem != "model" else path.name,
+        device=device,
+        precision=precision,
+        takes_crops=card.takes_crops,
+    )

@@ -1,0 +1,93 @@
+"""Any ``torch.nn.Module`` as a model."""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from taplab.errors import DeviceError, ModelError
+from taplab.models.base import Model
+from taplab.output.palettes import palette_for
+from taplab.types import Palette
+
+Precision = Literal["float32", "bfloat16", "auto"]
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class TorchModel(Model):
+    """Wraps ``net``: normalised float ``[N, 3, H, W]`` to scores ``[N, C, h, w]`` (or a tuple or dict that holds them).
+
+    classes: names; score channels beyond them are ignored. mean, std: of RGB in 0..1. precision: "auto" is
+    bfloat16 where the processor computes with it, else float32. Raises DeviceError if the device is not there,
+    ModelError if the network gives fewer channels than classes.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        *,
+        classes: Sequence[str],
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        palette: Palette | None = None,
+        name: str = "torch",
+        device: str = "cpu",
+        precision: Precision = "float32",
+        takes_crops: bool = True,
+    ) -> None:
+        self.name, self.classes, self.takes_crops = name, tuple(classes), takes_crops
+        self.palette = palette or palette_for(len(self.classes))
+        self.device = check_device(device)
+        self.mean, self.std = tuple(mean), tuple(std)
+        self.net = net.eval().to(device, memory_format=torch.channels_last)
+        self.dtype = _dtype(precision, device)
+        self._mean = torch.tensor(self.mean, device=device).view(3, 1, 1) * 255
+        self._std = torch.tensor(self.std, device=device).view(3, 1, 1) * 255
+
+    @torch.inference_mode()
+    def __call__(self, images: NDArray[np.uint8]) -> Tensor:
+        # Channels-last memory is what [N, H, W, 3] already is: the permutation costs nothing.
+        x = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float()
+        x = x.sub_(self._mean).div_(self._std)
+        half = self.dtype != torch.float32
+        with torch.autocast(torch.device(self.device).type, self.dtype) if half else contextlib.nullcontext():
+            scores = _scores_of(self.net(x), self.name)
+        if scores.shape[1] < len(self.classes):
+            raise ModelError(f"{self.name}: gives {scores.shape[1]} score channels for {len(self.classes)} classes")
+        return scores[:, : len(self.classes)].float().contiguous()
+
+
+def _scores_of(output: Any, name: str) -> Tensor:
+    """The scores in what a network returns: a tensor, the first of several, or under its usual names."""
+    if isinstance(output, dict):
+        output = next((output[key] for key in ("out", "logits", "scores") if key in output), None)
+    elif hasattr(output, "logits"):
+        output = output.logits
+    elif isinstance(output, list | tuple):
+        output = output[0]
+    if not isinstance(output, Tensor) or output.ndim != 4:
+        raise ModelError(f"{name}: its output holds no score map [N, C, h, w]; return that, or wrap it in a module")
+    return output
+
+
+def check_device(device: str) -> str:
+    """The device's name. Raises DeviceError if it is unknown or missing: never a silent fallback."""
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise DeviceError(f"{device}: no such device; use cpu or cuda") from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(f"{device}: this torch finds no CUDA device; use --device cpu or install a CUDA build of torch")
+    return device
+
+
+def _dtype(precision: Precision, device: str) -> torch.dtype:
+    if precision == "auto":
+        fast = torch.device(device).type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return torch.bfloat16 if fast else torch.float32
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32

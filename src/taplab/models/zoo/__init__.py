@@ -1,0 +1,14 @@
+"""The paper's networks, by name."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from taplab.models.zoo.bl2 import BL2
+
+ARCHITECTURES: dict[str, Callable[[int, float], nn.Module]] = {"bl2": BL2}
+
+
+def build(architecture: str, classes: int, width: float = 1.0) -> nn.Module:
+    """A network with random weights; ``width`` scales its channels."""
+    return ARCHITECTURES[architecture](classes, width)

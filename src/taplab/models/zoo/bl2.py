@@ -1,0 +1,115 @@
+"""BL2: MobileNet encoder, spatial pyramid, FPN decoder (the paper's Sec. 4.1, second baseline)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# MobileNet v1 body after the stem: (output channels, stride) of each depthwise-separable block.
+_BODY = (
+    ((64, 1), (128, 2), (128, 1)),  # ends at 1/4
+    ((256, 2), (256, 1)),  # ends at 1/8
+    ((512, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1)),  # ends at 1/16
+    ((1024, 2), (1024, 1)),  # ends at 1/32
+)
+_PYRAMID_BINS = (1, 2, 4, 8)
+
+
+def _conv(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, ReLU; padded to keep ceil(size / stride)."""
+    return nn.Sequential(
+        nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(cout),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _separable(cin: int, cout: int, stride: int) -> nn.Sequential:
+    """Depthwise 3x3 then pointwise 1x1: MobileNet's block."""
+    return nn.Sequential(_conv(cin, cin, 3, stride, groups=cin), _conv(cin, cout, 1))
+
+
+def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+class SpatialPyramid(nn.Module):
+    """1x1 reduction, average pools of 1, 2, 4 and 8 bins, concatenation, 1x1 fusion."""
+
+    def __init__(self, cin: int, reduced: int, level: int, cout: int) -> None:
+        super().__init__()
+        self.reduce = _conv(cin, reduced, 1)
+        self.levels = nn.ModuleList(_conv(reduced, level, 1) for _ in _PYRAMID_BINS)
+        self.fuse = _conv(reduced + level * len(_PYRAMID_BINS), cout, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.reduce(x)
+        h, w = x.shape[-2:]
+        parts = [x]
+        for bins, level in zip(_PYRAMID_BINS, self.levels, strict=True):
+            # Never more bins than pixels: a small crop must not be pooled into repeated cells.
+            pooled = F.adaptive_avg_pool2d(x, (min(bins, h), min(bins, w)))
+            parts.append(_resize(level(pooled), (h, w)))
+        return self.fuse(torch.cat(parts, 1))
+
+
+class Fuse(nn.Module):
+    """One decoder step: lateral 1x1 of the skip, plus the upsampled deep map, then 3x3."""
+
+    def __init__(self, skip: int, deep: int, cout: int) -> None:
+        super().__init__()
+        self.lateral = _conv(skip, deep, 1)
+        self.merge = _conv(deep, cout, 3)
+
+    def forward(self, skip: Tensor, deep: Tensor) -> Tensor:
+        lateral = self.lateral(skip)
+        out: Tensor = self.merge(lateral + _resize(deep, (lateral.shape[-2], lateral.shape[-1])))
+        return out
+
+
+class BL2(nn.Module):
+    """The paper's second baseline network.
+
+    ``forward``: float ``[N, 3, H, W]``, normalised RGB, to scores ``[N, classes, H/4, W/4]``
+    (sizes rounded up). ``width`` scales every channel count: 1.0 is the paper's network (4.9 M
+    parameters, 40 GMAC at 1024x2048).
+    """
+
+    stride = 4
+
+    def __init__(self, classes: int, width: float = 1.0) -> None:
+        super().__init__()
+
+        def ch(channels: int) -> int:
+            return max(8, round(channels * width / 8) * 8)
+
+        cin = ch(32)
+        self.stem = _conv(3, cin, 3, stride=2)
+        stages = []
+        for body in _BODY:
+            blocks = []
+            for cout, stride in body:
+                blocks.append(_separable(cin, ch(cout), stride))
+                cin = ch(cout)
+            stages.append(nn.Sequential(*blocks))
+        self.stages = nn.ModuleList(stages)
+        self.pyramid = SpatialPyramid(ch(1024), ch(512), ch(128), ch(256))
+        self.fuse16 = Fuse(ch(512), ch(256), ch(128))
+        self.fuse8 = Fuse(ch(256), ch(128), ch(64))
+        self.fuse4 = Fuse(ch(128), ch(64), ch(64))
+        self.classifier = nn.Conv2d(ch(64), classes, 3, padding=1)
+        self.eighth_channels = ch(64)
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The last decoder map, ``[N, 64 width, H/4, W/4]``, and the one at 1/8 (for auxiliary losses)."""
+        taps = []
+        x = self.stem(x)
+        for stage in self.stages:
+            x = stage(x)
+            taps.append(x)
+        deep = self.fuse16(taps[2], self.pyramid(taps[3]))
+        eighth = self.fuse8(taps[1], deep)
+        return self.fuse4(taps[0], eighth), eighth
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores: Tensor = self.classifier(self.features(x)[0])
+        return scores

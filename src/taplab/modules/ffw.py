@@ -1,0 +1,115 @@
+r"""Fast feature warping (Sec. 3.2): ``F_t[p] = F_{t-1}[p - Mv_t[p]]`` (Eq. 1).
+
+Warping again and again blurs. So a warped frame is not kept as scores but as *where its scores come from*: the
+scores of the frame that the network saw, and for every score cell the displacement to it. The displacements of
+successive frames are added up (``compose``), and the scores are sampled once (``warp``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numba import njit
+from numpy.typing import NDArray
+from torch import Tensor
+
+from taplab.types import MOTION_BLOCK, Motion, MotionField
+
+Displacement = NDArray[np.float32]  # [h, w, 2], (dx, dy) in score cells, from a cell to its origin
+
+
+@dataclass(eq=False)
+class Carried:
+    """Scores of a frame, as samples of ``origin`` ``[C, h, w]``; without a displacement they are ``origin`` itself."""
+
+    origin: Tensor
+    displacement: Displacement | None = None
+
+    @cached_property
+    def scores(self) -> Tensor:
+        """``[C, h, w]`` on the origin's device."""
+        return self.origin if self.displacement is None else warp(self.origin, self.displacement)
+
+
+def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int, int]) -> Carried | None:
+    """The scores of a frame of ``size`` (rows, columns) pixels, carried over from its reference frames (Eq. 1).
+
+    A block that was predicted from two frames gets the mean of both. None if a reference is not in hand, or its
+    scores have another shape.
+    """
+    sources = [references.get(field.reference) for field in motion.fields]
+    carried = []
+    for field, source in zip(motion.fields, sources, strict=True):
+        if source is None or source.origin.shape != sources[0].origin.shape:  # type: ignore[union-attr]
+            return None
+        cells = (int(source.origin.shape[-2]), int(source.origin.shape[-1]))
+        carried.append(Carried(source.origin, compose(field, source.displacement, cells, size)))
+    if len(carried) == 1:
+        return carried[0]
+    scores = torch.zeros_like(carried[0].origin)
+    for field, part in zip(motion.fields, carried, strict=True):
+        weight = torch.from_numpy(_to_cells(field.weight, (scores.shape[-2], scores.shape[-1]), size))
+        scores += part.scores * weight.to(scores.device, scores.dtype)
+    return Carried(scores)
+
+
+def compose(
+    field: MotionField, before: Displacement | None, cells: tuple[int, int], size: tuple[int, int]
+) -> Displacement:
+    """Displacement ``[h, w, 2]`` from this frame's cells to the origin: its own motion plus the reference's, there.
+
+    before: the reference's displacement to the origin, None where it is the origin. cells: (h, w) of the score
+    map. size: (H, W) of the frame in pixels.
+    """
+    out = np.empty((*cells, 2), np.float32)
+    scale = np.float32(cells[0] / size[0]), np.float32(cells[1] / size[1])  # cells a pixel
+    nothing = np.zeros((1, 1, 2), np.float32)
+    _compose(field.vectors, nothing if before is None else before, before is not None, scale, out)
+    return out
+
+
+def warp(scores: Tensor, displacement: Displacement) -> Tensor:
+    """Samples ``scores`` ``[C, h, w]`` bilinearly at ``cell + displacement`` ``[h, w, 2]``; borders replicate (Eq. 1)."""
+    h, w = displacement.shape[:2]
+    x = displacement[..., 0] + np.arange(w, dtype=np.float32)
+    y = displacement[..., 1] + np.arange(h, dtype=np.float32)[:, None]
+    # grid_sample counts from -1 at the left edge of the first cell to 1 at the right edge of the last one.
+    grid = np.stack([(2 * x + 1) / w - 1, (2 * y + 1) / h - 1], axis=-1)
+    where = torch.from_numpy(grid).to(scores.device, scores.dtype)
+    out = F.grid_sample(scores[None], where[None], mode="bilinear", padding_mode="border", align_corners=False)
+    return out[0]
+
+
+def _to_cells(blocks: NDArray[np.float32], cells: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Per-block values ``[rows, cols]`` at the centres of the score cells ``[h, w]``."""
+    rows = ((np.arange(cells[0]) + 0.5) * (size[0] / cells[0]) / MOTION_BLOCK).astype(int)
+    columns = ((np.arange(cells[1]) + 0.5) * (size[1] / cells[1]) / MOTION_BLOCK).astype(int)
+    return np.ascontiguousarray(blocks[rows][:, columns])
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _compose(
+    vectors: NDArray[np.float32],
+    before: Displacement,
+    moved: bool,
+    scale: tuple[float, float],
+    out: Displacement,
+) -> None:  # pragma: no cover - compiled
+    rows, cols = out.shape[:2]
+    for i in range(rows):
+        a = int((i + 0.5) / (scale[0] * MOTION_BLOCK))
+        for j in range(cols):
+            b = int((j + 0.5) / (scale[1] * MOTION_BLOCK))
+            dx, dy = vectors[a, b, 0] * scale[1], vectors[a, b, 1] * scale[0]
+            if moved:
+                # The reference's own displacement, at the cell nearest to where this one comes from: motion
+                # has edges, and a mixture of both sides would be wrong on either.
+                y = min(max(int(np.rint(i + dy)), 0), rows - 1)
+                x = min(max(int(np.rint(j + dx)), 0), cols - 1)
+                dx += before[y, x, 0]
+                dy += before[y, x, 1]
+            out[i, j, 0] = dx
+            out[i, j, 1] = dy

@@ -1,0 +1,62 @@
+r"""Residual-guided correction (Sec. 3.3): the region where warping failed most is given to the network."""
+
+import numpy as np
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from taplab.types import RESIDUAL_BLOCK, Region, Residual
+
+
+def region_size(frame: tuple[int, int]) -> tuple[int, int]:
+    """The paper's 512x512 of 1024x2048, scaled to the frame: a square of half the height, in whole blocks."""
+    side = -(-frame[0] // 2 // RESIDUAL_BLOCK) * RESIDUAL_BLOCK
+    widest = frame[1] // RESIDUAL_BLOCK * RESIDUAL_BLOCK
+    return min(side, frame[0]), min(side, widest) or frame[1]
+
+
+def choose_region(
+    residual: Residual, frame: tuple[int, int], size: tuple[int, int], stride: tuple[int, int]
+) -> Region:
+    r"""``argmax_i #{p in R_i : |Res[p]| > THR_RGC}`` over overlapping regions (Eq. 3).
+
+    frame, size, stride: (rows, columns) in pixels; size and stride are used in whole 16x16 blocks. Ties go to the
+    first region in reading order. One look into a summed-area table for each region.
+    """
+    table = np.zeros((residual.counts.shape[0] + 1, residual.counts.shape[1] + 1), np.int64)
+    table[1:, 1:] = residual.counts.cumsum(0).cumsum(1)
+    height, width = (max(s // RESIDUAL_BLOCK, 1) for s in size)
+    tops = _starts(frame[0] // RESIDUAL_BLOCK, height, max(stride[0] // RESIDUAL_BLOCK, 1))
+    lefts = _starts(frame[1] // RESIDUAL_BLOCK, width, max(stride[1] // RESIDUAL_BLOCK, 1))
+    bottoms, rights = np.minimum(tops + height, len(table) - 1), np.minimum(lefts + width, len(table[0]) - 1)
+    counts = (
+        table[np.ix_(bottoms, rights)]
+        - table[np.ix_(tops, rights)]
+        - table[np.ix_(bottoms, lefts)]
+        + table[np.ix_(tops, lefts)]
+    )
+    i, j = np.unravel_index(int(counts.argmax()), counts.shape)
+    return Region(int(tops[i]) * RESIDUAL_BLOCK, int(lefts[j]) * RESIDUAL_BLOCK, *size)
+
+
+def _starts(blocks: int, size: int, stride: int) -> NDArray[np.int64]:
+    """First blocks of regions every ``stride``, and of the one that ends at the border."""
+    last = max(blocks - size, 0)
+    return np.unique(np.append(np.arange(0, last + 1, stride), last))
+
+
+def blend(warped: Tensor, corrected: Tensor, region: Region, frame: tuple[int, int], alpha: float) -> Tensor:
+    r"""Inside the region ``F = (1 - a) F_warp + a F_cnn`` (Eq. 6), outside the warped scores.
+
+    warped ``[C, h, w]``; corrected ``[C, rh, rw]``, the network's scores of the crop; frame (H, W) in pixels.
+    """
+    rows, columns = warped.shape[-2] / frame[0], warped.shape[-1] / frame[1]  # cells a pixel
+    top, left = round(region.top * rows), round(region.left * columns)
+    bottom, right = round((region.top + region.height) * rows), round((region.left + region.width) * columns)
+    size = (bottom - top, right - left)
+    if tuple(corrected.shape[-2:]) != size:
+        corrected = F.interpolate(corrected[None], size, mode="bilinear", align_corners=False)[0]
+    out = warped.clone()
+    out[:, top:bottom, left:right] *= 1 - alpha
+    out[:, top:bottom, left:right] += alpha * corrected
+    return out

@@ -1,0 +1,46 @@
+"""Answers the requests of all lanes with one batched network call for each size, and counts the work."""
+
+from collections import defaultdict
+
+import numpy as np
+from torch import Tensor
+
+from taplab.models.base import Model
+from taplab.policies.base import Ask
+from taplab.timing import Stopwatch
+
+
+class Network:
+    """The network behind the lanes. ``pixels``, ``frames``, ``crops``: the work given to it so far."""
+
+    def __init__(self, model: Model, stopwatch: Stopwatch) -> None:
+        self.model, self.stopwatch = model, stopwatch
+        self.pixels = self.frames = self.crops = 0
+        self._shared: dict[int, Tensor] = {}  # scores that a second lane will ask for, by coded index
+
+    def __call__(self, asks: list[Ask]) -> list[Tensor]:
+        """Scores ``[C, h, w]`` for each request."""
+        replies: dict[int, Tensor] = {}
+        batches: dict[tuple[int, int], list[int]] = defaultdict(list)  # size -> positions in asks
+        for k, ask in enumerate(asks):
+            if ask.region is None and ask.frame.index in self._shared:
+                replies[k] = self._shared.pop(ask.frame.index)
+            else:
+                box = ask.region or ask.frame
+                batches[box.height, box.width].append(k)
+        for positions in batches.values():
+            for k, scores in zip(positions, self._run([asks[k] for k in positions]), strict=True):
+                replies[k] = scores
+                if asks[k].frame.shared and asks[k].region is None:
+                    self._shared[asks[k].frame.index] = scores
+        return [replies[k] for k in range(len(asks))]
+
+    def _run(self, asks: list[Ask]) -> list[Tensor]:
+        with self.stopwatch("network"):
+            images = np.stack([ask.frame.rgb(ask.region) for ask in asks])
+            scores = self.model(images)
+        self.pixels += images.shape[0] * images.shape[1] * images.shape[2]
+        crops = sum(ask.region is not None for ask in asks)
+        self.crops += crops
+        self.frames += len(asks) - crops
+        return list(scores)

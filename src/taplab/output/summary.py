@@ -1,0 +1,50 @@
+"""``summary.json``: what a run did and what it cost."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from taplab.errors import OutputError
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The account of one run; the field names are the keys of ``summary.json``.
+
+    network_cost: pixels given to the network over pixels of all frames (1.0 for per-frame). motion: frames by origin
+    of their vectors. damaged: frames marked damaged plus frames that could not be decoded. seconds: by stage, summed
+    over threads, and the total by the clock. fps: frames by total seconds.
+    """
+
+    source: str
+    codec: str
+    width: int
+    height: int
+    source_fps: float | None
+    frames: int
+    key_frames: int
+    crops: int
+    network_cost: float
+    mode: str
+    modules: list[str]
+    interval: int
+    model: str
+    classes: list[str]
+    device: str
+    motion: dict[str, int]
+    damaged: int
+    seconds: dict[str, float]
+    fps: float
+    broke_off: str | None = None
+    interrupted: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Writes JSON; a reader never sees half of it. Raises OutputError."""
+        part = path.with_name(path.name + ".part")
+        try:
+            part.write_text(json.dumps(asdict(self), indent=2) + "\n")
+            os.replace(part, path)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror}); give another -o") from error

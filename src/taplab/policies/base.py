@@ -1,0 +1,51 @@
+"""How a policy talks to the house: it asks for network passes and answers with scores.
+
+A policy is a generator over the frames of one lane, in coded order. It yields ``Ask`` and is sent the scores;
+it yields ``Answer`` for every frame. It knows nothing of batches, devices, threads or files.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from taplab.modules.ffw import Carried
+from taplab.types import CodedFrame, Origin, Region
+
+
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """Please run the network on this frame, or on a region of it. The reply is ``[C, h, w]``."""
+
+    frame: CodedFrame
+    region: Region | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """The scores of a frame and how they came about."""
+
+    frame: CodedFrame
+    carried: Carried
+    origin: Origin
+    region: Region | None = None
+
+
+Steps = Generator[Ask | Answer, Tensor, None]
+
+
+class Policy(ABC):
+    """name: as after ``--mode``. interval: at most so many frames between key frames; lanes are cut there.
+
+    uses_motion, uses_residual: what it looks at, so that nothing else is computed.
+    """
+
+    name: str
+    interval: int
+    uses_motion: bool = True
+    uses_residual: bool = True
+
+    @abstractmethod
+    def run(self, frames: Iterable[CodedFrame]) -> Steps:
+        """Segments the frames of one lane."""

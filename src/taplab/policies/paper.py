@@ -1,0 +1,99 @@
+"""The paper's Algorithm 1, with any legal combination of its modules."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from taplab.errors import SettingError
+from taplab.modules import ffw, rgc, rgfs
+from taplab.policies.base import Answer, Ask, Policy, Steps
+from taplab.types import REFERENCES_KEPT, CodedFrame, Region
+
+MODULES = ("ffw", "rgc", "rgfs")
+
+
+@dataclass(frozen=True)
+class PaperSettings:
+    """Parameters of Algorithm 1.
+
+    modules: "ffw" alone or with "rgc", "rgfs" or both. interval: at most so many frames from one key frame to the
+    next (the paper's GOP length). alpha: weight of the network's scores in a corrected region (Eq. 6).
+    thr_rgc: grey levels above which a pixel of the residual counts (Eq. 3). thr_rgfs: residual above which a frame
+    becomes a key frame (Eq. 4), in grey levels per pixel or as the paper's raw "sum".
+    region, stride: (rows, columns) in pixels; None scales the paper's 512x512 and 256 of 1024x2048 to the frame.
+    """
+
+    modules: tuple[str, ...] = ("ffw", "rgfs")
+    interval: int = 12
+    alpha: float = 0.6
+    thr_rgc: int = 30
+    thr_rgfs: float = 5.7
+    thr_rgfs_unit: rgfs.Unit = "grey"
+    region: tuple[int, int] | None = None
+    stride: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        unknown = [m for m in self.modules if m not in MODULES]
+        if unknown:
+            raise SettingError(f"module {unknown[0]!r}: choose from {', '.join(MODULES)}")
+        if "ffw" not in self.modules:
+            raise SettingError("modules: rgc and rgfs build on ffw; name it too (ffw,rgc,rgfs)")
+        if self.interval < 1:
+            raise SettingError(f"interval {self.interval}: must be at least 1")
+        if not 0 <= self.alpha <= 1:
+            raise SettingError(f"alpha {self.alpha}: must lie in 0..1")
+        if self.thr_rgfs_unit not in ("grey", "sum"):
+            raise SettingError(f"thr_rgfs_unit {self.thr_rgfs_unit!r}: choose grey or sum")
+
+
+class Paper(Policy):
+    """FFW, RGC and RGFS as published; B-frames and several references go the same way."""
+
+    name = "paper"
+
+    def __init__(self, settings: PaperSettings) -> None:
+        self.settings = settings
+        self.interval = settings.interval
+        self.uses_residual = "rgc" in settings.modules or "rgfs" in settings.modules
+
+    def run(self, frames: Iterable[CodedFrame]) -> Steps:
+        """Algorithm 1 on the frames of one lane."""
+        known: dict[int, ffw.Carried] = {}  # scores of the newest reference frames, by coded index
+        for frame in frames:
+            answer = None if self._is_key(frame) else self._warp(frame, known)
+            if answer is None:
+                scores = yield Ask(frame)  # F_t = phi(I_t)
+                answer = Answer(frame, ffw.Carried(scores), "network")
+            elif "rgc" in self.settings.modules:
+                region = self._region(frame)
+                crop = yield Ask(frame, region)
+                warped, size = answer.carried.scores, (frame.height, frame.width)
+                corrected = rgc.blend(warped, crop, region, size, self.settings.alpha)
+                answer = Answer(frame, ffw.Carried(corrected), "corrected", region)
+            yield answer
+            if frame.is_reference:
+                known[frame.index] = answer.carried
+                while len(known) > REFERENCES_KEPT:
+                    del known[min(known)]
+
+    def _is_key(self, frame: CodedFrame) -> bool:
+        """I-frames, the first frame of a lane, frames that are hard to warp (RGFS)."""
+        if frame.kind == "I" or frame.starts_lane:
+            return True
+        settings = self.settings
+        if "rgfs" not in settings.modules or frame.residual is None:
+            return False
+        return rgfs.is_hard_to_warp(frame.residual, settings.thr_rgfs, settings.thr_rgfs_unit)
+
+    def _warp(self, frame: CodedFrame, known: dict[int, ffw.Carried]) -> Answer | None:
+        """FFW. None where the stream has no vectors, or what they point to is not in hand."""
+        if frame.motion is None:
+            return None
+        carried = ffw.propagate(frame.motion, known, (frame.height, frame.width))
+        return None if carried is None else Answer(frame, carried, "warped")
+
+    def _region(self, frame: CodedFrame) -> Region:
+        size = (frame.height, frame.width)
+        region = self.settings.region or rgc.region_size(size)
+        stride = self.settings.stride or (region[0] // 2, region[1] // 2)
+        assert frame.residual is not None  # a frame with motion has a residual
+        return rgc.choose_region(frame.residual, size, region, stride)

@@ -1,0 +1,60 @@
+"""Reads ahead on a thread, so that decoding and the network overlap."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class _End:
+    """Travels through the queue after the last item, with the error that ended the stream if there was one."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+def prefetch(items: Iterator[T], ahead: int, prepare: Callable[[T], object] | None = None) -> Iterator[T]:
+    """Yields ``items``, at most ``ahead`` of them waiting; ``prepare`` is called with each on the reading thread.
+
+    The error of the reading thread is raised here. Closing the generator stops the thread and closes ``items``.
+    """
+    waiting: queue.Queue[T | _End] = queue.Queue(ahead)
+    stopped = threading.Event()
+
+    def put(item: T | _End) -> None:
+        while not stopped.is_set():
+            try:
+                waiting.put(item, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def read() -> None:
+        error = None
+        try:
+            for item in items:
+                if prepare is not None:
+                    prepare(item)
+                put(item)
+                if stopped.is_set():
+                    break
+        except BaseException as caught:  # handed over, whatever it is
+            error = caught
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
+            put(_End(error))
+
+    thread = threading.Thread(target=read, name="taplab-reader", daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := waiting.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        stopped.set()
+        thread.join()

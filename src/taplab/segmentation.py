@@ -1,0 +1,133 @@
+"""One pass over one source: frames in, results in display order out, and the account of it."""
+
+import heapq
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import islice
+
+from taplab.errors import SourceError
+from taplab.labels import labels_from_scores
+from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
+from taplab.models.base import Model
+from taplab.network import Network
+from taplab.output.summary import Summary
+from taplab.policies import Answer, Policy
+from taplab.prefetch import prefetch
+from taplab.timing import Stopwatch
+from taplab.types import CodedFrame, Result
+from taplab.video import Source
+
+
+class Segmentation:
+    """Iterate over it once for a ``Result`` a frame, in display order; memory stays at ``lanes`` times the interval.
+
+    Raises SourceError if not one frame can be decoded, ModelError if the network fails.
+    """
+
+    def __init__(
+        self, source: Source, model: Model, policy: Policy, lanes: int, stopwatch: Stopwatch, notes: list[str]
+    ) -> None:
+        self.source, self.model, self.policy = source, model, policy
+        self.lanes, self.stopwatch, self.notes = lanes, stopwatch, notes
+        self.network = Network(model, stopwatch)
+        self.frames = self.key_frames = self.damaged = self.pixels = 0
+        self.motion: Counter[str] = Counter()
+        self._started, self._elapsed = time.perf_counter(), 0.0
+
+    def __iter__(self) -> Iterator[Result]:
+        self._started = time.perf_counter()
+        ahead = 2 * min(self.policy.interval, 12)
+        prepare = _touch_residual if self.policy.uses_residual else None
+        with closing(self.source), closing(prefetch(self.source.frames(), ahead, prepare)) as frames:
+            for result in in_display_order(map(self._result, self._answers(frames))):
+                self._count(result)
+                yield result
+        if self.frames == 0:
+            why = f" ({self.source.broke_off})" if self.source.broke_off else ""
+            raise SourceError(f"{self.source.source}: not one frame could be decoded{why}; check it with ffprobe")
+
+    def _answers(self, frames: Iterable[CodedFrame]) -> Iterator[Answer]:
+        if self.lanes == 1:
+            yield from run_endless(frames, self.policy, self.network)
+            return
+        lanes = cut_lanes(frames, self.policy.interval)
+        while wave := list(islice(lanes, self.lanes)):
+            yield from run_in_lockstep(wave, self.policy, self.network)
+
+    def _result(self, answer: Answer) -> Result:
+        frame = answer.frame
+        with self.stopwatch("warp"):
+            scores = answer.carried.scores
+        with self.stopwatch("labels"):
+            labels = labels_from_scores(scores, (frame.height, frame.width))
+        return Result(
+            index=frame.display,
+            labels=labels,
+            pts_seconds=None if frame.pts is None else float(frame.pts * frame.time_base),
+            kind=frame.kind,
+            origin=answer.origin,
+            key=answer.origin == "network",
+            damaged=frame.damaged,
+            region=answer.region,
+            residual=frame.residual.score if self.policy.uses_residual and frame.residual is not None else None,
+            frame=frame,
+        )
+
+    def _count(self, result: Result) -> None:
+        frame = result.frame
+        self.frames += 1
+        self.key_frames += result.key
+        self.damaged += result.damaged
+        self.pixels += frame.height * frame.width
+        self.motion["none" if frame.motion is None else frame.motion.origin] += 1
+        self._elapsed = time.perf_counter() - self._started
+
+    def summary(self, *, interrupted: bool = False) -> Summary:
+        """The account so far."""
+        total = max(self._elapsed, time.perf_counter() - self._started if self.frames else 0.0)
+        modules = getattr(getattr(self.policy, "settings", None), "modules", ())
+        source = self.source
+        return Summary(
+            source=source.source,
+            codec=source.codec,
+            width=source.width,
+            height=source.height,
+            source_fps=float(source.rate) if source.rate else None,
+            frames=self.frames,
+            key_frames=self.key_frames,
+            crops=self.network.crops,
+            network_cost=round(self.network.pixels / self.pixels, 4) if self.pixels else 0.0,
+            mode=self.policy.name,
+            modules=list(modules),
+            interval=self.policy.interval,
+            model=self.model.name,
+            classes=list(self.model.classes),
+            device=self.model.device,
+            motion=dict(self.motion),
+            damaged=self.damaged + source.lost,
+            seconds={**{k: round(v, 4) for k, v in self.stopwatch.seconds.items()}, "total": round(total, 4)},
+            fps=round(self.frames / total, 2) if total else 0.0,
+            broke_off=source.broke_off,
+            interrupted=interrupted,
+            notes=list(self.notes),
+        )
+
+
+def in_display_order(results: Iterable[Result]) -> Iterator[Result]:
+    """Puts results of a stream in coded order, or of several lanes, into display order."""
+    waiting: list[tuple[int, Result]] = []  # display indices never tie
+    due = 0
+    for result in results:
+        heapq.heappush(waiting, (result.index, result))
+        while waiting and waiting[0][0] == due:
+            yield heapq.heappop(waiting)[1]
+            due += 1
+    for _, result in sorted(waiting, key=lambda item: item[0]):
+        yield result
+
+
+def _touch_residual(frame: CodedFrame) -> None:
+    """Measures the residual on the reading thread, beside the network."""
+    _ = frame.residual

@@ -1,0 +1,155 @@
+"""The front door: a model and a way of working, for any number of sources."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from taplab.errors import OutputError, SettingError
+from taplab.models.base import Model
+from taplab.models.load import DEFAULT, load_model
+from taplab.output.masks import MaskWriter
+from taplab.output.overlay import OverlayWriter
+from taplab.output.summary import Summary
+from taplab.policies import Paper, PaperSettings, make_policy
+from taplab.segmentation import Segmentation
+from taplab.timing import Stopwatch
+from taplab.types import Result
+from taplab.video import Source, open_video
+
+SAVE = ("overlay", "masks")
+
+
+class Segmenter:
+    """Segments videos with ``model``: a ``Model``, or a name or file that ``load_model`` knows.
+
+    mode: "auto", "paper" or "per-frame". settings: of the paper's algorithm. lanes: runs of frames that advance in
+    lockstep and share network calls; 1 answers every frame as soon as it is decoded. device: "cpu" or "cuda", used
+    where ``model`` is a name.
+
+    Raises ModelError, DeviceError or SettingError.
+    """
+
+    def __init__(
+        self,
+        model: Model | str | Path = DEFAULT,
+        *,
+        mode: str = "auto",
+        settings: PaperSettings | None = None,
+        device: str = "cpu",
+        lanes: int | None = None,
+    ) -> None:
+        self.model = model if isinstance(model, Model) else load_model(model, device=device)
+        self.lanes = lanes or (16 if self.model.device.startswith("cuda") else 4)
+        if self.lanes < 1:
+            raise SettingError(f"lanes {lanes}: must be at least 1")
+        self.notes: list[str] = []
+        self.policy = make_policy(mode, self._fitting(settings or PaperSettings()))
+
+    def _fitting(self, settings: PaperSettings) -> PaperSettings:
+        """RGC is left out where the network cannot take regions."""
+        if "rgc" not in settings.modules or self.model.takes_crops:
+            return settings
+        self.notes.append(f"rgc is off: {self.model.name} has a fixed input size and cannot take regions of a frame")
+        return replace(settings, modules=tuple(m for m in settings.modules if m != "rgc"))
+
+    def stream(self, source: str | Path, *, max_frames: int | None = None) -> Segmentation:
+        """Iterate over it for a ``Result`` a frame, in display order. Raises SourceError if it cannot be opened."""
+        return self._begin(source, max_frames)
+
+    def run(
+        self,
+        source: str | Path,
+        out: str | Path,
+        *,
+        save: Iterable[str] = SAVE,
+        max_frames: int | None = None,
+        on_frame: Callable[[Segmentation, Result], None] | None = None,
+    ) -> Summary:
+        """Segments ``source`` into the folder ``out``: masks/, overlay.mp4, summary.json.
+
+        save: any of "overlay", "masks". on_frame: called after every frame, for progress. An interrupt (Ctrl-C)
+        leaves finished files of the frames so far and is raised again. Raises SourceError, OutputError, ModelError.
+        """
+        out, wanted = Path(out), tuple(save)
+        unknown = [s for s in wanted if s not in SAVE]
+        if unknown:
+            raise SettingError(f"save {unknown[0]!r}: choose from {', '.join(SAVE)}")
+        segmentation = self._begin(source, max_frames)
+        _check_writable(out)
+        interrupted = False
+        with _writers(segmentation, out, wanted) as write:
+            try:
+                for result in segmentation:
+                    with segmentation.stopwatch("write"):
+                        write(result)
+                    if on_frame is not None:
+                        on_frame(segmentation, result)
+            except KeyboardInterrupt:
+                interrupted = True
+        if "masks" in wanted and not interrupted:
+            _remove_masks_of_a_longer_run(out / "masks", segmentation.frames)
+        summary = segmentation.summary(interrupted=interrupted)
+        summary.save(out / "summary.json")
+        if interrupted:
+            raise KeyboardInterrupt
+        return summary
+
+    def _begin(self, source: str | Path, max_frames: int | None) -> Segmentation:
+        if max_frames is not None and max_frames < 1:
+            raise SettingError(f"max_frames {max_frames}: must be at least 1")
+        stopwatch = Stopwatch()
+        thr_rgc = self.policy.settings.thr_rgc if isinstance(self.policy, Paper) else 30
+        opened: Source = open_video(
+            source, motion=self.policy.uses_motion, thr_rgc=thr_rgc, max_frames=max_frames, stopwatch=stopwatch
+        )
+        return Segmentation(opened, self.model, self.policy, self.lanes, stopwatch, list(self.notes))
+
+
+@contextmanager
+def _writers(segmentation: Segmentation, out: Path, save: tuple[str, ...]) -> Iterator[Callable[[Result], None]]:
+    """A function that writes one result everywhere; at the end all files are finished, after an error discarded."""
+    writers: list[MaskWriter | OverlayWriter] = []
+    source = segmentation.source
+    with ExitStack() as stack:
+        if "masks" in save:
+            writers.append(stack.enter_context(MaskWriter(out / "masks", segmentation.model.palette)))
+
+        def write(result: Result) -> None:
+            if result.index == 0 and "overlay" in save:  # its size and rotation are known only now
+                overlay = OverlayWriter(
+                    out / "overlay.mp4",
+                    result.frame.width,
+                    result.frame.height,
+                    segmentation.model.palette,
+                    time_base=result.frame.time_base,
+                    rate=source.rate,
+                    rotation=result.frame.picture.rotation,
+                    audio_from=source.source if Path(source.source).is_file() else None,
+                )
+                writers.append(stack.enter_context(overlay))
+            for writer in writers:
+                writer.write(result)
+
+        yield write
+        with segmentation.stopwatch("write"):
+            stack.close()
+        for writer in writers:
+            segmentation.notes.extend(getattr(writer, "notes", ()))
+
+
+def _check_writable(out: Path) -> None:
+    """Before any long work starts."""
+    probe = out / ".taplab-probe"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror}); give another folder with -o") from error
+
+
+def _remove_masks_of_a_longer_run(folder: Path, frames: int) -> None:
+    for mask in folder.glob("[0-9][0-9][0-9][0-9][0-9][0-9].png"):
+        if int(mask.stem) >= frames:
+            mask.unlink()

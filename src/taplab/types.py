@@ -1,0 +1,152 @@
+"""The values that travel through the house: motion, residual, coded frames, results."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import av
+
+Rgb = NDArray[np.uint8]  # [H, W, 3]
+Plane = NDArray[np.uint8]  # [H, W], read-only where it belongs to a decoder
+Labels = NDArray[np.uint8]  # [H, W] class ids
+Palette = Sequence[tuple[int, int, int]]  # RGB of each class
+
+IGNORE = 255  # label of pixels that belong to no class
+MOTION_BLOCK = 8  # pixels: the smallest block for which FFmpeg exports a vector
+RESIDUAL_BLOCK = 16  # pixels: one macroblock
+REFERENCES_KEPT = 5  # newest reference frames that are kept to predict others from
+
+Kind = Literal["I", "P", "B"]
+Origin = Literal["network", "warped", "corrected", "fused"]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle of a frame, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns, to index an array ``[H, W, ...]``."""
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+
+@dataclass(frozen=True)
+class MotionField:
+    """Where each 8x8 block comes from in *one* reference frame.
+
+    vectors: float32 ``[rows, cols, 2]``, (dx, dy) in pixels from this frame to the reference; the paper's
+        ``Mv`` is its negative. Blocks without a vector hold that of the nearest block that has one.
+    weight: float32 ``[rows, cols]``, the share of this reference in the block's prediction; the weights of
+        all fields of a frame add up to 1 in every block.
+    reference: coded index of the reference frame.
+    """
+
+    reference: int
+    vectors: NDArray[np.float32]
+    weight: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Motion:
+    """How a frame moved: one field for each reference frame, one for P-frames and two for B-frames.
+
+    coded: bool ``[rows, cols]``, blocks for which the stream holds a vector (the others are intra-coded).
+    """
+
+    fields: tuple[MotionField, ...]
+    coded: NDArray[np.bool_]
+    origin: Literal["codec", "estimated"] = "codec"
+
+
+@dataclass(frozen=True)
+class Residual:
+    """What motion failed to explain: frame minus motion-compensated reference, summed per 16x16 block of luma.
+
+    sums: int32 ``[rows, cols]``, sum of \\|Res\\| in grey levels.
+    counts: int32 ``[rows, cols]``, pixels with \\|Res\\| above ``THR_RGC``.
+    pixels: luma pixels of the frame.
+    """
+
+    sums: NDArray[np.int32]
+    counts: NDArray[np.int32]
+    pixels: int
+
+    @property
+    def score(self) -> float:
+        """Mean \\|Res\\| in grey levels per pixel: Eq. 4 divided by the number of pixels."""
+        return float(self.sums.sum(dtype=np.int64)) / self.pixels
+
+
+@dataclass(eq=False)
+class CodedFrame:
+    """One frame of a stream, in coded order. Pixels are converted only when asked for.
+
+    index: position in coded order; display: position in display order, counted over the frames that decode.
+    pts: presentation time in units of ``time_base``, or None where the stream has none.
+    damaged: decoded from a stream that lost something since the last key frame: nothing is warped into it.
+    motion: None where the stream gives no usable vectors.
+    """
+
+    index: int
+    display: int
+    pts: int | None
+    time_base: Fraction
+    kind: Kind
+    width: int
+    height: int
+    damaged: bool
+    motion: Motion | None
+    picture: "av.VideoFrame" = field(repr=False)
+    convert: Callable[["av.VideoFrame"], Rgb] = field(repr=False)
+    measure: Callable[[], Residual] | None = field(default=None, repr=False)
+    is_reference: bool = True  # other frames may be predicted from it
+    starts_lane: bool = False  # first frame of a lane: always seen by the network
+    shared: bool = False  # asked for by two lanes: its own, and the one whose last B-frames need it
+
+    @cached_property
+    def residual(self) -> Residual | None:
+        """Measured at the first look; None without motion."""
+        measure, self.measure = self.measure, None  # lets go of the reference's planes
+        return measure() if measure is not None else None
+
+    def rgb(self, region: Region | None = None) -> Rgb:
+        """uint8 ``[H, W, 3]`` of the whole frame or of a region."""
+        whole = self._rgb
+        return whole if region is None else whole[region.slices]
+
+    @cached_property
+    def _rgb(self) -> Rgb:
+        return self.convert(self.picture)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The segmentation of one frame.
+
+    index: position in display order. labels: uint8 ``[H, W]`` class ids.
+    pts_seconds: presentation time in seconds, or None where the stream has none.
+    origin: how the labels came about. key: the network saw the whole frame. damaged: do not trust this one.
+    region: the part that RGC corrected, if any. residual: grey levels per pixel, if it was measured.
+    """
+
+    index: int
+    labels: Labels
+    pts_seconds: float | None
+    kind: Kind
+    origin: Origin
+    key: bool
+    damaged: bool
+    region: Region | None
+    residual: float | None
+    frame: CodedFrame = field(repr=False)

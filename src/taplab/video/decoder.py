@@ -1,0 +1,153 @@
+"""A source opened with FFmpeg: its pictures as they leave the decoder, and an honest account of what was lost."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+from av.codec.context import Flags
+
+from taplab.errors import SourceError
+from taplab.timing import Stopwatch
+from taplab.video.packets import Mpeg4Rounding, h264_reference_reader
+
+# Codecs for which FFmpeg exports true vectors.
+CODECS_WITH_VECTORS = ("mpeg4", "mpeg1video", "mpeg2video", "h263", "h263p", "flv", "flv1", "h264")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture with what its packet said about it.
+
+    index: coded order. display: order in which the decoder gave it out. rounding: MPEG-4's rounding type.
+    refers: whether others refer to it, None where the packet does not say.
+    """
+
+    index: int
+    display: int
+    frame: av.VideoFrame
+    rounding: int
+    refers: bool | None
+
+
+class Decoder:
+    """Decodes the first video stream of ``source``. Raises SourceError if there is none to decode.
+
+    vectors: have FFmpeg export motion vectors where the codec has them (``has_vectors`` says whether it does).
+    """
+
+    def __init__(self, source: str, stopwatch: Stopwatch, *, vectors: bool) -> None:
+        self.source, self.stopwatch = source, stopwatch
+        self.container = open_container(source)
+        self.stream = self.container.streams.video[0]
+        context = self.stream.codec_context
+        if context is None:
+            self.container.close()
+            raise SourceError(f"{source}: this FFmpeg has no decoder for its video; convert it to H.264 first")
+        self.context = context
+        self.codec: str = context.name
+        self.has_vectors = vectors and self.codec in CODECS_WITH_VECTORS
+        context.copy_opaque = True
+        # Vectors go missing under frame threading of H.264 with B-frames; slices are always right.
+        context.thread_type = "SLICE" if self.has_vectors else "AUTO"
+        if self.has_vectors:
+            context.options = {"flags2": "+export_mvs"}
+        if self.codec in ("mpeg1video", "mpeg2video") and not context.has_b_frames:
+            context.flags |= Flags.low_delay  # or the last frame comes without vectors
+        self._rounding = Mpeg4Rounding(context.extradata) if self.codec == "mpeg4" else None
+        self._refers = h264_reference_reader(context.extradata) if self.codec == "h264" else None
+        self._headers: dict[int, tuple[int, bool | None]] = {}  # by coded index, until the picture comes
+        self.failed: set[int] = set()  # coded indices that the decoder refused
+        self.given = 0  # pictures given out
+        self.broke_off: str | None = None
+
+    @property
+    def promised(self) -> int | None:
+        """Frames that the container says it holds; None where it does not say."""
+        return self.stream.frames or None
+
+    @property
+    def guessed_frames(self) -> int | None:
+        """Promised frames, or duration times rate."""
+        duration, rate = self.container.duration, self.stream.average_rate  # microseconds, frames a second
+        if self.promised or not duration or not rate:
+            return self.promised
+        return max(round(duration / 1e6 * float(rate)), 1)
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds of one unit of pts."""
+        return self.stream.time_base or Fraction(1, 1000)
+
+    def pictures(self) -> Iterator[Picture]:
+        """All pictures in display order. Errors of the stream are recorded, not raised."""
+        for index, packet in enumerate(self._packets()):
+            if packet is not None:
+                packet.opaque = (index,)  # one object a packet: a shared one comes back as None
+                self._headers[index] = self._read_header(packet)
+            try:
+                with self.stopwatch("decode"):
+                    frames = self.context.decode(packet)
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError as error:
+                self.failed.add(index)
+                self.broke_off = error.strerror
+                continue
+            for frame in frames:
+                yield self._picture(frame)
+        if self.promised and self.given >= self.promised and not self.failed:
+            self.broke_off = None
+
+    def _picture(self, frame: av.VideoFrame) -> Picture:
+        opaque = frame.opaque
+        index = opaque[0] if isinstance(opaque, tuple) else self.given
+        rounding, refers = self._headers.pop(index, (0, None))
+        for old in [i for i in self._headers if i < index - 64]:
+            del self._headers[old]  # packets that never gave a picture
+        picture = Picture(index, self.given, frame, rounding, refers)
+        self.given += 1
+        return picture
+
+    def _packets(self) -> Iterator[av.Packet | None]:
+        """The video packets, then None to flush the decoder. A stream that breaks off ends here."""
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                with self.stopwatch("decode"):
+                    packet = next(packets, None)
+            except av.error.FFmpegError as error:
+                self.broke_off = error.strerror
+                packet = None
+            if packet is None or packet.size == 0 and packet.dts is None:
+                yield None
+                return
+            if packet.size:
+                yield packet
+
+    def _read_header(self, packet: av.Packet) -> tuple[int, bool | None]:
+        if not self.has_vectors:
+            return 0, None
+        rounding = self._rounding(bytes(packet)) if self._rounding else 0
+        return rounding, self._refers(bytes(packet)) if self._refers else None
+
+    def close(self) -> None:
+        """Releases the source; safe to call twice."""
+        self.container.close()
+
+
+def open_container(source: str) -> "av.container.InputContainer":
+    """Opens a source that holds video. Raises SourceError with the reason and a remedy."""
+    try:
+        container = av.open(source)
+    except FileNotFoundError as error:
+        raise SourceError(f"{source}: no such file; check the path") from error
+    except (av.error.InvalidDataError, av.error.EOFError) as error:
+        raise SourceError(f"{source}: not a video file, or cut off before its index; check it with ffprobe") from error
+    except (av.error.FFmpegError, OSError) as error:
+        raise SourceError(f"{source}: cannot be opened ({error.strerror})") from error
+    if not container.streams.video:
+        kinds = ", ".join(sorted({s.type for s in container.streams})) or "no"
+        container.close()
+        raise SourceError(f"{source}: holds {kinds} streams only, no video; give a file with pictures")
+    return container

@@ -1,0 +1,24 @@
+"""Views of the planes of a decoded picture."""
+
+import av
+import numpy as np
+
+from taplab.types import Plane
+
+# Pixel formats whose first plane is 8-bit luma.
+_EIGHT_BIT_LUMA = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "gray", "nv12", "yuv411p")
+
+
+def plane_view(picture: av.VideoFrame, index: int = 0) -> Plane:
+    """An 8-bit plane without a copy, uint8 ``[rows, columns]``, read-only: the decoder still predicts from it."""
+    plane = picture.planes[index]
+    view = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+    view.flags.writeable = False
+    return view
+
+
+def luma_plane(picture: av.VideoFrame) -> Plane:
+    """The luma as uint8 ``[H, W]``: a view where the picture is 8-bit planar, else a conversion."""
+    if picture.format.name in _EIGHT_BIT_LUMA:
+        return plane_view(picture)
+    return plane_view(picture.reformat(format="gray"))
