@@ -40,7 +40,7 @@ _WHERE = {
     "MissingExtraError": "taplab.errors",
 }
 
-__all__ = [*sorted(_WHERE), "__version__"]  # noqa: PLE0604
+__all__ = [*sorted(_WHERE), "__version__"]
 
 
 def __getattr__(name: str) -> Any:

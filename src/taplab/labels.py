@@ -16,7 +16,7 @@ from taplab.types import Labels
 
 
 def labels_from_scores(scores: Tensor, size: tuple[int, int]) -> Labels:
-    """The argmax of ``scores`` ``[C, h, w]`` upsampled bilinearly (half-pixel centres) to ``size``: uint8 ``[H, W]``."""
+    """Argmax of ``scores`` ``[C, h, w]`` upsampled bilinearly (half-pixel centres) to ``size``: uint8 ``[H, W]``."""
     if tuple(scores.shape[-2:]) == size:
         same: Labels = scores.argmax(0).to(torch.uint8).cpu().numpy()
         return same
@@ -43,7 +43,7 @@ def _taps(pixels: int, cells: int) -> tuple[NDArray[np.int32], NDArray[np.float3
     return starts, (position - cell).astype(np.float32)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _fill(
     scores: NDArray[np.float32],
     vertical: tuple[NDArray[np.int32], NDArray[np.float32]],
@@ -74,7 +74,7 @@ def _fill(
                     out[y, x] = _winner(scores, i, below, j, right, wy[y], wx[x], can_win[:n])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _argmax_row(
     scores: NDArray[np.float32], row: int, best: NDArray[np.float32], label: NDArray[np.uint8]
 ) -> None:  # pragma: no cover - compiled
@@ -88,7 +88,7 @@ def _argmax_row(
                 label[j] = c
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _candidates(
     scores: NDArray[np.float32], i: int, below: int, j: int, right: int, can_win: NDArray[np.int32]
 ) -> int:  # pragma: no cover - compiled
@@ -106,9 +106,16 @@ def _candidates(
     return n
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _winner(
-    scores: NDArray[np.float32], i: int, below: int, j: int, right: int, wy: float, wx: float, classes: NDArray[np.int32]
+    scores: NDArray[np.float32],
+    i: int,
+    below: int,
+    j: int,
+    right: int,
+    wy: float,
+    wx: float,
+    classes: NDArray[np.int32],
 ) -> int:  # pragma: no cover - compiled
     best, label = np.float32(-np.inf), 0
     for c in classes:

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -15,7 +15,7 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterator[T], ahead: int, prepare: Callable[[T], object] | None = None) -> Iterator[T]:
+def prefetch(items: Iterator[T], ahead: int, prepare: Callable[[T], object] | None = None) -> Generator[T]:
     """Yields ``items``, at most ``ahead`` of them waiting; ``prepare`` is called with each on the reading thread.
 
     The error of the reading thread is raised here. Closing the generator stops the thread and closes ``items``.

@@ -9,7 +9,7 @@ STAGES = ("decode", "motion", "residual", "network", "warp", "labels", "write")
 
 
 class Stopwatch:
-    """Adds up wall seconds by stage, from any thread. Stages on different threads overlap: they may exceed the total."""
+    """Adds up seconds by stage, from any thread. Stages on different threads overlap: they can exceed the total."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
@@ -25,5 +25,6 @@ class Stopwatch:
             self.add(stage, time.perf_counter() - started)
 
     def add(self, stage: str, seconds: float) -> None:
+        """Adds to a stage."""
         with self._lock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds

@@ -1,0 +1,1 @@
+"""Labelled images, and the synthetic drive that needs no outside data."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -10,6 +11,23 @@ from taplab.errors import SourceError
 from taplab.types import IGNORE, Labels, Palette, Rgb
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
+
+
+class Labelled(Protocol):
+    """Images with labels: what training and evaluation work on."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names, in the order of the label ids."""
+
+    @property
+    def palette(self) -> Palette:
+        """RGB of each class."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> tuple[Rgb, Labels]:
+        """RGB uint8 ``[H, W, 3]`` and labels uint8 ``[H, W]``."""
 
 
 def image_files(folder: Path) -> list[Path]:

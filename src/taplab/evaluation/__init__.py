@@ -1,0 +1,1 @@
+"""Accuracy against truth, and the protocol by which it is measured."""

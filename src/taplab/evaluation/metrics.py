@@ -27,7 +27,8 @@ class Confusion:
         """Intersection over union of each class; NaN where it is neither in truth nor predicted."""
         hits = np.diag(self.counts).astype(float)
         union = self.counts.sum(0) + self.counts.sum(1) - np.diag(self.counts)
-        return np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
+        iou: NDArray[np.float64] = np.divide(hits, union, out=np.full(len(hits), np.nan), where=union > 0)
+        return iou
 
     @property
     def miou(self) -> float:
@@ -40,3 +41,12 @@ class Confusion:
         """Share of labelled pixels that are right."""
         total = self.counts.sum()
         return float(np.diag(self.counts).sum() / total) if total else float("nan")
+
+
+def temporal_consistency(before: tuple[Labels, Labels], now: tuple[Labels, Labels]) -> float:
+    """Share of the pixels whose true class stays the same from one frame to the next whose predicted class does too.
+
+    before, now: (truth, prediction), uint8 ``[H, W]`` each. 1.0 is no flicker.
+    """
+    still = (before[0] == now[0]) & (now[0] != IGNORE)
+    return float(np.mean((before[1] == now[1])[still])) if still.any() else 1.0

@@ -16,6 +16,11 @@ def bundled() -> list[str]:
     return sorted(f.stem for f in WEIGHTS.glob("*.safetensors"))
 
 
+def weights_file(name: str) -> Path:
+    """Where a bundled model's weights are."""
+    return WEIGHTS / f"{name}.safetensors"
+
+
 def load_model(name: str | Path = DEFAULT, *, device: str = "cpu") -> Model:
     """A bundled model, a ``.safetensors`` file or folder, ``onnx:FILE``, ``python:module:callable``.
 
@@ -26,7 +31,7 @@ def load_model(name: str | Path = DEFAULT, *, device: str = "cpu") -> Model:
     if text in bundled():
         from taplab.models.pretrained import load_pretrained
 
-        return load_pretrained(WEIGHTS / f"{text}.safetensors", device=device)
+        return load_pretrained(weights_file(text), device=device)
     if text.startswith("onnx:") or text.endswith(".onnx"):
         from taplab.models.onnx import OnnxModel
 
@@ -38,7 +43,9 @@ def load_model(name: str | Path = DEFAULT, *, device: str = "cpu") -> Model:
 
         return load_pretrained(text, device=device)
     known = ", ".join(bundled())
-    raise ModelError(f"{text}: no such model; bundled are {known}; or give a .safetensors file, onnx:FILE, python:MODULE:CALLABLE")
+    raise ModelError(
+        f"{text}: no such model; bundled are {known}; or give a .safetensors file, onnx:FILE, python:MODULE:CALLABLE"
+    )
 
 
 def _from_python(text: str, device: str) -> Model:
@@ -55,5 +62,7 @@ def _from_python(text: str, device: str) -> Model:
         sys.path.remove("")
     model = make(device=device)
     if not isinstance(model, Model):
-        raise ModelError(f"{text}: returned {type(model).__name__}; return a taplab Model, such as taplab.TorchModel(...)")
+        raise ModelError(
+            f"{text}: returned {type(model).__name__}; return a taplab Model, such as taplab.TorchModel(...)"
+        )
     return model

@@ -45,8 +45,8 @@ class OnnxModel(Model):
         self._session = _open(path, device)
         self._read_input()
         beside = _settings_beside(path)
-        self.mean = np.float32(mean or beside.get("mean", IMAGENET_MEAN)) * 255
-        self.std = np.float32(std or beside.get("std", IMAGENET_STD)) * 255
+        self.mean = np.array(mean or beside.get("mean", IMAGENET_MEAN), np.float32) * 255
+        self.std = np.array(std or beside.get("std", IMAGENET_STD), np.float32) * 255
         self.bgr = bool(beside.get("bgr", False) if bgr is None else bgr)
         names = classes or beside.get("classes")
         channels = self._probe(len(names) if names else None)
@@ -60,6 +60,7 @@ class OnnxModel(Model):
         return self.size is None
 
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
+        """See ``Model``; one call of the session, or one an image where the batch size is fixed."""
         x = np.stack([self._prepare(image) for image in images])
         step = self._batch or len(x)
         parts = [self._run(x[i : i + step]) for i in range(0, len(x), step)]
@@ -122,7 +123,9 @@ def _open(path: Path, device: str) -> Any:
         raise ModelError(f"{path}: no such ONNX file")
     provider = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
     if provider not in onnxruntime.get_available_providers():
-        raise DeviceError(f"{device}: this ONNX Runtime has no {provider}; pip install onnxruntime-gpu, or use --device cpu")
+        raise DeviceError(
+            f"{device}: this ONNX Runtime has no {provider}; pip install onnxruntime-gpu, or use --device cpu"
+        )
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only: load-time warnings mean nothing to the user
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning threads slow the others down

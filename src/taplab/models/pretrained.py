@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -48,21 +49,29 @@ def save_pretrained(net: torch.nn.Module, card: Card, path: Path | str) -> Path:
     return path
 
 
-def load_pretrained(path: Path | str, *, device: str = "cpu", precision: Precision = "auto") -> TorchModel:
-    """The model that ``save_pretrained`` wrote: a file, or a folder with ``model.safetensors``. Raises ModelError."""
-    path = Path(path)
-    file = path / "model.safetensors" if path.is_dir() else path
+def read_card(file: Path) -> Card:
+    """What a weights file says about itself. Raises ModelError if it was not saved by taplab."""
     if not file.is_file():
         raise ModelError(f"{file}: no such weights file")
     try:
         with safe_open(file, "pt") as opened:
             about = json.loads((opened.metadata() or {})["taplab"])
-            weights = {key: opened.get_tensor(key).float() for key in opened.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
+        card = Card(**fields)
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise ModelError(f"{file}: not weights saved by taplab; make them with `taplab train`") from error
-    card = Card(**{k: tuple(v) if isinstance(v, list) else v for k, v in about.items()})
     if card.architecture not in ARCHITECTURES:
         raise ModelError(f"{file}: made for {card.architecture!r}; this taplab knows {', '.join(ARCHITECTURES)}")
+    return card
+
+
+def load_pretrained(path: Path | str, *, device: str = "cpu", precision: Precision = "auto") -> TorchModel:
+    """The model that ``save_pretrained`` wrote: a file, or a folder with ``model.safetensors``. Raises ModelError."""
+    path = Path(path)
+    file = path / "model.safetensors" if path.is_dir() else path
+    card = read_card(file)
+    with safe_open(file, "pt") as opened:
+        weights = {key: opened.get_tensor(key).float() for key in opened.keys()}  # noqa: SIM118
     net = build(card.architecture, len(card.classes), card.width)
     try:
         net.load_state_dict(weights)

@@ -44,13 +44,15 @@ class TorchModel(Model):
         self.palette = palette or palette_for(len(self.classes))
         self.device = check_device(device)
         self.mean, self.std = tuple(mean), tuple(std)
-        self.net = net.eval().to(device, memory_format=torch.channels_last)
+        self.net = net.eval().to(device)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.dtype = _dtype(precision, device)
         self._mean = torch.tensor(self.mean, device=device).view(3, 1, 1) * 255
         self._std = torch.tensor(self.std, device=device).view(3, 1, 1) * 255
 
     @torch.inference_mode()
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
+        """See ``Model``; float32 scores on the model's device."""
         # Channels-last memory is what [N, H, W, 3] already is: the permutation costs nothing.
         x = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float()
         x = x.sub_(self._mean).div_(self._std)
@@ -82,7 +84,9 @@ def check_device(device: str) -> str:
     except RuntimeError as error:
         raise DeviceError(f"{device}: no such device; use cpu or cuda") from error
     if kind == "cuda" and not torch.cuda.is_available():
-        raise DeviceError(f"{device}: this torch finds no CUDA device; use --device cpu or install a CUDA build of torch")
+        raise DeviceError(
+            f"{device}: this torch finds no CUDA device; use --device cpu or install a CUDA build of torch"
+        )
     return device
 
 

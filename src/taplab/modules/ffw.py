@@ -65,14 +65,14 @@ def compose(
     map. size: (H, W) of the frame in pixels.
     """
     out = np.empty((*cells, 2), np.float32)
-    scale = np.float32(cells[0] / size[0]), np.float32(cells[1] / size[1])  # cells a pixel
+    scale = cells[0] / size[0], cells[1] / size[1]  # cells a pixel
     nothing = np.zeros((1, 1, 2), np.float32)
     _compose(field.vectors, nothing if before is None else before, before is not None, scale, out)
     return out
 
 
 def warp(scores: Tensor, displacement: Displacement) -> Tensor:
-    """Samples ``scores`` ``[C, h, w]`` bilinearly at ``cell + displacement`` ``[h, w, 2]``; borders replicate (Eq. 1)."""
+    """Samples ``scores`` ``[C, h, w]`` at ``cell + displacement`` ``[h, w, 2]`` (Eq. 1); borders replicate."""
     h, w = displacement.shape[:2]
     x = displacement[..., 0] + np.arange(w, dtype=np.float32)
     y = displacement[..., 1] + np.arange(h, dtype=np.float32)[:, None]
@@ -90,7 +90,7 @@ def _to_cells(blocks: NDArray[np.float32], cells: tuple[int, int], size: tuple[i
     return np.ascontiguousarray(blocks[rows][:, columns])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _compose(
     vectors: NDArray[np.float32],
     before: Displacement,

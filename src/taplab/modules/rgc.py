@@ -15,9 +15,7 @@ def region_size(frame: tuple[int, int]) -> tuple[int, int]:
     return min(side, frame[0]), min(side, widest) or frame[1]
 
 
-def choose_region(
-    residual: Residual, frame: tuple[int, int], size: tuple[int, int], stride: tuple[int, int]
-) -> Region:
+def choose_region(residual: Residual, frame: tuple[int, int], size: tuple[int, int], stride: tuple[int, int]) -> Region:
     r"""``argmax_i #{p in R_i : |Res[p]| > THR_RGC}`` over overlapping regions (Eq. 3).
 
     frame, size, stride: (rows, columns) in pixels; size and stride are used in whole 16x16 blocks. Ties go to the

@@ -59,7 +59,7 @@ class Paper(Policy):
         """Algorithm 1 on the frames of one lane."""
         known: dict[int, ffw.Carried] = {}  # scores of the newest reference frames, by coded index
         for frame in frames:
-            answer = None if self._is_key(frame) else self._warp(frame, known)
+            answer = None if self.is_key(frame) else self._warp(frame, known)
             if answer is None:
                 scores = yield Ask(frame)  # F_t = phi(I_t)
                 answer = Answer(frame, ffw.Carried(scores), "network")
@@ -75,7 +75,7 @@ class Paper(Policy):
                 while len(known) > REFERENCES_KEPT:
                     del known[min(known)]
 
-    def _is_key(self, frame: CodedFrame) -> bool:
+    def is_key(self, frame: CodedFrame) -> bool:
         """I-frames, the first frame of a lane, frames that are hard to warp (RGFS)."""
         if frame.kind == "I" or frame.starts_lane:
             return True

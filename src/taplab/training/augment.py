@@ -25,7 +25,10 @@ class Augmentation:
 def sample_crop(
     rng: np.random.Generator, image: Tensor, labels: Tensor, size: tuple[int, int], rare: list[int], how: Augmentation
 ) -> tuple[Tensor, Tensor]:
-    """A random zoomed and flipped window. uint8 ``[3, H, W]``, ``[H, W]`` to float ``[3, *size]`` in 0..255, long ``size``."""
+    """A random zoomed and flipped window.
+
+    uint8 ``[3, H, W]`` and ``[H, W]`` to float ``[3, *size]`` in 0..255 and long ``size``.
+    """
     zoom = float(np.exp(rng.uniform(*np.log(how.scale))))
     height, width = labels.shape
     ch, cw = round(size[0] / zoom), round(size[1] / zoom)  # window in source pixels
@@ -61,7 +64,10 @@ def _window_corner(
 def paste_rare(
     rng: np.random.Generator, target: tuple[Tensor, Tensor], donor: tuple[Tensor, Tensor], rare: list[int]
 ) -> tuple[Tensor, Tensor]:
-    """Objects of the rare classes of ``donor``, with a margin, over ``target``: at the same place, so that the layout stays likely."""
+    """Objects of the rare classes of ``donor``, with a margin, over ``target``.
+
+    They stay at their place, so that the layout stays likely.
+    """
     image, labels = target
     donor_image, donor_labels = donor
     if donor_labels.shape != labels.shape:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from taplab.data.labelled import LabelledImages
+from taplab.data.labelled import Labelled
 from taplab.errors import OutputError, SettingError, SourceError
 from taplab.evaluation.metrics import Confusion
 from taplab.training.augment import Augmentation, jitter_colour, paste_rare, sample_crop
@@ -57,13 +57,14 @@ class TrainSettings:
 
     def rate_at(self, step: int) -> float:
         """Learning rate: linear warm-up, then ``(1 - step / steps) ** power``."""
-        return self.rate * min(1.0, (step + 1) / self.warmup) * (1 - step / self.steps) ** self.power
+        left: float = (1 - step / self.steps) ** self.power
+        return self.rate * min(1.0, (step + 1) / self.warmup) * left
 
 
 class Batches:
     """Training batches as a pure function of (seed, rank, step): resuming needs no state."""
 
-    def __init__(self, data: LabelledImages, settings: TrainSettings, rank: int, world: int) -> None:
+    def __init__(self, data: Labelled, settings: TrainSettings, rank: int, world: int) -> None:
         pairs = [data[i] for i in range(len(data))]
         self.images = [torch.from_numpy(rgb).permute(2, 0, 1).contiguous() for rgb, _ in pairs]
         self.labels = [torch.from_numpy(labels) for _, labels in pairs]
@@ -105,17 +106,18 @@ class WithAuxiliary(nn.Module):
         self.register_buffer("std", torch.tensor(STD).view(1, 3, 1, 1) * 255)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Float ``[N, 3, H, W]`` in 0..255 to scores at 1/4 and at 1/8."""
         last, eighth = self.net.features((x - self.mean) / self.std)  # type: ignore[operator]
         return self.net.classifier(last), self.auxiliary(eighth)  # type: ignore[operator]
 
 
 def train(
     net: nn.Module,
-    data: LabelledImages,
+    data: Labelled,
     out: Path,
     settings: TrainSettings,
     *,
-    validation: LabelledImages | None = None,
+    validation: Labelled | None = None,
     device: str = "cpu",
     progress: Callable[[dict[str, Any]], None] | None = None,
 ) -> nn.Module:
@@ -147,10 +149,10 @@ class _Run:
     def __init__(
         self,
         net: nn.Module,
-        data: LabelledImages,
+        data: Labelled,
         out: Path,
         settings: TrainSettings,
-        validation: LabelledImages | None,
+        validation: Labelled | None,
         device: torch.device,
         rank: int,
         world: int,
@@ -161,7 +163,8 @@ class _Run:
         self.batches = Batches(data, settings, rank, world)
         self.weights = class_weights(self.batches.frequency).to(device)
         channels = int(net.eighth_channels)  # type: ignore[arg-type]
-        self.net = WithAuxiliary(net, channels, len(data.classes)).to(device, memory_format=torch.channels_last)
+        self.net = WithAuxiliary(net, channels, len(data.classes)).to(device)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
         decay = [p for p in self.net.parameters() if p.ndim > 1]
         rest = [p for p in self.net.parameters() if p.ndim <= 1]
@@ -237,7 +240,8 @@ class _Run:
 
     def averaged(self) -> nn.Module:
         self.net.load_state_dict(self.ema)
-        return self.net.net.eval()
+        net: nn.Module = self.net.net
+        return net.eval()
 
     @torch.no_grad()
     def _validate(self) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 from av.codec.context import Flags
@@ -60,24 +61,14 @@ class Decoder:
         self.failed: set[int] = set()  # coded indices that the decoder refused
         self.given = 0  # pictures given out
         self.broke_off: str | None = None
+        self.rate: Fraction | None = self.stream.average_rate
+        self.time_base = self.stream.time_base or Fraction(1, 1000)
+        self.promised: int | None = self.stream.frames or None  # frames that the container says it holds
+        self.guessed_frames = self.promised or self._frames_by_duration()
 
-    @property
-    def promised(self) -> int | None:
-        """Frames that the container says it holds; None where it does not say."""
-        return self.stream.frames or None
-
-    @property
-    def guessed_frames(self) -> int | None:
-        """Promised frames, or duration times rate."""
-        duration, rate = self.container.duration, self.stream.average_rate  # microseconds, frames a second
-        if self.promised or not duration or not rate:
-            return self.promised
-        return max(round(duration / 1e6 * float(rate)), 1)
-
-    @property
-    def time_base(self) -> Fraction:
-        """Seconds of one unit of pts."""
-        return self.stream.time_base or Fraction(1, 1000)
+    def _frames_by_duration(self) -> int | None:
+        duration = self.container.duration  # microseconds
+        return max(round(duration / 1e6 * float(self.rate)), 1) if duration and self.rate else None
 
     def pictures(self) -> Iterator[Picture]:
         """All pictures in display order. Errors of the stream are recorded, not raised."""
@@ -96,8 +87,6 @@ class Decoder:
                 continue
             for frame in frames:
                 yield self._picture(frame)
-        if self.promised and self.given >= self.promised and not self.failed:
-            self.broke_off = None
 
     def _picture(self, frame: av.VideoFrame) -> Picture:
         opaque = frame.opaque
@@ -109,23 +98,27 @@ class Decoder:
         self.given += 1
         return picture
 
-    def _packets(self) -> Iterator[av.Packet | None]:
+    def _packets(self) -> Iterator["av.Packet[Any] | None"]:
         """The video packets, then None to flush the decoder. A stream that breaks off ends here."""
         packets = self.container.demux(self.stream)
+        read = 0
         while True:
             try:
                 with self.stopwatch("decode"):
                     packet = next(packets, None)
             except av.error.FFmpegError as error:
                 self.broke_off = error.strerror
-                packet = None
-            if packet is None or packet.size == 0 and packet.dts is None:
-                yield None
-                return
+                break
+            if packet is None or (packet.size == 0 and packet.dts is None):
+                break
+            read += 1
             if packet.size:
                 yield packet
+        if self.promised and read < self.promised:
+            self.broke_off = self.broke_off or "the file ends early"
+        yield None
 
-    def _read_header(self, packet: av.Packet) -> tuple[int, bool | None]:
+    def _read_header(self, packet: "av.Packet[Any]") -> tuple[int, bool | None]:
         if not self.has_vectors:
             return 0, None
         rounding = self._rounding(bytes(packet)) if self._rounding else 0

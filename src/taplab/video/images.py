@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -63,5 +64,4 @@ class ImageFolder:
 
 
 def _to_rgb(picture: av.VideoFrame) -> Rgb:
-    rgb: Rgb = picture.to_ndarray()
-    return rgb
+    return cast(Rgb, picture.to_ndarray())

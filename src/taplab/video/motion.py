@@ -64,7 +64,7 @@ def _shares(hits: list[NDArray[np.bool_]]) -> list[NDArray[np.float32]]:
     return list(votes / votes.sum(0))
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _rasterise(
     records: NDArray[Any], sign: int, vectors: NDArray[np.float32], hit: NDArray[np.bool_]
 ) -> None:  # pragma: no cover - compiled
@@ -86,7 +86,7 @@ def _rasterise(
                 hit[i, j] = True
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _fill_from_nearest(vectors: NDArray[np.float32], hit: NDArray[np.bool_]) -> None:  # pragma: no cover - compiled
     """Gives blocks without a vector that of the nearest block with one (two sweeps over the 8-neighbourhood)."""
     rows, cols = hit.shape
@@ -114,7 +114,7 @@ def _fill_from_nearest(vectors: NDArray[np.float32], hit: NDArray[np.bool_]) -> 
                 vectors[i, j] = source[i + near[i, j, 0], j + near[i, j, 1]]
 
 
-@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, inline="always")
 def _relax(near: NDArray[np.int32], i: int, j: int, di: int, dj: int) -> None:  # pragma: no cover - compiled
     """Takes over the neighbour's nearest block if it is nearer than ours."""
     y, x = i + di, j + dj

@@ -13,6 +13,7 @@ class Bits:
         self.value, self.left = int.from_bytes(data, "big"), len(data) * 8
 
     def __call__(self, count: int) -> int:
+        """The next ``count`` bits."""
         if count > self.left:
             raise EOFError("not enough bits")
         self.left -= count

@@ -1,5 +1,7 @@
 """Views of the planes of a decoded picture."""
 
+from typing import cast
+
 import av
 import numpy as np
 
@@ -12,7 +14,8 @@ _EIGHT_BIT_LUMA = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuv
 def plane_view(picture: av.VideoFrame, index: int = 0) -> Plane:
     """An 8-bit plane without a copy, uint8 ``[rows, columns]``, read-only: the decoder still predicts from it."""
     plane = picture.planes[index]
-    view = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+    rows = np.frombuffer(cast("memoryview[int]", plane), np.uint8).reshape(-1, plane.line_size)
+    view: Plane = rows[: plane.height, : plane.width]
     view.flags.writeable = False
     return view
 

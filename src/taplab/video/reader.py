@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -46,7 +47,7 @@ class Video:
         self._reformatter = VideoReformatter()
         self.codec = self._decoder.codec
         self.width, self.height = self._decoder.context.width, self._decoder.context.height
-        self.rate: Fraction | None = self._decoder.stream.average_rate
+        self.rate: Fraction | None = self._decoder.rate
         self.time_base = self._decoder.time_base
         self.has_vectors = self._decoder.has_vectors
 
@@ -62,13 +63,14 @@ class Video:
         decoder = self._decoder
         if self.max_frames is not None and decoder.given >= self.max_frames:
             return 0
-        missing = (decoder.promised or 0) - decoder.given if decoder.broke_off else 0
-        return max(missing, len(decoder.failed), 1 if decoder.broke_off else 0)
+        if decoder.broke_off is None:
+            return 0
+        return max((decoder.promised or 0) - decoder.given, len(decoder.failed), 1)
 
     @property
     def broke_off(self) -> str | None:
         """How decoding failed, if it did."""
-        return self._decoder.broke_off if self.lost else None
+        return self._decoder.broke_off
 
     def frames(self) -> Iterator[CodedFrame]:
         """The frames in coded order. Closes the source at the end."""
@@ -92,8 +94,7 @@ class Video:
 
     def to_rgb(self, picture: av.VideoFrame) -> Rgb:
         """The one converter of the house: swscale, so that network and evaluation see the same pixels."""
-        rgb: Rgb = self._reformatter.reformat(picture, format="rgb24").to_ndarray()
-        return rgb
+        return cast(Rgb, self._reformatter.reformat(picture, format="rgb24").to_ndarray())
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ class _Assembly:
     def _motion(self, picture: Picture, kind: Kind) -> Motion | None:
         """None where the vectors cannot be used: none there, fields of interlaced video, MPEG-4 B (all zero)."""
         frame = picture.frame
-        records = frame.side_data.get(SideData.MOTION_VECTORS)
+        records = cast("Any", frame.side_data).get(SideData.MOTION_VECTORS)
         if records is None or frame.interlaced_frame or (kind == "B" and self.video.codec == "mpeg4"):
             return None
         before = [r for r in self.references if r.display < picture.display]

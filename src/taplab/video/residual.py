@@ -37,7 +37,7 @@ def _quarter_pels(vectors: NDArray[np.float32]) -> NDArray[np.int32]:
     return np.rint(vectors * 4).astype(np.int32)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _measure(
     luma: Plane,
     references: tuple[Plane, Plane],
@@ -71,7 +71,7 @@ def _measure(
                     counts[i, j] += above
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _whole_block(
     luma: Plane, reference: Plane, top: int, left: int, qx: int, qy: int, threshold: int, rounding: int
 ) -> tuple[int, int]:  # pragma: no cover - compiled
@@ -95,10 +95,10 @@ def _whole_block(
             row_above += np.int32(difference > limit)
         total += row_total
         above += row_above
-    return total, above
+    return int(total), int(above)
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _small_block(
     luma: Plane,
     references: tuple[Plane, Plane],
@@ -128,10 +128,10 @@ def _small_block(
             difference = abs(np.int32(luma[y, left + x]) - np.int32(predicted))
             total += difference
             above += np.int32(difference > threshold)
-    return total, above
+    return int(total), int(above)
 
 
-@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, inline="always")
 def _agree(
     vectors: NDArray[np.int32], share: NDArray[np.float32], i: int, j: int
 ) -> bool:  # pragma: no cover - compiled
@@ -148,7 +148,7 @@ def _agree(
     return True
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _predict(
     reference: Plane, y: int, left: int, n: int, qx: int, qy: int, rounding: int, out: NDArray[np.int16]
 ) -> None:  # pragma: no cover - compiled
@@ -164,14 +164,14 @@ def _predict(
         out[x] = (value + bias) >> 4
 
 
-@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, inline="always")
 def _weights(qx: int, qy: int) -> tuple[np.int16, np.int16, np.int16, np.int16]:  # pragma: no cover - compiled
     """Bilinear weights of the four neighbours, in sixteenths."""
     fx, fy = qx & 3, qy & 3
     return np.int16((4 - fx) * (4 - fy)), np.int16(fx * (4 - fy)), np.int16((4 - fx) * fy), np.int16(fx * fy)
 
 
-@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True, inline="always")
 def _bias(qx: int, qy: int, rounding: int) -> np.int16:  # pragma: no cover - compiled
     """What is added before dividing by 16: MPEG rounds 1/2 and 2/4 up, or with its rounding flag down."""
     if not rounding:

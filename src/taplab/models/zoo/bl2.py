@@ -42,6 +42,7 @@ class SpatialPyramid(nn.Module):
         self.fuse = _conv(reduced + level * len(_PYRAMID_BINS), cout, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """``[N, cin, h, w]`` to ``[N, cout, h, w]``."""
         x = self.reduce(x)
         h, w = x.shape[-2:]
         parts = [x]
@@ -49,7 +50,8 @@ class SpatialPyramid(nn.Module):
             # Never more bins than pixels: a small crop must not be pooled into repeated cells.
             pooled = F.adaptive_avg_pool2d(x, (min(bins, h), min(bins, w)))
             parts.append(_resize(level(pooled), (h, w)))
-        return self.fuse(torch.cat(parts, 1))
+        out: Tensor = self.fuse(torch.cat(parts, 1))
+        return out
 
 
 class Fuse(nn.Module):
@@ -61,6 +63,7 @@ class Fuse(nn.Module):
         self.merge = _conv(deep, cout, 3)
 
     def forward(self, skip: Tensor, deep: Tensor) -> Tensor:
+        """``[N, skip, h, w]`` and ``[N, deep, h/2, w/2]`` to ``[N, cout, h, w]``."""
         lateral = self.lateral(skip)
         out: Tensor = self.merge(lateral + _resize(deep, (lateral.shape[-2], lateral.shape[-1])))
         return out
@@ -111,5 +114,6 @@ class BL2(nn.Module):
         return self.fuse4(taps[0], eighth), eighth
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalised ``[N, 3, H, W]`` to scores ``[N, classes, H/4, W/4]``."""
         scores: Tensor = self.classifier(self.features(x)[0])
         return scores

@@ -1,0 +1,35 @@
+# `make demo`, `make test`, `make lint`: each makes .venv and installs what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint slow benchmark clean
+
+demo: .venv/.installed
+	$(BIN)/taplab demo -o out/demo
+
+test: lint
+	$(BIN)/python -m pytest -q -m "not slow"
+
+slow: .venv/.installed-dev
+	$(BIN)/python -m pytest -q -m slow
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: .venv/.installed
+	$(BIN)/python benchmarks/stages.py
+	$(BIN)/python benchmarks/end_to_end.py
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	touch $@
+
+.venv/.installed-dev: .venv/.installed
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv out .pytest_cache .mypy_cache .ruff_cache

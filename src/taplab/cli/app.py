@@ -1,0 +1,79 @@
+"""The commands of ``taplab`` and what they share: reporting errors in one line."""
+
+import functools
+import sys
+import traceback
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import typer
+
+from taplab import __version__
+from taplab.errors import TaplabError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+app = typer.Typer(
+    name="taplab",
+    help="Semantic video segmentation, several times faster, from what the compressed stream already knows.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def reported(command: Callable[P, R]) -> Callable[P, R]:
+    """Turns errors into one line on stderr and exit status 1; with -v the traceback comes before it."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            print("taplab: interrupted; what was finished so far is kept", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            sys.stderr.close()  # or the interpreter complains about stdout at its end
+            raise typer.Exit(1) from None
+        except (TaplabError, OSError, MemoryError) as error:
+            if kwargs.get("verbose"):
+                traceback.print_exc()
+            _report(error)
+            raise typer.Exit(1) from None
+        except typer.Exit:
+            raise
+        except Exception as error:
+            if kwargs.get("verbose"):
+                traceback.print_exc()
+            _report(
+                f"{type(error).__name__}: {error}; this is a fault of taplab: please report it, with the output of -v"
+            )
+            raise typer.Exit(1) from None
+
+    return run
+
+
+def _report(error: object) -> None:
+    line = " ".join(str(error).split()) or type(error).__name__
+    print(f"taplab: error: {line}", file=sys.stderr)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"taplab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Entry point of the ``taplab`` command."""
+    from taplab.cli import demo, doctor, evaluate, inspect, models, segment, train  # noqa: F401  (they register themselves)
+
+    app()

@@ -1,0 +1,76 @@
+"""``taplab demo``: a synthetic drive with exact truth, per-frame against taplab."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from taplab.cli import options
+from taplab.cli.app import app, reported
+from taplab.cli.progress import progress_bar
+from taplab.types import Labels, Rgb
+
+
+@app.command()
+@reported
+def demo(
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder for the clip, masks, overlay, picture and summary.")
+    ] = Path("out/demo"),
+    frames: Annotated[int, typer.Option(min=2)] = 96,
+    height: Annotated[int, typer.Option(min=64)] = 512,
+    width: Annotated[int, typer.Option(min=64)] = 1024,
+    seed: int = 7,
+    speed: Annotated[str, typer.Option(help="slow, medium or fast.")] = "medium",
+    model: options.Model = "bl2-synthetic",
+    device: options.Device = "cpu",
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Render a drive, segment it per-frame and with taplab, and compare both with the truth."""
+    from taplab import PaperSettings, Segmenter, SyntheticDrive, load_model
+    from taplab.evaluation.protocol import Way, score
+    from taplab.output.pictures import overlay_picture
+    from taplab.video.encode import encode_clip
+
+    drive = SyntheticDrive(height, width, frames, seed, speed=speed)
+    network = load_model(model, device=device)
+    truth: list[Labels] = []
+
+    def render() -> Iterator[Rgb]:
+        with progress_bar("render the drive", frames, quiet=quiet) as bar:
+            for rgb, labels in drive:
+                truth.append(labels)
+                bar.advance()
+                yield rgb
+
+    clip = encode_clip(out / "drive.mp4", render(), codec="mpeg4", fps=drive.fps, gop=12, quality=3)
+    network.warm_up((height, width))
+    paper = PaperSettings(modules=("ffw",))
+    ways = [Way("per-frame", paper), Way("paper", paper), Way("paper", replace(paper, interval=6))]
+    Segmenter(network, settings=paper).run(clip, out, max_frames=2, save=())  # compiles what is compiled at first use
+    scores = []
+    with progress_bar("segment", len(ways), quiet=quiet, unit="ways/s") as bar:
+        for way in ways:
+            scores.append(score(clip, truth.__getitem__, frames, network, way, gop=12))
+            bar.advance(way.title)
+    segmenter = Segmenter(network, settings=paper)
+    segmenter.run(clip, out)
+    result = next(r for r in segmenter.stream(clip) if r.index == min(frames - 1, 11))
+    parts = [result.frame.rgb(), overlay_picture(result.frame.rgb(), result.labels, network.palette)]
+    Image.fromarray(np.concatenate(parts, 1)).save(out / "demo.png")
+    if not quiet:
+        table = Table(
+            "", "mIoU", "network cost", "end-to-end fps", "ratio", title=f"{frames} frames of {width}x{height}, {model}"
+        )
+        for way, s in zip(ways, scores, strict=True):
+            ratio = s.fps / scores[0].fps
+            table.add_row(way.title, f"{100 * s.miou:.1f}", f"{s.network_cost:.3f}", f"{s.fps:.1f}", f"{ratio:.1f}")
+        Console().print(table)
+        print(f"overlay, masks and summary -> {out}")

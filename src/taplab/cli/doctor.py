@@ -1,0 +1,94 @@
+"""``taplab doctor``: what is installed, and does it work here?"""
+
+import importlib.metadata
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from taplab.cli import options
+from taplab.cli.app import app, reported
+
+_CORE = ("av", "numba", "numpy", "pillow", "rich", "safetensors", "torch", "typer")
+_EXTRAS = {
+    "onnxruntime": "onnx",
+    "transformers": "hf",
+    "openvino": "openvino",
+    "matplotlib": "eval",
+    "pycocotools": "coco",
+}
+
+
+@app.command()
+@reported
+def doctor(verbose: options.Verbose = False) -> None:
+    """Check the installation: versions, processor, devices, and a small video from encoder to mask."""
+    print(f"python {platform.python_version()}, {platform.platform()}, {os.cpu_count()} processors")
+    for package in _CORE:
+        print(f"  {package} {importlib.metadata.version(package)}")
+    for package, extra in _EXTRAS.items():
+        try:
+            print(f"  {package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            print(f"  {package} is not installed: pip install 'taplab[{extra}]' if you need it")
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("torch", _torch),
+        ("encoder", _encoder),
+        ("models", _models),
+        ("segmentation", _segmentation),
+    ]
+    failed = [name for name, check in checks if not _passes(name, check)]
+    if failed:
+        print(f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}")
+        raise typer.Exit(1)
+    print("all checks passed")
+
+
+def _passes(name: str, check: Callable[[], str]) -> bool:
+    try:
+        print(f"  {name}: {check()}")
+    except Exception as error:  # whatever is broken is what the user wants to see
+        print(f"  {name}: FAILED: {type(error).__name__}: {error}")
+        return False
+    return True
+
+
+def _torch() -> str:
+    import torch
+
+    bf16 = "bfloat16 is fast" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "no fast bfloat16"
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
+    return f"{torch.get_num_threads()} threads, {bf16}, {cuda}"
+
+
+def _encoder() -> str:
+    import av
+
+    missing = [name for name in ("libx264", "mpeg4") if name not in av.codecs_available]
+    if missing:
+        raise RuntimeError(f"PyAV's FFmpeg lacks {', '.join(missing)}; reinstall it: pip install --force-reinstall av")
+    return f"FFmpeg of PyAV {av.__version__} has libx264 and mpeg4"
+
+
+def _models() -> str:
+    from taplab.models.load import bundled, load_model
+
+    for name in bundled():
+        load_model(name).warm_up((64, 96))
+    return ", ".join(bundled())
+
+
+def _segmentation() -> str:
+    from taplab import PaperSettings, Segmenter, SyntheticDrive
+    from taplab.video.encode import encode_clip
+
+    drive = SyntheticDrive(128, 192, 8, seed=1)
+    with tempfile.TemporaryDirectory() as folder:
+        clip = encode_clip(Path(folder) / "clip.mp4", (rgb for rgb, _ in drive))
+        summary = Segmenter("bl2-synthetic", settings=PaperSettings(("ffw",))).run(clip, Path(folder) / "out")
+    if summary.frames != 8 or summary.motion.get("codec") != 7:
+        raise RuntimeError(f"expected 8 frames, 7 of them with vectors: {summary.frames}, {summary.motion}")
+    return f"8 frames, {summary.key_frames} of them by the network"

@@ -1,0 +1,138 @@
+"""``taplab inspect``: what a stream offers, before a network is run on it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+from PIL import Image
+
+from taplab.cli import options
+from taplab.cli.app import app, reported
+from taplab.cli.progress import progress_bar
+from taplab.errors import OutputError, SourceError
+
+if TYPE_CHECKING:
+    from taplab.policies import Paper
+    from taplab.types import CodedFrame
+    from taplab.video import Source
+
+
+@dataclass
+class _Survey:
+    """One entry a frame, in display order once ``sort`` was called."""
+
+    display: list[int] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    keys: list[bool] = field(default_factory=list)
+    damaged: list[bool] = field(default_factory=list)
+    residual: list[float | None] = field(default_factory=list)
+    coded: list[float] = field(default_factory=list)  # share of blocks with a vector, of frames with motion
+    length: list[float] = field(default_factory=list)  # mean vector in pixels, of frames with motion
+
+    def add(self, frame: "CodedFrame", key: bool) -> None:
+        self.display.append(frame.display)
+        self.kinds.append(frame.kind)
+        self.keys.append(key)
+        self.damaged.append(frame.damaged)
+        self.residual.append(frame.residual.score if frame.residual is not None else None)
+        if frame.motion is not None:
+            self.coded.append(float(frame.motion.coded.mean()))
+            vectors = np.sum([f.vectors * f.weight[..., None] for f in frame.motion.fields], axis=0)
+            self.length.append(float(np.hypot(vectors[..., 0], vectors[..., 1]).mean()))
+
+    def sort(self) -> None:
+        order = np.argsort(self.display)
+        for name in ("kinds", "keys", "damaged", "residual"):
+            values = getattr(self, name)
+            setattr(self, name, [values[i] for i in order])
+
+
+@app.command()
+@reported
+def inspect(
+    source: Annotated[str, typer.Argument(help="A video file, a URL that FFmpeg reads, or a folder of images.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Folder for motion.png, residual.png, timeline.png.")
+    ] = None,
+    frame: Annotated[
+        int | None, typer.Option(min=0, help="Frame to draw (display order); default: the middle.")
+    ] = None,
+    modules: options.Modules = "ffw,rgfs",
+    interval: options.Interval = 12,
+    max_frames: options.MaxFrames = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Show what the compressed stream of SOURCE offers: codec, GOPs, vectors, residual, expected speed-up."""
+    from taplab.lanes import mark_keys
+    from taplab.policies import Paper, PaperSettings
+    from taplab.video import open_video
+
+    policy = Paper(PaperSettings(modules=options.modules(modules), interval=interval))
+    video = open_video(source, max_frames=max_frames)
+    wanted = frame if frame is not None else (video.expected_frames or 0) // 2
+    survey, drawn = _Survey(), None
+    with progress_bar(Path(source).name, video.expected_frames, quiet=quiet) as bar:
+        for coded in mark_keys(video.frames(), interval):
+            survey.add(coded, policy.is_key(coded) or coded.motion is None)
+            if coded.motion is not None and (
+                drawn is None or abs(coded.display - wanted) < abs(drawn.display - wanted)
+            ):
+                drawn = coded
+            bar.advance()
+    if not survey.kinds:
+        why = f" ({video.broke_off})" if video.broke_off else ""
+        raise SourceError(f"{source}: not one frame could be decoded{why}")
+    survey.sort()
+    if not quiet:
+        _report(video, survey, policy)
+    if out is not None:
+        _draw(out, survey, drawn)
+        if not quiet:
+            print(f"pictures -> {out}")
+
+
+def _report(video: "Source", survey: _Survey, policy: "Paper") -> None:
+    frames, keys = len(survey.kinds), sum(survey.keys)
+    counts = ", ".join(f"{survey.kinds.count(k)} {k}" for k in "IPB" if k in survey.kinds)
+    rate = f"{float(video.rate):.3g} fps" if video.rate else "no frame rate"
+    print(f"{video.source}: {video.codec}, {video.width}x{video.height}, {rate}")
+    print(f"  frames          {frames} ({counts})")
+    starts = [i for i, kind in enumerate(survey.kinds) if kind == "I"]
+    gaps = np.diff(starts) if len(starts) > 1 else np.array([frames])
+    print(
+        f"  I-frames        every {gaps.min()} to {gaps.max()} frames" if len(starts) > 1 else "  I-frames        one"
+    )
+    if survey.coded:
+        print(f"  motion vectors  in {len(survey.coded)} frames; {100 * np.mean(survey.coded):.0f} % of their blocks")
+        print(f"  motion          {np.mean(survey.length):.1f} px a frame on average")
+        scores = [r for r in survey.residual if r is not None]
+        print(f"  residual        {np.mean(scores):.2f} grey levels a pixel, at most {np.max(scores):.2f}")
+    else:
+        print("  motion vectors  none: this codec's are not exported, the network will see every frame")
+    if sum(survey.damaged) or video.lost:
+        print(f"  damaged         {sum(survey.damaged)} frames doubtful, {video.lost} lost")
+    print(
+        f"  expected        {keys} key frames with {'+'.join(policy.settings.modules)}, interval {policy.interval}: "
+        f"network cost {keys / frames:.3f}, up to {frames / keys:.1f} times faster than per-frame"
+    )
+
+
+def _draw(out: Path, survey: _Survey, frame: "CodedFrame | None") -> None:
+    from taplab.output.chart import timeline_chart
+    from taplab.output.pictures import motion_picture, residual_picture
+    from taplab.video.planes import luma_plane
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        timeline_chart(survey.kinds, survey.residual, survey.keys, survey.damaged).save(out / "timeline.png")
+        if frame is not None and frame.motion is not None and frame.residual is not None:
+            size = frame.height, frame.width
+            Image.fromarray(motion_picture(frame.motion, *size)).save(out / "motion.png")
+            heat = residual_picture(frame.residual, *size, luma=luma_plane(frame.picture))
+            Image.fromarray(heat).save(out / "residual.png")
+            Image.fromarray(frame.rgb()).save(out / "frame.png")
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror}); give another -o") from error

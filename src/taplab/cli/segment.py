@@ -1,0 +1,95 @@
+"""``taplab segment``: a mask for every frame of a video."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from taplab.cli import options
+from taplab.cli.app import app, reported
+from taplab.cli.progress import progress_bar
+from taplab.errors import SettingError
+
+if TYPE_CHECKING:
+    from taplab import Result, Segmentation, Summary
+
+
+@app.command()
+@reported
+def segment(
+    source: Annotated[str, typer.Argument(help="A video file, a URL that FFmpeg reads, or a folder of images.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for masks/, overlay.mp4 and summary.json.")],
+    model: options.Model = "bl2-camvid",
+    mode: Annotated[str, typer.Option(help="auto, paper or per-frame.")] = "auto",
+    modules: options.Modules = "ffw,rgfs",
+    interval: options.Interval = 12,
+    alpha: Annotated[float, typer.Option(min=0, max=1, help="Weight of the network in an RGC region (Eq. 6).")] = 0.6,
+    thr_rgc: Annotated[int, typer.Option(min=0, max=254, help="THR_RGC, grey levels.")] = 30,
+    thr_rgfs: Annotated[
+        str, typer.Option(help="THR_RGFS in grey levels per pixel, or with 'sum' behind it raw.")
+    ] = "5.7",
+    save: Annotated[str, typer.Option(help="overlay, masks or both.")] = "overlay,masks",
+    device: options.Device = "cpu",
+    lanes: options.Lanes = None,
+    max_frames: options.MaxFrames = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Segment every frame of SOURCE; the network runs on a few of them, the rest follow the stream's own motion."""
+    threshold, unit = _threshold(thr_rgfs)
+    from taplab import PaperSettings, Segmenter
+
+    settings = PaperSettings(
+        modules=options.modules(modules),
+        interval=interval,
+        alpha=alpha,
+        thr_rgc=thr_rgc,
+        thr_rgfs=threshold,
+        thr_rgfs_unit="sum" if unit == "sum" else "grey",
+    )
+    segmenter = Segmenter(model, mode=mode, settings=settings, device=device, lanes=lanes)
+    with progress_bar(Path(source).name or source, None, quiet=quiet) as bar:
+
+        def on_frame(run: "Segmentation", result: "Result") -> None:
+            bar.total(run.source.expected_frames)
+            bar.advance(f"{run.key_frames} key frames")
+            if verbose:
+                _describe(result)
+
+        summary = segmenter.run(source, out, save=options.modules(save), max_frames=max_frames, on_frame=on_frame)
+    _warn(summary)
+    if not quiet:
+        _report(summary, out)
+
+
+def _threshold(text: str) -> tuple[float, str]:
+    unit = "sum" if text.endswith("sum") else "grey"
+    try:
+        return float(text.removesuffix("sum")), unit
+    except ValueError as error:
+        raise SettingError(f"--thr-rgfs {text}: write a number such as 5.7, or 3.6e7sum") from error
+
+
+def _describe(result: "Result") -> None:
+    residual = "" if result.residual is None else f"  residual {result.residual:.2f}"
+    damaged = "  DAMAGED" if result.damaged else ""
+    print(f"{result.index:6d}  {result.kind}  {result.origin}{residual}{damaged}", file=sys.stderr)
+
+
+def _warn(summary: "Summary") -> None:
+    for note in summary.notes:
+        print(f"taplab: note: {note}", file=sys.stderr)
+    if summary.damaged:
+        how = f" ({summary.broke_off})" if summary.broke_off else ""
+        print(
+            f"taplab: warning: the stream is damaged{how}: {summary.damaged} frames lost or doubtful", file=sys.stderr
+        )
+
+
+def _report(summary: "Summary", out: Path) -> None:
+    seconds = summary.seconds["total"]
+    print(
+        f"{summary.frames} frames in {seconds:.1f} s ({summary.fps:.1f} fps): {summary.key_frames} key frames, "
+        f"{summary.crops} regions, network cost {summary.network_cost:.3f} -> {out}"
+    )

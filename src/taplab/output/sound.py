@@ -1,0 +1,95 @@
+"""The sound of the source, copied into the overlay packet by packet."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, Self
+
+import av
+import av.error
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+
+CODECS = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")  # what players take in an mp4
+LEAD_IN = Fraction(1, 10)  # seconds of sound kept ahead of the first picture: decoders need a packet to settle
+
+
+class Sound:
+    """The first audio stream of a file, copied without decoding, in step with the pictures.
+
+    ``attach`` before the output begins, ``begin`` with the first picture, then ``copy_until`` as time goes on.
+    notes: gets one line for each thing that could not be copied.
+    """
+
+    def __init__(self, source: InputContainer, stream: AudioStream, notes: list[str]) -> None:
+        self._source = source
+        self._stream = stream
+        self._notes = notes
+        self._shift = Fraction(0)
+        self._first: Fraction | None = None
+        self._packets = self._timed()
+        self._next: tuple[Fraction, av.Packet[Any]] | None = None
+
+    @classmethod
+    def of(cls, path: str, notes: list[str]) -> Self | None:
+        """The sound of a file, or None where there is none that an mp4 can carry."""
+        try:
+            source = av.open(path)
+        except (av.error.FFmpegError, OSError) as error:
+            notes.append(f"Sound left out: '{path}' cannot be read a second time ({error.strerror}).")
+            return None
+        if source.streams.audio:
+            stream = source.streams.audio[0]
+            codec = stream.codec_context.codec.canonical_name
+            if codec in CODECS:
+                return cls(source, stream, notes)
+            notes.append(f"Sound left out: players take no {codec} in an mp4. Convert it to aac to keep it.")
+        source.close()
+        return None
+
+    def attach(self, output: OutputContainer) -> None:
+        """Add the stream to a file that has not begun."""
+        self._output = output
+        self._target = output.add_stream_from_template(self._stream)
+
+    def begin(self, first: Fraction, shift: Fraction) -> None:
+        """``first``: time of the first picture in the source; ``shift``: what is added to every time. In seconds."""
+        self._first, self._shift = first, shift
+        self._next = next(self._packets, None)
+
+    def copy_until(self, seconds: Fraction) -> None:
+        """Write every packet that begins before ``seconds`` in the output."""
+        while self._next is not None and self._next[0] < seconds:
+            packet = self._next[1]
+            packet.stream = self._target
+            self._output.mux(packet)
+            self._next = next(self._packets, None)
+
+    def close(self) -> None:
+        """Let go of the source."""
+        self._next = None
+        self._source.close()
+
+    def _timed(self) -> "Iterator[tuple[Fraction, av.Packet[Any]]]":
+        """Packets from the first picture on, shifted, each with its time in the output in seconds."""
+        assert self._first is not None
+        last: int | None = None
+        for packet in self._demuxed():
+            if packet.dts is None:
+                continue  # the empty packet at the end
+            tick, shift = packet.time_base, round(self._shift / packet.time_base)
+            if packet.dts * tick < self._first - LEAD_IN:
+                continue
+            if last is not None and packet.dts + shift <= last:
+                self._notes.append(
+                    f"Sound left out from {float(last * tick):.2f} s on: its timestamps jump back there."
+                )
+                return
+            packet.pts = (packet.dts if packet.pts is None else packet.pts) + shift
+            packet.dts = last = packet.dts + shift
+            yield last * tick, packet
+
+    def _demuxed(self) -> "Iterator[av.Packet[Any]]":
+        try:
+            yield from self._source.demux(self._stream)
+        except (av.error.FFmpegError, OSError) as error:
+            self._notes.append(f"Sound ends early: the source cannot be read to its end ({error.strerror}).")

@@ -1,0 +1,169 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from taplab import PaperSettings, Segmenter, SettingError, TorchModel
+from taplab.errors import OutputError, SourceError
+
+
+class Brightness(torch.nn.Module):
+    """Three classes by brightness, at 1/4: a network whose answers are known."""
+
+    def forward(self, x):
+        grey = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 4, ceil_mode=True)
+        return torch.cat([-grey, 0.2 - grey.abs(), grey], 1)
+
+
+@pytest.fixture
+def model():
+    return TorchModel(Brightness(), classes=("dark", "middle", "bright"), name="brightness")
+
+
+FFW = PaperSettings(("ffw",))
+ALL = PaperSettings(("ffw", "rgc", "rgfs"), thr_rgfs=2.0)
+B_FRAMES = {"codec": "h264", "gop": 30, "options": {"bf": "3"}}
+
+
+@pytest.mark.parametrize("how", [{"codec": "mpeg4"}, B_FRAMES])
+@pytest.mark.parametrize("settings", [FFW, ALL, PaperSettings(("ffw",), interval=7)])
+def test_the_number_of_lanes_changes_nothing(make_clip, model, how, settings):
+    clip = make_clip(**how)
+    runs = {}
+    for lanes in (1, 3, 8):
+        segmentation = Segmenter(model, settings=settings, lanes=lanes).stream(clip)
+        results = list(segmentation)
+        assert [r.index for r in results] == list(range(30))
+        runs[lanes] = results, segmentation.summary()
+    for lanes in (3, 8):
+        for one, other in zip(runs[1][0], runs[lanes][0], strict=True):
+            assert (one.index, one.kind, one.origin, one.key) == (other.index, other.kind, other.origin, other.key)
+            assert np.mean(one.labels != other.labels) < 1e-3  # sums in another order
+        assert runs[1][1].network_cost == runs[lanes][1].network_cost
+        assert runs[1][1].key_frames == runs[lanes][1].key_frames
+
+
+def test_per_frame_is_the_network_itself(make_clip, model, drive):
+    segmentation = Segmenter(model, mode="per-frame").stream(make_clip("mpeg4"))
+    for result in segmentation:
+        scores = model(result.frame.rgb()[None])
+        upsampled = torch.nn.functional.interpolate(scores, (144, 192), mode="bilinear", align_corners=False)
+        assert np.mean(result.labels != upsampled.argmax(1)[0].numpy()) < 1e-3
+        assert result.origin == "network"
+    assert segmentation.summary().network_cost == 1.0
+
+
+def test_ffw_is_close_to_the_network_at_a_tenth_of_the_cost(make_clip, model):
+    clip = make_clip("mpeg4")
+    every = [r.labels for r in Segmenter(model, mode="per-frame").stream(clip)]
+    segmentation = Segmenter(model, settings=FFW).stream(clip)
+    agreement = [np.mean(r.labels == every[r.index]) for r in segmentation]
+    assert segmentation.summary().network_cost == pytest.approx(0.1)
+    assert np.mean(agreement) > 0.9
+    still = np.mean([np.mean(every[i // 12 * 12] == every[i]) for i in range(30)])
+    assert np.mean(agreement) > still + 0.02  # warping beats holding the last key frame's labels
+
+
+def test_run_leaves_masks_overlay_and_summary(make_clip, model, tmp_path):
+    summary = Segmenter(model, settings=FFW).run(make_clip("h264", ".mp4", options={"bf": "2"}), tmp_path / "out")
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["masks", "overlay.mp4", "summary.json"]
+    masks = sorted((tmp_path / "out/masks").iterdir())
+    assert [m.name for m in masks] == [f"{i:06d}.png" for i in range(30)]
+    with Image.open(masks[3]) as mask:
+        assert mask.mode == "P"
+        assert mask.size == (192, 144)
+    written = json.loads((tmp_path / "out/summary.json").read_text())
+    keys = "source codec width height source_fps frames key_frames crops network_cost mode model classes device motion"
+    assert {*keys.split(), "damaged"} <= set(written)
+    assert set(written["seconds"]) == {"decode", "motion", "residual", "network", "warp", "labels", "write", "total"}
+    assert written["frames"] == summary.frames == 30
+    assert written["motion"] == {"none": summary.key_frames, "codec": 30 - summary.key_frames}
+    assert written["damaged"] == 0
+
+
+def test_a_shorter_run_removes_the_masks_of_a_longer_one(make_clip, model, tmp_path):
+    clip = make_clip("mpeg4")
+    Segmenter(model, settings=FFW).run(clip, tmp_path, save=("masks",))
+    Segmenter(model, settings=FFW).run(clip, tmp_path, save=("masks",), max_frames=4)
+    assert len(list((tmp_path / "masks").iterdir())) == 4
+
+
+def test_an_interrupt_keeps_what_is_done(make_clip, model, tmp_path):
+    def stop(run, result):
+        if result.index == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Segmenter(model, settings=FFW).run(make_clip("mpeg4"), tmp_path, on_frame=stop)
+    assert json.loads((tmp_path / "summary.json").read_text())["interrupted"] is True
+    assert len(list((tmp_path / "masks").glob("*.png"))) == 13
+    assert (tmp_path / "overlay.mp4").stat().st_size > 1000
+    assert not list(tmp_path.glob("**/*.part"))
+
+
+def test_a_failing_network_leaves_no_half_written_overlay(make_clip, tmp_path):
+    class Failing(Brightness):
+        calls = 0
+
+        def forward(self, x):
+            self.calls += 1
+            if self.calls > 2:
+                raise RuntimeError("out of order")
+            return super().forward(x)
+
+    model = TorchModel(Failing(), classes=("a", "b", "c"))
+    with pytest.raises(RuntimeError, match="out of order"):
+        Segmenter(model, mode="per-frame", lanes=1).run(make_clip("mpeg4"), tmp_path)
+    assert not list(tmp_path.glob("overlay*"))
+
+
+def test_a_folder_of_images(model, drive, tmp_path):
+    for i in range(3):
+        Image.fromarray(drive[i][0]).save(tmp_path / f"{i}.png")
+    summary = Segmenter(model).run(tmp_path, tmp_path / "out")
+    assert (summary.frames, summary.network_cost, summary.codec) == (3, 1.0, "images")
+
+
+def test_a_new_size_in_mid_stream_gets_masks_of_its_own_size(model, drive, tmp_path):
+    for i, size in enumerate([(192, 144), (192, 144), (96, 80)]):
+        Image.fromarray(drive[i][0]).resize(size).save(tmp_path / f"{i}.png")
+    shapes = [r.labels.shape for r in Segmenter(model).stream(tmp_path)]
+    assert shapes == [(144, 192), (144, 192), (80, 96)]
+
+
+def test_memory_is_bounded_by_lanes_and_interval(make_clip, model):
+    """Results come while the stream is still being read."""
+    segmentation = Segmenter(model, settings=PaperSettings(("ffw",), interval=2), lanes=2).stream(make_clip("mpeg4"))
+    results = iter(segmentation)
+    next(results)
+    assert segmentation.network.frames <= 2
+
+
+def test_leaving_early_stops_the_reader(make_clip, model):
+    import threading
+
+    before = threading.active_count()
+    results = iter(Segmenter(model).stream(make_clip("mpeg4")))
+    next(results)
+    results.close()
+    assert threading.active_count() == before
+
+
+def test_bad_input(make_clip, model, tmp_path):
+    clip = make_clip("mpeg4")
+    with pytest.raises(SourceError, match="no such file"):
+        Segmenter(model).run(tmp_path / "nothing.mp4", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="another folder"):
+        Segmenter(model).run(clip, tmp_path / "file")
+    with pytest.raises(SettingError, match="masks"):
+        Segmenter(model).run(clip, tmp_path, save=("mask",))
+    with pytest.raises(SettingError, match="lanes"):
+        Segmenter(model, lanes=-1)
+    with pytest.raises(SettingError, match="mode"):
+        Segmenter(model, mode="fast")
+    with pytest.raises(SettingError, match="max_frames"):
+        Segmenter(model).stream(clip, max_frames=0)

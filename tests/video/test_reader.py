@@ -1,0 +1,248 @@
+import av
+import numpy as np
+import pytest
+
+from taplab.errors import SourceError
+from taplab.video import open_video
+from taplab.video.reader import Video
+
+
+def plain_count(path):
+    """Frames that the decoder yields, whatever happens on the way."""
+    count = 0
+    with av.open(str(path)) as container:
+        for packet in container.demux(video=0):
+            try:
+                count += len(packet.decode())
+            except av.error.FFmpegError:
+                continue
+    return count
+
+
+def remuxed(source, target, keep):
+    """The packets of ``source`` for whose number ``keep`` holds."""
+    with av.open(str(source)) as a, av.open(str(target), "w") as b:
+        stream = b.add_stream_from_template(a.streams.video[0])
+        for i, packet in enumerate(a.demux(a.streams.video[0])):
+            if packet.dts is not None and keep(i):
+                packet.stream = stream
+                b.mux(packet)
+    return target
+
+
+WAYS = [
+    ("mpeg4", ".mp4", {}),
+    ("mpeg4", ".avi", {}),
+    ("mpeg2video", ".ts", {}),
+    ("mpeg1video", ".mpg", {}),
+    ("mpeg2video", ".mkv", {"options": {"bf": "2"}}),
+    ("h263p", ".avi", {}),
+    ("flv1", ".flv", {}),
+    ("h264", ".mp4", {}),
+    ("h264", ".ts", {"options": {"bf": "3"}}),
+    ("h264", ".mkv", {"options": {"bf": "3", "b-pyramid": "normal", "refs": "4"}}),
+]
+
+
+@pytest.mark.parametrize(("codec", "suffix", "how"), WAYS)
+def test_every_frame_comes_in_coded_order_with_motion(make_clip, codec, suffix, how):
+    video = Video(make_clip(codec, suffix, **how))
+    frames = list(video.frames())
+    assert [f.index for f in frames] == sorted(f.index for f in frames)
+    assert sorted(f.display for f in frames) == list(range(30))
+    assert not any(f.damaged for f in frames)
+    assert video.lost == 0
+    for frame in frames:
+        if codec.startswith("mpeg") and codec != "mpeg4" and frame.display == 29:
+            continue  # FFmpeg gives the last picture of MPEG-1/2 out at the flush, without vectors
+        assert (frame.motion is None) == (frame.kind == "I")
+        if frame.motion is not None:
+            assert frame.motion.coded.mean() > 0.3
+            assert 0 <= frame.residual.score < 20
+    assert ("B" in {f.kind for f in frames}) == ("bf" in how.get("options", {}))
+
+
+def test_pixels_are_those_of_plain_decoding(make_clip):
+    clip = make_clip("h264", ".mp4", options={"bf": "3"})
+    with av.open(str(clip)) as container:
+        plain = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+    for frame in Video(clip).frames():
+        assert np.array_equal(frame.rgb(), plain[frame.display])
+
+
+def test_b_frames_point_to_the_frames_around_them(make_clip):
+    frames = {f.index: f for f in Video(make_clip("h264", ".mp4", options={"bf": "2", "b-pyramid": "none"})).frames()}
+    seen = 0
+    for frame in frames.values():
+        if frame.kind == "B":
+            for field, side in zip(frame.motion.fields, (-1, 1), strict=False):
+                reference = frames[field.reference]
+                assert reference.kind != "B"
+                if len(frame.motion.fields) == 2:
+                    assert np.sign(reference.display - frame.display) == side
+                    seen += 1
+    assert seen > 10
+
+
+def test_codec_vectors_explain_the_picture(make_clip, drive):
+    """Motion compensation leaves much less than the difference of the frames does."""
+    before, scores, differences = None, [], []
+    for frame in Video(make_clip("mpeg4")).frames():
+        luma = frame.rgb().mean(2)
+        if frame.motion is not None:
+            scores.append(frame.residual.score)
+            differences.append(np.abs(luma - before).mean())
+        before = luma
+    assert np.mean(scores) < 0.6 * np.mean(differences)
+
+
+@pytest.mark.parametrize("codec", ["hevc", "mjpeg"])
+def test_codecs_without_vectors_have_no_motion(make_clip, codec, tmp_path):
+    if codec == "hevc":
+        clip = make_clip("hevc", ".mkv")
+    else:
+        clip = tmp_path / "clip.avi"
+        with av.open(str(clip), "w") as container:
+            stream = container.add_stream("mjpeg", rate=10, options={})
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+            for i in range(4):
+                picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 40 * i, np.uint8), format="rgb24")
+                container.mux(stream.encode(picture.reformat(format="yuvj420p")))
+            container.mux(stream.encode())
+    assert all(f.motion is None for f in Video(clip).frames())
+
+
+def test_mpeg4_b_vectors_are_not_believed(make_clip):
+    kinds = {f.kind: f.motion for f in Video(make_clip("mpeg4", ".avi", options={"bf": "2"})).frames()}
+    assert kinds["B"] is None
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "h264"])
+def test_a_start_in_mid_gop_is_damaged_until_the_next_key_frame(make_clip, tmp_path, codec):
+    clip = remuxed(make_clip(codec), tmp_path / "mid.mkv", lambda i: i >= 5)
+    frames = list(Video(clip).frames())
+    assert len(frames) == plain_count(clip)
+    key = next(k for k, f in enumerate(frames) if f.kind == "I")
+    assert all(f.damaged and f.motion is None for f in frames[:key])
+    assert not any(f.damaged for f in frames[key:])
+
+
+def test_nothing_is_warped_across_a_missing_frame(make_clip, tmp_path):
+    """The decoder refuses a packet of rubbish; what refers to its picture is doubtful until the next I-frame."""
+    source = make_clip("mpeg4", ".avi")
+    data = bytearray(source.read_bytes())
+    with av.open(str(source)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        victim = packets[4]
+    data[victim.pos : victim.pos + victim.size] = bytes(victim.size)
+    clip = tmp_path / "holed.avi"
+    clip.write_bytes(data)
+    frames = list(Video(clip).frames())
+    assert len(frames) == plain_count(clip) < 30
+    assert [f.index for f in frames if f.damaged] == list(range(5, 12))
+    assert all(f.motion is None for f in frames if f.damaged)
+
+
+def test_a_cut_file_gives_what_is_there_and_says_so(make_clip, tmp_path):
+    whole = make_clip("mpeg4", ".mp4")
+    moved = remuxed_with_index_first(whole, tmp_path / "front.mp4")
+    clip = tmp_path / "cut.mp4"
+    clip.write_bytes(moved.read_bytes()[: int(moved.stat().st_size * 0.6)])
+    video = Video(clip)
+    frames = list(video.frames())
+    assert 5 < len(frames) < 30
+    assert video.lost == 30 - len(frames)
+    assert video.broke_off
+
+
+def remuxed_with_index_first(source, target):
+    with av.open(str(source)) as a, av.open(str(target), "w", options={"movflags": "faststart"}) as b:
+        stream = b.add_stream_from_template(a.streams.video[0])
+        for packet in a.demux(a.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                b.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("missing.mp4", None, "no such file"),
+        ("empty.mp4", b"", "not a video"),
+        ("text.mp4", b"hello " * 100, "not a video"),
+    ],
+)
+def test_what_is_no_video_is_refused_in_one_line(tmp_path, name, content, says):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SourceError, match=says) as caught:
+        open_video(path)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_audio_only_is_refused(tmp_path):
+    path = tmp_path / "tone.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(SourceError, match="audio"):
+        open_video(path)
+
+
+def test_max_frames(make_clip):
+    video = Video(make_clip("h264", ".mp4", options={"bf": "3"}), max_frames=7)
+    assert len(list(video.frames())) == 7
+    assert video.lost == 0
+    assert video.expected_frames == 7
+
+
+def test_a_frame_does_not_keep_its_history_alive(make_clip):
+    """A measured residual lets go of the reference's planes."""
+    for frame in Video(make_clip("mpeg4")).frames():
+        if frame.kind == "P":
+            assert frame.measure is not None
+            assert frame.residual is frame.residual
+            assert frame.measure is None
+
+
+# What plain decoding yields, and how many of these frames are doubtful.
+REAL = {
+    "driving_h264_960x540.mp4": 221,
+    "mvx_mpeg4_720p.mp4": 337,
+    "bikes.mp4": 250,
+    "scene_cuts.mp4": 250,
+    "cars_320x240.h264": 30,
+    "cars_320x240.h265": 30,
+    "cars_320x240.mjpeg": 30,
+    "rotated90_h264.mov": 3,
+    "unordered.mov": 4,
+    "corrupted_h264.mp4": 49,
+    "h264_10bits.mp4": 30,
+    "h265_10bits.mp4": 30,
+    "av1_video.mkv": 125,
+    "MR1_BT_A.h264": 62,
+    "BA_MW_D_IDR_LOST.264": 70,
+    "BA_MW_D_P_LOST.264": 99,
+    "Error_I_P.264": 6,
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_clips_frame_for_frame(shared, name):
+    path = shared / "clips" / name
+    frames = list(Video(path, max_frames=130).frames())
+    assert len(frames) == min(REAL[name], 130)
+    assert sorted(f.display for f in frames) == list(range(len(frames)))
+
+
+def test_the_corrupted_clip_is_marked(shared):
+    video = Video(shared / "clips" / "corrupted_h264.mp4")
+    frames = list(video.frames())
+    assert sum(f.damaged for f in frames) == 19
+    assert video.lost == 1
