@@ -41,7 +41,8 @@ class Segmentation:
         ahead = 2 * min(self.policy.interval, 12)
         prepare = _touch_residual if self.policy.uses_residual else None
         with closing(self.source), closing(prefetch(self.source.frames(), ahead, prepare)) as frames:
-            for result in in_display_order(map(self._result, self._answers(frames))):
+            answers = (answer for answer in self._answers(frames) if not answer.frame.beyond)
+            for result in in_display_order(map(self._result, answers)):
                 self._count(result)
                 yield result
         if self.frames == 0:

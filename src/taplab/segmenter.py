@@ -5,9 +5,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from taplab.errors import OutputError, SettingError
+from taplab.errors import SettingError
 from taplab.models.base import Model
 from taplab.models.load import DEFAULT, load_model
+from taplab.output.folder import writable_folder
 from taplab.output.masks import MaskWriter
 from taplab.output.overlay import OverlayWriter
 from taplab.output.summary import Summary
@@ -71,12 +72,12 @@ class Segmenter:
         save: any of "overlay", "masks". on_frame: called after every frame, for progress. An interrupt (Ctrl-C)
         leaves finished files of the frames so far and is raised again. Raises SourceError, OutputError, ModelError.
         """
-        out, wanted = Path(out), tuple(save)
+        wanted = tuple(save)
         unknown = [s for s in wanted if s not in SAVE]
         if unknown:
             raise SettingError(f"save {unknown[0]!r}: choose from {', '.join(SAVE)}")
         segmentation = self._begin(source, max_frames)
-        _check_writable(out)
+        out = writable_folder(out)
         interrupted = False
         with _writers(segmentation, out, wanted) as write:
             try:
@@ -136,17 +137,6 @@ def _writers(segmentation: Segmentation, out: Path, save: tuple[str, ...]) -> It
             stack.close()
         for writer in writers:
             segmentation.notes.extend(getattr(writer, "notes", ()))
-
-
-def _check_writable(out: Path) -> None:
-    """Before any long work starts."""
-    probe = out / ".taplab-probe"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror}); give another folder with -o") from error
 
 
 def _remove_masks_of_a_longer_run(folder: Path, frames: int) -> None:

@@ -111,6 +111,7 @@ class CodedFrame:
     convert: Callable[["av.VideoFrame"], Rgb] = field(repr=False)
     measure: Callable[[], Residual] | None = field(default=None, repr=False)
     is_reference: bool = True  # other frames may be predicted from it
+    beyond: bool = False  # shown after ``max_frames``: here only because earlier frames are predicted from it
     starts_lane: bool = False  # first frame of a lane: always seen by the network
     shared: bool = False  # asked for by two lanes: its own, and the one whose last B-frames need it
 

@@ -10,6 +10,7 @@ import typer
 
 from taplab import __version__
 from taplab.errors import TaplabError
+from taplab.threads import wait_politely
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -76,4 +77,5 @@ def main() -> None:
     """Entry point of the ``taplab`` command."""
     from taplab.cli import demo, doctor, evaluate, inspect, models, segment, train  # noqa: F401  (they register themselves)
 
+    wait_politely()
     app()

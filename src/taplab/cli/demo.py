@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -15,6 +15,9 @@ from taplab.cli import options
 from taplab.cli.app import app, reported
 from taplab.cli.progress import progress_bar
 from taplab.types import Labels, Rgb
+
+if TYPE_CHECKING:
+    from taplab import Segmenter
 
 
 @app.command()
@@ -36,9 +39,10 @@ def demo(
     """Render a drive, segment it per-frame and with taplab, and compare both with the truth."""
     from taplab import PaperSettings, Segmenter, SyntheticDrive, load_model
     from taplab.evaluation.protocol import Way, score
-    from taplab.output.pictures import overlay_picture
+    from taplab.output.folder import writable_folder
     from taplab.video.encode import encode_clip
 
+    out = writable_folder(out)
     drive = SyntheticDrive(height, width, frames, seed, speed=speed)
     network = load_model(model, device=device)
     truth: list[Labels] = []
@@ -62,9 +66,7 @@ def demo(
             bar.advance(way.title)
     segmenter = Segmenter(network, settings=paper)
     segmenter.run(clip, out)
-    result = next(r for r in segmenter.stream(clip) if r.index == min(frames - 1, 11))
-    parts = [result.frame.rgb(), overlay_picture(result.frame.rgb(), result.labels, network.palette)]
-    Image.fromarray(np.concatenate(parts, 1)).save(out / "demo.png")
+    Image.fromarray(_picture(segmenter, clip)).save(out / "demo.png")
     if not quiet:
         table = Table(
             "", "mIoU", "network cost", "end-to-end fps", "ratio", title=f"{frames} frames of {width}x{height}, {model}"
@@ -74,3 +76,17 @@ def demo(
             table.add_row(way.title, f"{100 * s.miou:.1f}", f"{s.network_cost:.3f}", f"{s.fps:.1f}", f"{ratio:.1f}")
         Console().print(table)
         print(f"overlay, masks and summary -> {out}")
+
+
+def _picture(segmenter: "Segmenter", clip: Path) -> Rgb:
+    """Frame, motion, residual and labels of the last frame before the second key frame, as a 2x2 sheet."""
+    from taplab.output.pictures import motion_picture, overlay_picture, residual_picture
+
+    result = [r for r in segmenter.stream(clip, max_frames=11) if not r.key][-1]
+    frame, rgb = result.frame, result.frame.rgb()
+    assert frame.motion is not None  # it was warped
+    assert frame.residual is not None
+    size = frame.height, frame.width
+    motion, residual = motion_picture(frame.motion, *size), residual_picture(frame.residual, *size)
+    overlay = overlay_picture(rgb, result.labels, segmenter.model.palette)
+    return np.concatenate([np.concatenate([rgb, motion], 1), np.concatenate([residual, overlay], 1)], 0)

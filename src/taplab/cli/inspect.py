@@ -67,15 +67,20 @@ def inspect(
 ) -> None:
     """Show what the compressed stream of SOURCE offers: codec, GOPs, vectors, residual, expected speed-up."""
     from taplab.lanes import mark_keys
+    from taplab.output.folder import writable_folder
     from taplab.policies import Paper, PaperSettings
     from taplab.video import open_video
 
     policy = Paper(PaperSettings(modules=options.modules(modules), interval=interval))
+    if out is not None:
+        out = writable_folder(out)
     video = open_video(source, max_frames=max_frames)
     wanted = frame if frame is not None else (video.expected_frames or 0) // 2
     survey, drawn = _Survey(), None
     with progress_bar(Path(source).name, video.expected_frames, quiet=quiet) as bar:
         for coded in mark_keys(video.frames(), interval):
+            if coded.beyond:
+                continue
             survey.add(coded, policy.is_key(coded) or coded.motion is None)
             if coded.motion is not None and (
                 drawn is None or abs(coded.display - wanted) < abs(drawn.display - wanted)
@@ -126,7 +131,6 @@ def _draw(out: Path, survey: _Survey, frame: "CodedFrame | None") -> None:
     from taplab.video.planes import luma_plane
 
     try:
-        out.mkdir(parents=True, exist_ok=True)
         timeline_chart(survey.kinds, survey.residual, survey.keys, survey.damaged).save(out / "timeline.png")
         if frame is not None and frame.motion is not None and frame.residual is not None:
             size = frame.height, frame.width

@@ -24,9 +24,10 @@ def train(
     validation: Annotated[str, typer.Option(help="Name of the validation split below --root.")] = "val",
     architecture: Annotated[str, typer.Option(help="bl2.")] = "bl2",
     width: Annotated[float, typer.Option(min=0.1, max=2, help="Scales every channel count.")] = 1.0,
-    steps: Annotated[int, typer.Option(min=1)] = 7000,
+    steps: Annotated[int | None, typer.Option(min=1, help="Default: as the bundled weights were trained.")] = None,
     batch: Annotated[int, typer.Option(min=2)] = 8,
     rate: Annotated[float, typer.Option(help="Learning rate at the end of the warm-up.")] = 2e-3,
+    drives: Annotated[int, typer.Option(min=1, help="Synthetic drives to take stills from.")] = 120,
     seed: int = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     amp: Annotated[bool, typer.Option(help="Mixed precision (bfloat16).")] = True,
@@ -40,7 +41,7 @@ def train(
     from taplab.models.pretrained import card_for, save_pretrained
     from taplab.models.torch import check_device
     from taplab.models.zoo import ARCHITECTURES, build
-    from taplab.training.loop import TrainSettings
+    from taplab.training.loop import SYNTHETIC_CROPS, TrainSettings
     from taplab.training.loop import train as run
 
     check_device(device)
@@ -48,8 +49,10 @@ def train(
         raise SettingError(f"--architecture {architecture}: choose from {', '.join(ARCHITECTURES)}")
     if threads:
         torch.set_num_threads(threads)
-    settings = replace(TrainSettings(), steps=steps, batch=batch, rate=rate, seed=seed, amp=amp)
-    training, held_out = _data(data, root, validation)
+    recipe = TrainSettings() if data == "camvid" else TrainSettings(steps=3500, crops=SYNTHETIC_CROPS)
+    steps = steps or recipe.steps
+    settings = replace(recipe, steps=steps, batch=batch, rate=rate, seed=seed, amp=amp)
+    training, held_out = _data(data, root, validation, drives)
     torch.manual_seed(seed)
     net = build(architecture, len(training.classes), width)
     with progress_bar(f"train {architecture}", steps, quiet=quiet, unit="steps/s") as bar:
@@ -66,13 +69,13 @@ def train(
         print(f"{steps} steps -> {path} (use it with --model {path})")
 
 
-def _data(name: str, root: Path | None, validation: str) -> "tuple[Labelled, Labelled | None]":
+def _data(name: str, root: Path | None, validation: str, drives: int) -> "tuple[Labelled, Labelled | None]":
     """Training set and, if there is one, the set to validate on."""
     if name == "synthetic":
         from taplab.data.stills import SyntheticStills
 
         # Seeds far from those of the demo and the tests.
-        return SyntheticStills(range(1000, 1120), 384, 640), SyntheticStills(range(2000, 2012), 384, 640)
+        return SyntheticStills(range(1000, 1000 + drives), 384, 640), SyntheticStills(range(900, 906), 384, 640)
     if name == "camvid":
         from taplab.data.camvid import camvid
 

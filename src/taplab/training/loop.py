@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from taplab.data.labelled import Labelled
-from taplab.errors import OutputError, SettingError, SourceError
+from taplab.errors import SettingError, SourceError
 from taplab.evaluation.metrics import Confusion
+from taplab.output.folder import writable_folder
 from taplab.training.augment import Augmentation, jitter_colour, paste_rare, sample_crop
 from taplab.training.losses import class_weights, segmentation_loss
 
@@ -24,11 +25,15 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
+# Crops of the 384x640 synthetic stills, as TrainSettings.crops.
+SYNTHETIC_CROPS = ((0.5, (192, 256)), (0.3, (256, 384)), (0.2, (384, 640)))
+
+
 @dataclass(frozen=True)
 class TrainSettings:
     """The recipe. Crops grow during training: each entry is (share of the steps, (rows, columns))."""
 
-    steps: int = 6000
+    steps: int = 7000
     batch: int = 8
     crops: tuple[tuple[float, tuple[int, int]], ...] = ((0.35, (224, 288)), (0.35, (288, 352)), (0.3, (352, 480)))
     rate: float = 2e-3
@@ -173,10 +178,7 @@ class _Run:
             lr=settings.rate,
         )
         self.parallel: nn.Module = nn.parallel.DistributedDataParallel(self.net) if world > 1 else self.net
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{out}: cannot be made ({error.strerror}); give another -o") from error
+        writable_folder(out)
 
     def resume(self) -> None:
         path = self.out / "checkpoint.pt"

@@ -82,11 +82,17 @@ class Video:
                 heapq.heappush(waiting, (picture.index, picture.display, picture))
                 newest = max(index for index, *_ in waiting)
                 yield from assembly.release(waiting, self._decoder.failed, given_up_before=newest - _REORDER)
-                if self._decoder.given == self.max_frames:
-                    break
+                if self._enough(waiting):
+                    return
             yield from assembly.release(waiting, self._decoder.failed, given_up_before=2**62)
         finally:
             self.close()
+
+    def _enough(self, waiting: list[tuple[int, int, Picture]]) -> bool:
+        """All frames before ``max_frames`` are out."""
+        if self.max_frames is None or self._decoder.given < self.max_frames:
+            return False
+        return all(display >= self.max_frames for _, display, _ in waiting)
 
     def close(self) -> None:
         """Releases the source; safe to call twice."""
@@ -166,6 +172,7 @@ class _Assembly:
             convert=self.video.to_rgb,
             measure=measure,
             is_reference=is_reference,
+            beyond=self.video.max_frames is not None and picture.display >= self.video.max_frames,
         )
 
     def _watch(self, frame: av.VideoFrame) -> None:

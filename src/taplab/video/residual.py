@@ -1,5 +1,7 @@
 """Residual: motion compensation, sums and counts in one pass over the luma."""
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -37,6 +39,79 @@ def _quarter_pels(vectors: NDArray[np.float32]) -> NDArray[np.int32]:
     return np.rint(vectors * 4).astype(np.int32)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _bilinear(
+    upper: Plane, lower: Plane, x: int, weights: tuple[np.int16, np.int16, np.int16, np.int16], bias: np.int16
+) -> np.int16:  # pragma: no cover - compiled
+    """One predicted pixel from two rows of the reference, in 16 bits all the way."""
+    above = np.int16(np.int16(weights[0] * np.int16(upper[x])) + np.int16(weights[1] * np.int16(upper[x + 1])))
+    below = np.int16(np.int16(weights[2] * np.int16(lower[x])) + np.int16(weights[3] * np.int16(lower[x + 1])))
+    return np.int16(np.int16(np.int16(above + below) + bias) >> np.int16(4))
+
+
+def _block_kernel(size: int) -> Any:
+    """The kernel for blocks of ``size`` x ``size`` pixels that lie inside the frame, as do their predictions.
+
+    This is where the time goes. A fixed size, slices of rows and 16-bit arithmetic let the compiler use full vector
+    registers, which is why there is one kernel for each size.
+    """
+
+    @njit(cache=True, nogil=True)
+    def kernel(
+        luma: Plane,
+        references: tuple[Plane, Plane],
+        top: int,
+        left: int,
+        first: tuple[int, int],
+        last: tuple[int, int],
+        share: float,
+        threshold: int,
+        rounding: int,
+    ) -> tuple[int, int]:  # pragma: no cover - compiled
+        """Sum and count; predicted from the first reference (share 1), the last (0), or the mean of both."""
+        k = 0 if share > 0 else 1
+        reference, (qx, qy) = references[k], first if share > 0 else last
+        weights, bias, limit = _weights(qx, qy), _bias(qx, qy, rounding), np.int16(threshold)
+        x0, y0 = left + (qx >> 2), top + (qy >> 2)
+        total, above = np.int32(0), np.int32(0)
+        if share <= 0 or share >= 1:
+            for y in range(size):
+                row = luma[top + y, left : left + size]
+                a, b = reference[y0 + y, x0 : x0 + size + 1], reference[y0 + y + 1, x0 : x0 + size + 1]
+                row_total, row_above = np.int32(0), np.int32(0)
+                for x in range(size):
+                    predicted = _bilinear(a, b, x, weights, bias)
+                    difference = abs(np.int16(np.int16(row[x]) - predicted))
+                    row_total += np.int32(difference)
+                    row_above += np.int32(difference > limit)
+                total += row_total
+                above += row_above
+            return int(total), int(above)
+        other, (px, py) = references[1], last
+        other_weights, other_bias = _weights(px, py), _bias(px, py, rounding)
+        x1, y1 = left + (px >> 2), top + (py >> 2)
+        for y in range(size):
+            row = luma[top + y, left : left + size]
+            a, b = reference[y0 + y, x0 : x0 + size + 1], reference[y0 + y + 1, x0 : x0 + size + 1]
+            c, d = other[y1 + y, x1 : x1 + size + 1], other[y1 + y + 1, x1 : x1 + size + 1]
+            row_total, row_above = np.int32(0), np.int32(0)
+            for x in range(size):
+                one = _bilinear(a, b, x, weights, bias)
+                two = _bilinear(c, d, x, other_weights, other_bias)
+                predicted = np.int16(np.int16(np.int16(one + two) + np.int16(1)) >> np.int16(1))
+                difference = abs(np.int16(np.int16(row[x]) - predicted))
+                row_total += np.int32(difference)
+                row_above += np.int32(difference > limit)
+            total += row_total
+            above += row_above
+        return int(total), int(above)
+
+    return kernel
+
+
+_large_block, _small_block = _block_kernel(RESIDUAL_BLOCK), _block_kernel(MOTION_BLOCK)
+
+
 @njit(cache=True, nogil=True)
 def _measure(
     luma: Plane,
@@ -48,87 +123,37 @@ def _measure(
     sums: NDArray[np.int32],
     counts: NDArray[np.int32],
 ) -> None:  # pragma: no cover - compiled
-    height, width = luma.shape
-    rows = np.empty((2, RESIDUAL_BLOCK), np.int16)  # scratch: one predicted row of each reference
     for i in range(sums.shape[0]):
         for j in range(sums.shape[1]):
-            share = first_share[2 * i, 2 * j]
-            k = 0 if share > 0 else 1
-            top, left = i * RESIDUAL_BLOCK, j * RESIDUAL_BLOCK
-            qx, qy = vectors[k][2 * i, 2 * j, 0], vectors[k][2 * i, 2 * j, 1]
-            x0, y0 = left + (qx >> 2), top + (qy >> 2)
-            uniform = _agree(vectors[0], first_share, i, j) and _agree(vectors[1], first_share, i, j)
-            inside = x0 >= 0 and y0 >= 0 and x0 + RESIDUAL_BLOCK < width and y0 + RESIDUAL_BLOCK < height
-            whole = top + RESIDUAL_BLOCK <= height and left + RESIDUAL_BLOCK <= width
-            if uniform and inside and whole and (share >= 1 or share <= 0):
-                sums[i, j], counts[i, j] = _whole_block(luma, references[k], top, left, qx, qy, threshold, rounding)
-                continue
-            for part in range(4):
+            # One block of 16x16 where its four vectors agree (nearly always), else four of 8x8.
+            whole = _agree(vectors[0], first_share, i, j) and _agree(vectors[1], first_share, i, j)
+            size = RESIDUAL_BLOCK if whole else MOTION_BLOCK
+            for part in range(1 if whole else 4):
                 a, b = 2 * i + part // 2, 2 * j + part % 2
-                if a < first_share.shape[0] and b < first_share.shape[1]:
-                    total, above = _small_block(luma, references, vectors, first_share, a, b, threshold, rounding, rows)
-                    sums[i, j] += total
-                    counts[i, j] += above
+                if a >= first_share.shape[0] or b >= first_share.shape[1]:
+                    continue
+                top, left, share = a * MOTION_BLOCK, b * MOTION_BLOCK, first_share[a, b]
+                first = vectors[0][a, b, 0], vectors[0][a, b, 1]
+                last = vectors[1][a, b, 0], vectors[1][a, b, 1]
+                inside = _inside(luma, top, left, size, first) and _inside(luma, top, left, size, last)
+                if not inside:
+                    found = _at_the_border(luma, references, top, left, size, first, last, share, threshold, rounding)
+                elif whole:
+                    found = _large_block(luma, references, top, left, first, last, share, threshold, rounding)
+                else:
+                    found = _small_block(luma, references, top, left, first, last, share, threshold, rounding)
+                sums[i, j] += found[0]
+                counts[i, j] += found[1]
 
 
-@njit(cache=True, nogil=True)
-def _whole_block(
-    luma: Plane, reference: Plane, top: int, left: int, qx: int, qy: int, threshold: int, rounding: int
-) -> tuple[int, int]:  # pragma: no cover - compiled
-    """Sum and count of a 16x16 block whose prediction lies inside one reference: the case that decides the speed.
-
-    Fixed length, slices of rows and 16-bit arithmetic let the compiler use full vector registers.
-    """
-    (w00, w01, w10, w11), bias, limit = _weights(qx, qy), _bias(qx, qy, rounding), np.int16(threshold)
-    x0, y0 = left + (qx >> 2), top + (qy >> 2)
-    total, above = np.int32(0), np.int32(0)
-    for y in range(RESIDUAL_BLOCK):
-        row = luma[top + y, left : left + RESIDUAL_BLOCK]
-        a, b = reference[y0 + y, x0 : x0 + RESIDUAL_BLOCK + 1], reference[y0 + y + 1, x0 : x0 + RESIDUAL_BLOCK + 1]
-        row_total, row_above = np.int32(0), np.int32(0)
-        for x in range(RESIDUAL_BLOCK):
-            upper = np.int16(np.int16(w00 * np.int16(a[x])) + np.int16(w01 * np.int16(a[x + 1])))
-            lower = np.int16(np.int16(w10 * np.int16(b[x])) + np.int16(w11 * np.int16(b[x + 1])))
-            predicted = np.int16(np.int16(np.int16(upper + lower) + bias) >> np.int16(4))
-            difference = abs(np.int16(np.int16(row[x]) - predicted))
-            row_total += np.int32(difference)
-            row_above += np.int32(difference > limit)
-        total += row_total
-        above += row_above
-    return int(total), int(above)
-
-
-@njit(cache=True, nogil=True)
-def _small_block(
-    luma: Plane,
-    references: tuple[Plane, Plane],
-    vectors: tuple[NDArray[np.int32], NDArray[np.int32]],
-    first_share: NDArray[np.float32],
-    a: int,
-    b: int,
-    threshold: int,
-    rounding: int,
-    rows: NDArray[np.int16],
-) -> tuple[int, int]:  # pragma: no cover - compiled
-    """Sum and count of 8x8 block (a, b): any place, one reference or the rounded mean of two."""
+@njit(cache=True, nogil=True, inline="always")
+def _inside(luma: Plane, top: int, left: int, size: int, vector: tuple[int, int]) -> bool:  # pragma: no cover
+    """Do a block and all the pixels that predict it lie inside the frame?"""
     height, width = luma.shape
-    top, left = a * MOTION_BLOCK, b * MOTION_BLOCK
-    n = min(MOTION_BLOCK, width - left)
-    share = first_share[a, b]
-    total, above = np.int32(0), np.int32(0)
-    for y in range(top, min(top + MOTION_BLOCK, height)):
-        for k in range(2):
-            if (k == 0 and share > 0) or (k == 1 and share < 1):
-                qx, qy = vectors[k][a, b, 0], vectors[k][a, b, 1]
-                _predict(references[k], y, left, n, qx, qy, rounding, rows[k])
-        for x in range(n):
-            predicted = rows[0, x] if share >= 1 else rows[1, x]
-            if 0 < share < 1:
-                predicted = (rows[0, x] + rows[1, x] + 1) >> 1
-            difference = abs(np.int32(luma[y, left + x]) - np.int32(predicted))
-            total += difference
-            above += np.int32(difference > threshold)
-    return int(total), int(above)
+    y0, x0 = top + (vector[1] >> 2), left + (vector[0] >> 2)
+    if min(y0, x0) < 0 or top + size > height or left + size > width:
+        return False
+    return bool(y0 + size < height and x0 + size < width)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -149,19 +174,40 @@ def _agree(
 
 
 @njit(cache=True, nogil=True)
-def _predict(
-    reference: Plane, y: int, left: int, n: int, qx: int, qy: int, rounding: int, out: NDArray[np.int16]
-) -> None:  # pragma: no cover - compiled
-    """``n`` predicted pixels of row ``y`` from ``left`` on; the reference is continued beyond its border."""
+def _at_the_border(
+    luma: Plane,
+    references: tuple[Plane, Plane],
+    top: int,
+    left: int,
+    size: int,
+    first: tuple[int, int],
+    last: tuple[int, int],
+    share: float,
+    threshold: int,
+    rounding: int,
+) -> tuple[int, int]:  # pragma: no cover - compiled
+    """The same for blocks at the border, pixel by pixel: the references are continued beyond it."""
+    total, above = np.int32(0), np.int32(0)
+    for y in range(top, min(top + size, luma.shape[0])):
+        for x in range(left, min(left + size, luma.shape[1])):
+            one = _predicted_pixel(references[0], y, x, first[0], first[1], rounding)
+            two = _predicted_pixel(references[1], y, x, last[0], last[1], rounding)
+            predicted = one if share >= 1 else two if share <= 0 else (one + two + 1) >> 1
+            difference = abs(np.int32(luma[y, x]) - predicted)
+            total += difference
+            above += np.int32(difference > threshold)
+    return int(total), int(above)
+
+
+@njit(cache=True, nogil=True)
+def _predicted_pixel(reference: Plane, y: int, x: int, qx: int, qy: int, rounding: int) -> int:  # pragma: no cover
     height, width = reference.shape
     (w00, w01, w10, w11), bias = _weights(qx, qy), _bias(qx, qy, rounding)
-    x0, y0 = left + (qx >> 2), y + (qy >> 2)
-    upper = reference[min(max(y0, 0), height - 1)]
-    lower = reference[min(max(y0 + 1, 0), height - 1)]
-    for x in range(n):
-        p, q = min(max(x0 + x, 0), width - 1), min(max(x0 + x + 1, 0), width - 1)
-        value = w00 * upper[p] + w01 * upper[q] + w10 * lower[p] + w11 * lower[q]
-        out[x] = (value + bias) >> 4
+    upper, lower = min(max(y + (qy >> 2), 0), height - 1), min(max(y + (qy >> 2) + 1, 0), height - 1)
+    left, right = min(max(x + (qx >> 2), 0), width - 1), min(max(x + (qx >> 2) + 1, 0), width - 1)
+    value = w00 * reference[upper, left] + w01 * reference[upper, right]
+    value += w10 * reference[lower, left] + w11 * reference[lower, right]
+    return int(value + bias) >> 4
 
 
 @njit(cache=True, nogil=True, inline="always")

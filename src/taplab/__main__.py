@@ -1,0 +1,5 @@
+"""``python -m taplab``."""
+
+from taplab.cli import main
+
+main()

@@ -1,0 +1,211 @@
+"""The command as users call it: real processes, real files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+
+def taplab(*args, **how):
+    return subprocess.run(
+        [sys.executable, "-m", "taplab", *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **how,
+    )
+
+
+def refused(result, *says, status=1):
+    assert result.returncode == status, result.stderr
+    line = result.stderr.strip().splitlines()
+    assert "Traceback" not in result.stderr
+    assert len(line) == 1
+    assert line[0].startswith("taplab: error: ")
+    for words in says:
+        assert words in line[0]
+
+
+def test_help_and_version():
+    assert "segment" in taplab("--help").stdout
+    assert taplab("--version").stdout.startswith("taplab 0.")
+
+
+def test_import_is_light():
+    code = "import sys, taplab; print([m for m in ('torch', 'numba', 'av', 'numpy') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_segment(make_clip, tmp_path):
+    result = taplab("segment", make_clip("mpeg4"), "-o", tmp_path, "--model", "bl2-synthetic", "--modules", "ffw")
+    assert result.returncode == 0, result.stderr
+    assert "30 frames" in result.stdout
+    assert "network cost 0.100" in result.stdout
+    assert json.loads((tmp_path / "summary.json").read_text())["frames"] == 30
+    assert len(list((tmp_path / "masks").glob("*.png"))) == 30
+
+
+def test_quiet_and_verbose(make_clip, tmp_path):
+    how = [
+        "segment",
+        make_clip("mpeg4"),
+        "-o",
+        tmp_path,
+        "--model",
+        "bl2-synthetic",
+        "--max-frames",
+        3,
+        "--save",
+        "masks",
+    ]
+    quiet = taplab(*how, "-q")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    assert not (tmp_path / "overlay.mp4").exists()
+    verbose = taplab(*how, "-v")
+    assert "     1  P  warped" in verbose.stderr
+
+
+def test_inspect(make_clip, tmp_path):
+    result = taplab("inspect", make_clip("h264", ".mp4", options={"bf": "2"}), "-o", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "h264, 192x144" in result.stdout
+    assert "times faster" in result.stdout
+    for name in ("motion.png", "residual.png", "timeline.png", "frame.png"):
+        with Image.open(tmp_path / name) as picture:
+            assert picture.width >= 192
+    none = taplab("inspect", make_clip("hevc", ".mkv"))
+    assert "motion vectors  none" in none.stdout
+
+
+def test_demo(tmp_path):
+    result = taplab("demo", "-o", tmp_path, "--frames", 24, "--height", 128, "--width", 192)
+    assert result.returncode == 0, result.stderr
+    assert "per-frame" in result.stdout
+    assert "paper ffw" in result.stdout
+    assert {"drive.mp4", "overlay.mp4", "masks", "summary.json", "demo.png"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_doctor():
+    result = taplab("doctor")
+    assert result.returncode == 0, result.stdout
+    assert "all checks passed" in result.stdout
+
+
+def test_models():
+    assert "bl2-camvid" in taplab("models").stdout
+
+
+def test_train_and_resume(tmp_path):
+    how = [
+        "train",
+        "synthetic",
+        "-o",
+        tmp_path,
+        "--steps",
+        2,
+        "--width",
+        0.125,
+        "--batch",
+        2,
+        "--threads",
+        1,
+        "--drives",
+        2,
+    ]
+    result = taplab(*how)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "model.safetensors").exists()
+    assert taplab(*how).returncode == 0  # nothing left to do
+    refused(taplab(*how, "--seed", 1), "other settings")
+
+
+def test_eval_sequence(drive, tmp_path):
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    for i in range(14):
+        rgb, labels = drive[i]
+        Image.fromarray(rgb).save(tmp_path / f"images/{i:03d}.png")
+        Image.fromarray(labels).save(tmp_path / f"labels/{i:03d}.png")
+    where = ["--images", tmp_path / "images", "--labels", tmp_path / "labels"]
+    result = taplab(
+        "eval", "sequence", *where, "--model", "bl2-synthetic", "--phases", 2, "--json", tmp_path / "scores.json"
+    )
+    assert result.returncode == 0, result.stderr
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert [s["mode"] for s in scores] == ["per-frame", "paper"]
+    wanted = "mode modules gop interval miou iou pixel_accuracy network_cost fps miou_by_distance frames"
+    assert {*wanted.split(), "temporal_consistency"} <= set(scores[0])
+    assert scores[0]["miou"] > scores[1]["miou"] > 0.2
+    (tmp_path / "labels/003.png").unlink()
+    refused(taplab("eval", "sequence", *where), "no labels for 003.png")
+
+
+def test_bad_sources(make_clip, tmp_path):
+    out = ["-o", tmp_path / "out"]
+    refused(taplab("segment", tmp_path / "none.mp4", *out), "none.mp4", "no such file")
+    (tmp_path / "empty").mkdir()
+    refused(taplab("segment", tmp_path / "empty", *out), "empty", "no images")
+    (tmp_path / "text.mp4").write_text("hello")
+    refused(taplab("segment", tmp_path / "text.mp4", *out), "text.mp4", "not a video")
+    (tmp_path / "zero.mp4").touch()
+    refused(taplab("segment", tmp_path / "zero.mp4", *out), "zero.mp4", "not a video")
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_settings(make_clip, tmp_path):
+    clip = make_clip("mpeg4")
+    out = ["-o", tmp_path / "out"]
+    refused(taplab("segment", clip, *out, "--model", "bl7"), "bl7", "bl2-camvid")
+    refused(taplab("segment", clip, *out, "--mode", "fast"), "fast", "per-frame")
+    refused(taplab("segment", clip, *out, "--modules", "rgc"), "ffw")
+    refused(taplab("segment", clip, *out, "--thr-rgfs", "much"), "much", "3.6e7sum")
+    refused(taplab("segment", clip, *out, "--save", "gif"), "gif", "overlay")
+    refused(taplab("segment", clip, *out, "--device", "cuda:77"), "cuda")
+    (tmp_path / "file").touch()
+    refused(taplab("segment", clip, "-o", tmp_path / "file"), "file", "another folder")
+    assert taplab("segment", clip).returncode == 2
+    assert taplab("segment", clip, *out, "--interval", "0").returncode == 2
+    assert taplab("segmnet").returncode == 2
+
+
+def test_verbose_shows_the_traceback(tmp_path):
+    assert "Traceback" in taplab("segment", tmp_path / "none.mp4", "-o", tmp_path / "out", "-v").stderr
+
+
+def test_a_cut_video_is_segmented_up_to_the_break(make_clip, tmp_path):
+    whole = make_clip("mpeg4", ".avi").read_bytes()
+    (tmp_path / "cut.avi").write_bytes(whole[: len(whole) // 2])
+    result = taplab("segment", tmp_path / "cut.avi", "-o", tmp_path / "out", "--model", "bl2-synthetic")
+    assert result.returncode == 0, result.stderr
+    assert "damaged" in result.stderr
+    summary = json.loads((tmp_path / "out/summary.json").read_text())
+    assert 5 < summary["frames"] < 30
+    assert summary["damaged"] >= 30 - summary["frames"]
+    assert summary["broke_off"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_ctrl_c_keeps_what_is_done(make_clip, tmp_path):
+    clip = make_clip("mpeg4")
+    how = [sys.executable, "-m", "taplab", "segment", clip, "-o", tmp_path, "--mode", "per-frame", "--lanes", "1", "-v"]
+    with subprocess.Popen(how, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("     2  "):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stderr.read()
+        assert process.wait(30) == 130
+    assert "Traceback" not in rest
+    assert "interrupted" in rest
+    time.sleep(0.1)
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["interrupted"]
+    assert len(list((tmp_path / "masks").glob("*.png"))) >= summary["frames"] >= 3
+    assert not list(tmp_path.glob("**/*.part"))
+    assert (tmp_path / "overlay.mp4").exists()

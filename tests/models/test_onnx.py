@@ -1,0 +1,92 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from taplab import MissingExtraError, ModelError, OnnxModel, PaperSettings, Segmenter, load_model
+
+
+def save(path, shape, out_shape, nodes, kind=TensorProto.FLOAT, more=()):
+    inputs = [helper.make_tensor_value_info("x", kind, shape), *more]
+    graph = helper.make_graph(nodes, "g", inputs, [helper.make_tensor_value_info("y", kind, out_shape)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture
+def dynamic(tmp_path):
+    pool = helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[4, 4], strides=[4, 4])
+    return save(tmp_path / "dynamic.onnx", ["n", 3, "h", "w"], ["n", 3, "a", "b"], [pool])
+
+
+@pytest.fixture
+def fixed(tmp_path):
+    pool = helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[2, 2], strides=[2, 2])
+    return save(tmp_path / "fixed.onnx", [1, 3, 32, 48], [1, 3, 16, 24], [pool])
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 64, 96, 3), dtype=np.uint8)
+
+
+def test_dynamic_shapes_take_batches_and_crops(dynamic):
+    model = OnnxModel(dynamic, mean=(0, 0, 0), std=(1, 1, 1))
+    assert model.takes_crops
+    assert model.classes == ("class 0", "class 1", "class 2")
+    scores = model(IMAGES)
+    assert scores.shape == (3, 3, 16, 24)
+    assert np.allclose(scores[2, 1, 0, 0], IMAGES[2, :4, :4, 1].mean() / 255, atol=1e-5)
+
+
+def test_fixed_shape_resizes_and_turns_rgc_off(fixed, make_clip):
+    model = OnnxModel(fixed, mean=(0, 0, 0), std=(1, 1, 1))
+    assert not model.takes_crops
+    scores = model(IMAGES)
+    assert scores.shape == (3, 3, 16, 24)
+    assert np.allclose(scores[0, 0].mean(), IMAGES[0, ..., 0].mean() / 255, atol=0.01)
+    segmentation = Segmenter(model, settings=PaperSettings(("ffw", "rgc"))).stream(make_clip("mpeg4"))
+    assert len(list(segmentation)) == 30
+    summary = segmentation.summary()
+    assert summary.crops == 0
+    assert summary.modules == ["ffw"]
+    assert "rgc is off" in summary.notes[0]
+
+
+def test_settings_beside_the_file(dynamic):
+    dynamic.with_suffix(".toml").write_text(
+        'classes = ["r", "g", "b"]\nbgr = true\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n'
+    )
+    model = load_model(f"onnx:{dynamic}")
+    assert model.classes == ("r", "g", "b")
+    assert np.allclose(model(IMAGES)[0, 0, 0, 0], IMAGES[0, :4, :4, 2].mean() / 255, atol=1e-5)  # blue comes first
+
+
+def test_bad_files_and_inputs(tmp_path, dynamic):
+    with pytest.raises(ModelError, match="no such ONNX file"):
+        OnnxModel(tmp_path / "none.onnx")
+    (tmp_path / "text.onnx").write_text("hello")
+    with pytest.raises(ModelError, match="cannot load"):
+        OnnxModel(tmp_path / "text.onnx")
+    identity = [helper.make_node("Identity", ["x"], ["y"])]
+    for shape in ([1, 4, 8, 8], [1, 3]):
+        with pytest.raises(ModelError, match="expected one image input"):
+            OnnxModel(save(tmp_path / "odd.onnx", shape, shape, identity))
+    with pytest.raises(ModelError, match="expected one image input"):
+        OnnxModel(save(tmp_path / "int.onnx", ["n", 3, "h", "w"], ["n", 3, "h", "w"], identity, TensorProto.INT64))
+    with pytest.raises(ModelError, match="2 class names"):
+        OnnxModel(dynamic, classes=("a", "b"))
+
+
+def test_the_missing_extra_names_the_install_line(monkeypatch, dynamic):
+    monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'taplab\[onnx\]'"):
+        OnnxModel(dynamic)
+
+
+def test_a_real_foreign_network(shared):
+    model = OnnxModel(shared / "models" / "portrait_sinet_softmax.onnx")
+    segmentation = Segmenter(model).stream(shared / "clips" / "portrait_1024x576.mp4", max_frames=24)
+    results = list(segmentation)
+    assert len(results) == 24
+    assert segmentation.summary().network_cost < 0.2
+    assert set(np.unique(results[5].labels)) == {0, 1}

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+import torch
+
+from taplab import DeviceError, ModelError, TorchModel
+
+
+class Net(torch.nn.Module):
+    def __init__(self, wrap=lambda x: x):
+        super().__init__()
+        self.wrap = wrap
+
+    def forward(self, x):
+        return self.wrap(torch.cat([x, -x], 1)[:, :, ::2, ::2])
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (2, 8, 12, 3), dtype=np.uint8)
+
+
+def test_normalises_rgb():
+    model = TorchModel(Net(), classes="abcdef", mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
+    scores = model(IMAGES)
+    assert scores.shape == (2, 6, 4, 6)
+    expected = (IMAGES[1, 2, 4] / 255 - np.array([0.1, 0.2, 0.3])) / np.array([0.5, 0.6, 0.7])
+    assert np.allclose(scores[1, :3, 1, 2].numpy(), expected, atol=1e-5)
+
+
+def test_extra_channels_are_ignored_and_missing_ones_told():
+    assert TorchModel(Net(), classes="abcd")(IMAGES).shape[1] == 4
+    with pytest.raises(ModelError, match="6 score channels for 7 classes"):
+        TorchModel(Net(), classes="abcdefg")(IMAGES)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda x: (x, x), lambda x: {"out": x}, lambda x: {"logits": x}, lambda x: type("Out", (), {"logits": x})()],
+)
+def test_finds_the_scores(wrap):
+    assert TorchModel(Net(wrap), classes="abcdef")(IMAGES).shape == (2, 6, 4, 6)
+
+
+def test_output_without_scores_is_told():
+    with pytest.raises(ModelError, match="no score map"):
+        TorchModel(Net(lambda x: {"boxes": x}), classes="ab")(IMAGES)
+
+
+def test_bfloat16_is_close():
+    net = torch.nn.Conv2d(3, 4, 3, padding=1)
+    one = TorchModel(net, classes="abcd")(IMAGES)
+    half = TorchModel(net, classes="abcd", precision="bfloat16")(IMAGES)
+    assert half.dtype == torch.float32
+    assert 0 < (one - half).abs().max() < 0.05
+
+
+def test_device_is_never_replaced():
+    with pytest.raises(DeviceError, match="teapot"):
+        TorchModel(Net(), classes="ab", device="teapot")
+    if not torch.cuda.is_available():
+        with pytest.raises(DeviceError, match="--device cpu"):
+            TorchModel(Net(), classes="ab", device="cuda")
