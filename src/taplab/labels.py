@@ -53,39 +53,59 @@ def _fill(
     classes, rows, cols = scores.shape
     ys, wy = vertical
     xs, wx = horizontal
-    upper, lower = np.empty(cols, np.uint8), np.empty(cols, np.uint8)
+    upper, lower = np.empty(cols, np.int32), np.empty(cols, np.int32)  # as wide as the scores: that vectorises
     best = np.empty(cols, np.float32)
     can_win = np.empty(classes, np.int32)
+    sides = np.empty((2, classes), np.float32)
     _argmax_row(scores, 0, best, lower)
     for i in range(max(rows - 1, 1)):
         upper, lower = lower, upper
         below, span = min(i + 1, rows - 1), range(ys[i], ys[i + 1])
         _argmax_row(scores, below, best, lower)
-        for j in range(max(cols - 1, 1)):
-            right, left_pixel, end = min(j + 1, cols - 1), xs[j], xs[j + 1]
-            label = upper[j]
-            if label == upper[right] and label == lower[j] and label == lower[right]:
+        j, last = 0, max(cols - 1, 1)
+        while j < last:
+            end = _end_of_run(upper, lower, j)
+            if end > j:
                 for y in span:
-                    out[y, left_pixel:end] = label
+                    out[y, xs[j] : xs[end]] = np.uint8(upper[j])
+                j = end
                 continue
+            right = min(j + 1, cols - 1)
             n = _candidates(scores, i, below, j, right, can_win)
             for y in span:
-                for x in range(left_pixel, end):
-                    out[y, x] = _winner(scores, i, below, j, right, wy[y], wx[x], can_win[:n])
+                for k in range(n):
+                    top, bottom = scores[can_win[k], i], scores[can_win[k], below]
+                    sides[0, k] = top[j] * (1 - wy[y]) + bottom[j] * wy[y]
+                    sides[1, k] = top[right] * (1 - wy[y]) + bottom[right] * wy[y]
+                for x in range(xs[j], xs[j + 1]):
+                    out[y, x] = can_win[_winner(sides, n, wx[x])]
+            j += 1
+
+
+@njit(cache=True, nogil=True)
+def _end_of_run(upper: NDArray[np.int32], lower: NDArray[np.int32], start: int) -> int:  # pragma: no cover - compiled
+    """First cell from ``start`` on whose four corners do not all have the best class of the run's first corner."""
+    label, cols = upper[start], len(upper)
+    if lower[start] != label:
+        return start
+    j = start
+    while j + 1 < cols and upper[j + 1] == label and lower[j + 1] == label:
+        j += 1
+    return j if cols > 1 else 1
 
 
 @njit(cache=True, nogil=True)
 def _argmax_row(
-    scores: NDArray[np.float32], row: int, best: NDArray[np.float32], label: NDArray[np.uint8]
+    scores: NDArray[np.float32], row: int, best: NDArray[np.float32], label: NDArray[np.int32]
 ) -> None:  # pragma: no cover - compiled
     best[:] = scores[0, row]
     label[:] = 0
     for c in range(1, scores.shape[0]):
         values = scores[c, row]
         for j in range(len(label)):
-            if values[j] > best[j]:
-                best[j] = values[j]
-                label[j] = c
+            better = values[j] > best[j]
+            best[j] = values[j] if better else best[j]
+            label[j] = np.int32(c) if better else label[j]
 
 
 @njit(cache=True, nogil=True)
@@ -106,22 +126,12 @@ def _candidates(
     return n
 
 
-@njit(cache=True, nogil=True)
-def _winner(
-    scores: NDArray[np.float32],
-    i: int,
-    below: int,
-    j: int,
-    right: int,
-    wy: float,
-    wx: float,
-    classes: NDArray[np.int32],
-) -> int:  # pragma: no cover - compiled
-    best, label = np.float32(-np.inf), 0
-    for c in classes:
-        top = scores[c, i, j] * (1 - wx) + scores[c, i, right] * wx
-        bottom = scores[c, below, j] * (1 - wx) + scores[c, below, right] * wx
-        value = top * (1 - wy) + bottom * wy
+@njit(cache=True, nogil=True, inline="always")
+def _winner(sides: NDArray[np.float32], n: int, weight: float) -> int:  # pragma: no cover - compiled
+    """The best of the first ``n`` candidates between their scores at the left and the right side of the cell."""
+    best, winner = sides[0, 0] * (1 - weight) + sides[1, 0] * weight, 0
+    for k in range(1, n):
+        value = sides[0, k] * (1 - weight) + sides[1, k] * weight
         if value > best:
-            best, label = value, c
-    return label
+            best, winner = value, k
+    return winner

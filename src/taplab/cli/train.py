@@ -75,7 +75,7 @@ def _data(name: str, root: Path | None, validation: str, drives: int) -> "tuple[
         from taplab.data.stills import SyntheticStills
 
         # Seeds far from those of the demo and the tests.
-        return SyntheticStills(range(1000, 1000 + drives), 384, 640), SyntheticStills(range(900, 906), 384, 640)
+        return SyntheticStills(range(1000, 1000 + drives), 384, 640), SyntheticStills(range(2000, 2012), 384, 640)
     if name == "camvid":
         from taplab.data.camvid import camvid
 
