@@ -143,6 +143,15 @@ def test_nothing_is_warped_across_a_missing_frame(make_clip, tmp_path):
     assert all(f.motion is None for f in frames if f.damaged)
 
 
+@pytest.mark.parametrize("suffix", [".ts", ".mkv"])
+def test_a_lost_h264_packet_is_seen_though_ffmpeg_conceals_it(make_clip, tmp_path, suffix):
+    clip = remuxed(make_clip("h264"), tmp_path / f"lossy{suffix}", lambda i: i != 5)
+    frames = list(Video(clip).frames())
+    assert len(frames) == 29
+    damaged = [f.index for f in frames if f.damaged]
+    assert damaged == list(range(5, 11))  # up to the next key frame, which was the 13th and is now the 12th
+
+
 def test_a_cut_file_gives_what_is_there_and_says_so(make_clip, tmp_path):
     whole = make_clip("mpeg4", ".mp4")
     moved = remuxed_with_index_first(whole, tmp_path / "front.mp4")
@@ -244,6 +253,11 @@ def test_real_clips_frame_for_frame(shared, name):
     frames = [f for f in Video(path, max_frames=130).frames() if not f.beyond]
     assert len(frames) == min(REAL[name], 130)
     assert sorted(f.display for f in frames) == list(range(len(frames)))
+
+
+def test_a_stream_with_lost_frames_is_marked(shared):
+    """A conformance stream from which P-frames were taken out."""
+    assert sum(f.damaged for f in Video(shared / "clips" / "BA_MW_D_P_LOST.264").frames()) == 28
 
 
 def test_the_corrupted_clip_is_marked(shared):

@@ -10,10 +10,14 @@ from av.codec.context import Flags
 
 from taplab.errors import SourceError
 from taplab.timing import Stopwatch
-from taplab.video.packets import Mpeg4Rounding, h264_reference_reader
+from taplab.video.h264 import H264Headers
+from taplab.video.mpeg4 import Mpeg4Rounding
 
 # Codecs for which FFmpeg exports true vectors.
 CODECS_WITH_VECTORS = ("mpeg4", "mpeg1video", "mpeg2video", "h263", "h263p", "flv", "flv1", "h264")
+
+
+_Header = tuple[int, bool | None, bool]  # rounding, refers, after_loss
 
 
 @dataclass(frozen=True)
@@ -22,13 +26,15 @@ class Picture:
 
     index: coded order. display: order in which the decoder gave it out. rounding: MPEG-4's rounding type.
     refers: whether others refer to it, None where the packet does not say.
+    after_loss: a reference frame before it is missing from the stream.
     """
 
     index: int
     display: int
     frame: av.VideoFrame
-    rounding: int
-    refers: bool | None
+    rounding: int = 0
+    refers: bool | None = None
+    after_loss: bool = False
 
 
 class Decoder:
@@ -56,8 +62,8 @@ class Decoder:
         if self.codec in ("mpeg1video", "mpeg2video") and not context.has_b_frames:
             context.flags |= Flags.low_delay  # or the last frame comes without vectors
         self._rounding = Mpeg4Rounding(context.extradata) if self.codec == "mpeg4" else None
-        self._refers = h264_reference_reader(context.extradata) if self.codec == "h264" else None
-        self._headers: dict[int, tuple[int, bool | None]] = {}  # by coded index, until the picture comes
+        self._h264 = H264Headers(context.extradata) if self.codec == "h264" else None
+        self._headers: dict[int, _Header] = {}  # by coded index, until the picture comes
         self.failed: set[int] = set()  # coded indices that the decoder refused
         self.given = 0  # pictures given out
         self.broke_off: str | None = None
@@ -91,10 +97,10 @@ class Decoder:
     def _picture(self, frame: av.VideoFrame) -> Picture:
         opaque = frame.opaque
         index = opaque[0] if isinstance(opaque, tuple) else self.given
-        rounding, refers = self._headers.pop(index, (0, None))
+        header = self._headers.pop(index, (0, None, False))
         for old in [i for i in self._headers if i < index - 64]:
             del self._headers[old]  # packets that never gave a picture
-        picture = Picture(index, self.given, frame, rounding, refers)
+        picture = Picture(index, self.given, frame, *header)
         self.given += 1
         return picture
 
@@ -118,11 +124,10 @@ class Decoder:
             self.broke_off = self.broke_off or "the file ends early"
         yield None
 
-    def _read_header(self, packet: "av.Packet[Any]") -> tuple[int, bool | None]:
-        if not self.has_vectors:
-            return 0, None
+    def _read_header(self, packet: "av.Packet[Any]") -> _Header:
         rounding = self._rounding(bytes(packet)) if self._rounding else 0
-        return rounding, self._refers(bytes(packet)) if self._refers else None
+        refers, after_loss = self._h264(bytes(packet)) if self._h264 else (None, False)
+        return rounding, refers, after_loss
 
     def close(self) -> None:
         """Releases the source; safe to call twice."""

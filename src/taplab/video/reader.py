@@ -144,7 +144,7 @@ class _Assembly:
 
     def _frame(self, picture: Picture) -> CodedFrame:
         frame = picture.frame
-        self._watch(frame)
+        self._watch(frame, picture.after_loss)
         kind = _KINDS.get(int(frame.pict_type), "P")
         is_reference = kind != "B" if picture.refers is None else picture.refers
         motion, measure = None, None
@@ -175,10 +175,10 @@ class _Assembly:
             beyond=self.video.max_frames is not None and picture.display >= self.video.max_frames,
         )
 
-    def _watch(self, frame: av.VideoFrame) -> None:
-        """A corrupt picture or a change of size loses the references; a sound key frame mends everything."""
+    def _watch(self, frame: av.VideoFrame, after_loss: bool) -> None:
+        """Corrupt pictures, lost ones and changes of size cost the references; a sound key frame mends everything."""
         size = frame.height, frame.width
-        if frame.is_corrupt or self.size not in (None, size):
+        if after_loss or frame.is_corrupt or self.size not in (None, size):
             self._lose()
         self.size = size
         if frame.key_frame and not frame.is_corrupt:

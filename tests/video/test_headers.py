@@ -1,7 +1,9 @@
 import av
 import pytest
 
-from taplab.video.packets import Bits, Mpeg4Rounding, h264_reference_reader
+from taplab.video.bits import Bits
+from taplab.video.h264 import H264Headers
+from taplab.video.mpeg4 import Mpeg4Rounding
 
 
 def packets_and_kinds(clip):
@@ -33,16 +35,36 @@ def test_mpeg4_rounding_alternates_from_the_key_frame_on(make_clip, suffix):
 def test_h264_tells_which_frames_others_refer_to(make_clip, suffix):
     clip = make_clip("h264", suffix, options={"bf": "2", "b-pyramid": "none"})
     extradata, packets = packets_and_kinds(clip)
-    is_reference = h264_reference_reader(extradata)
+    read = H264Headers(extradata)
     assert {kind for _, kind in packets} == set("IPB")
-    assert all(is_reference(data) == (kind != "B") for data, kind in packets)
+    assert all(read(data) == (kind != "B", False) for data, kind in packets)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".ts"])
+@pytest.mark.parametrize("options", [{"bf": "0"}, {"bf": "2", "b-pyramid": "none"}, {"bf": "3", "b-pyramid": "normal"}])
+def test_h264_tells_of_every_lost_reference_frame(make_clip, suffix, options):
+    clip = make_clip("h264", suffix, options=options)
+    extradata, packets = packets_and_kinds(clip)
+    read = H264Headers(extradata)
+    references = [bool(read(data)[0]) for data, _ in packets]
+    for missing in range(1, len(packets) - 1):
+        read = H264Headers(extradata)
+        told = [i for i, (data, _) in enumerate(packets) if i != missing and read(data)[1]]
+        following = next((i for i in range(missing + 1, len(packets)) if references[i]), None)
+        between = [i for i in range(missing + 1, following or len(packets)) if not references[i]]
+        if not references[missing]:
+            assert not told  # nobody refers to it
+        elif following is not None and packets[following][1] != "I":
+            assert told[0] == (between[0] if between else following)
 
 
 def test_rubbish_is_no_error():
     assert Mpeg4Rounding(None)(b"\0\0\1\xb6") == 0
     assert Mpeg4Rounding(b"\0\0\1\x20")(b"") == 0
-    assert h264_reference_reader(b"\1abc\xff")(b"\xff\xff\xff\xff\x65") is True
-    assert h264_reference_reader(None)(b"nothing") is False
+    for extradata in (None, b"", b"\1abc\xff\xe1\xff", b"\0\0\1\x67\x64", bytes(range(256))):
+        for packet in (b"", b"nothing", b"\0\0\1", b"\0\0\1\x65", b"\xff" * 40, bytes(range(256))):
+            _, lost = H264Headers(extradata)(packet)
+            assert not lost
 
 
 def test_bits():
@@ -50,3 +72,5 @@ def test_bits():
     assert [bits(1), bits(3), bits(8)] == [1, 2, 0x50]
     with pytest.raises(EOFError):
         bits(5)
+    bits = Bits(0b1_010_011_00100_0000.to_bytes(2, "big"))
+    assert [bits.golomb() for _ in range(4)] == [0, 1, 2, 3]

@@ -1,0 +1,157 @@
+"""What H.264's own headers say: which frames others refer to, and whether a reference frame was lost on the way.
+
+Every slice carries ``frame_num``, which counts reference frames. FFmpeg conceals a gap in it without a word: the
+pictures after it are predicted from the wrong frames, and only the count tells (ITU-T H.264, 7.3 and 7.4.3).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from taplab.video.bits import Bits, start_codes
+
+_SLICES = range(1, 6)  # NAL unit types 1 to 5; 5 is an IDR picture
+_IDR, _SPS, _PPS = 5, 7, 8
+# Profiles whose SPS holds chroma format and scaling matrices.
+_HIGH_PROFILES = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
+
+
+@dataclass(frozen=True)
+class _Sps:
+    frame_num_bits: int
+    colour_planes: bool  # separate_colour_plane_flag: slices say which one they are of
+    gaps_allowed: bool
+
+
+class H264Headers:
+    """Reads packets one after another, in coded order."""
+
+    def __init__(self, extradata: bytes | None) -> None:
+        self._length = 0  # bytes of a NAL unit's length, 0 for start codes
+        self._sps: dict[int, _Sps] = {}
+        self._sps_of_pps: dict[int, int] = {}
+        self._before: int | None = None  # frame_num of the last reference frame
+        if extradata and extradata[0] == 1 and len(extradata) > 6:  # avcC, as in mp4 and mkv
+            self._length = (extradata[4] & 3) + 1
+            for unit in _avcc_parameter_sets(extradata):
+                self._read_unit(unit)
+        elif extradata:
+            self(extradata)
+
+    def __call__(self, packet: bytes) -> tuple[bool | None, bool]:
+        """(others refer to this frame, a reference frame before it is missing).
+
+        (None, False) where it cannot be read.
+        """
+        refers, lost = None, False
+        for unit in self._units(packet):
+            header = unit[0]
+            if header & 31 in _SLICES:
+                if refers is None:  # the first slice tells for the whole picture
+                    lost = self._is_after_loss(unit)
+                refers = bool(refers) or bool(header & 0x60)
+            else:
+                self._read_unit(unit)
+        return refers, lost
+
+    def _units(self, packet: bytes) -> Iterator[bytes]:
+        if not self._length:
+            starts = [at for _, at in start_codes(packet)]
+            for start, end in pairwise([*starts, len(packet) + 4]):
+                yield packet[start - 1 : end - 4]
+            return
+        at = 0
+        while at + self._length < len(packet):
+            size = int.from_bytes(packet[at : at + self._length], "big")
+            at += self._length
+            if size:
+                yield packet[at : at + size]
+            at += size
+
+    def _read_unit(self, unit: bytes) -> None:
+        """Parameter sets are remembered, all else is passed over."""
+        try:
+            if unit and unit[0] & 31 == _SPS:
+                bits = _payload(unit, 512)
+                key, sps = _read_sps(bits)
+                self._sps[key] = sps
+            elif unit and unit[0] & 31 == _PPS:
+                bits = _payload(unit, 16)
+                key = bits.golomb()
+                self._sps_of_pps[key] = bits.golomb()
+        except EOFError:
+            pass
+
+    def _is_after_loss(self, unit: bytes) -> bool:
+        try:
+            bits = _payload(unit, 24)
+            bits.golomb()  # first_mb_in_slice
+            bits.golomb()  # slice_type
+            sps = self._sps[self._sps_of_pps[bits.golomb()]]
+            bits(2 if sps.colour_planes else 0)
+            number = bits(sps.frame_num_bits)
+        except (EOFError, KeyError):
+            return False
+        before, modulus = self._before, 1 << sps.frame_num_bits
+        if unit[0] & 0x60:
+            self._before = number
+        if unit[0] & 31 == _IDR or before is None or sps.gaps_allowed:
+            return False
+        return number not in (before, (before + 1) % modulus)  # equal: the second field of a frame
+
+
+def _payload(unit: bytes, most: int) -> Bits:
+    """The bits after the NAL header, without emulation prevention bytes."""
+    return Bits(unit[1:most].replace(b"\0\0\3", b"\0\0"))
+
+
+def _avcc_parameter_sets(extradata: bytes) -> Iterator[bytes]:
+    at, count = 6, extradata[5] & 31
+    for _ in range(2):  # sequence parameter sets, then picture parameter sets
+        for _ in range(count):
+            size = int.from_bytes(extradata[at : at + 2], "big")
+            yield extradata[at + 2 : at + 2 + size]
+            at += 2 + size
+        if at >= len(extradata):
+            return
+        at, count = at + 1, extradata[at]
+
+
+def _read_sps(bits: Bits) -> tuple[int, _Sps]:
+    """Its id and what is needed of it (7.3.2.1.1)."""
+    profile = bits(8)
+    bits(8 + 8)  # constraints, level
+    key = bits.golomb()
+    colour_planes = False
+    if profile in _HIGH_PROFILES:
+        chroma = bits.golomb()
+        colour_planes = chroma == 3 and bool(bits(1))
+        bits.golomb()  # bit depths
+        bits.golomb()
+        bits(1)
+        if bits(1):
+            for i in range(12 if chroma == 3 else 8):
+                if bits(1):
+                    _skip_scaling_list(bits, 16 if i < 6 else 64)
+    frame_num_bits = bits.golomb() + 4
+    order = bits.golomb()  # pic_order_cnt_type
+    if order == 0:
+        bits.golomb()
+    elif order == 1:
+        bits(1)
+        bits.golomb()
+        bits.golomb()
+        for _ in range(bits.golomb()):
+            bits.golomb()
+    bits.golomb()  # max_num_ref_frames
+    return key, _Sps(frame_num_bits, colour_planes, bool(bits(1)))
+
+
+def _skip_scaling_list(bits: Bits, size: int) -> None:
+    last = 8
+    for _ in range(size):
+        code = bits.golomb()
+        delta = (code + 1) // 2 if code & 1 else -(code // 2)
+        last = (last + delta) % 256
+        if last == 0:
+            return
