@@ -125,6 +125,18 @@ def test_train_and_resume(tmp_path):
     refused(taplab(*how, "--seed", 1), "other settings")
 
 
+@pytest.mark.slow
+def test_train_with_torchrun(tmp_path):
+    """Two processes share the batch; one writes."""
+    how = ["synthetic", "-o", tmp_path, "--steps", 2, "--width", 0.125, "--batch", 4, "--threads", 1, "--drives", 2]
+    run = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "taplab", "train"]
+    result = subprocess.run([*run, *map(str, how)], capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count("model.safetensors (use it") == 1
+    steps = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [s["step"] for s in steps if "loss" in s] == [2]
+
+
 def test_eval_sequence(drive, tmp_path):
     for name in ("images", "labels"):
         (tmp_path / name).mkdir()

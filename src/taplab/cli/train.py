@@ -1,5 +1,6 @@
 """``taplab train``: a network of the zoo on labelled images."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,9 +42,11 @@ def train(
     from taplab.models.pretrained import card_for, save_pretrained
     from taplab.models.torch import check_device
     from taplab.models.zoo import ARCHITECTURES, build
-    from taplab.training.loop import SYNTHETIC_CROPS, TrainSettings
+    from taplab.training.loop import SYNTHETIC_CROPS, TrainSettings, is_main_process
     from taplab.training.loop import train as run
 
+    if device == "cuda" and "LOCAL_RANK" in os.environ:
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
     check_device(device)
     if architecture not in ARCHITECTURES:
         raise SettingError(f"--architecture {architecture}: choose from {', '.join(ARCHITECTURES)}")
@@ -55,6 +58,7 @@ def train(
     training, held_out = _data(data, root, validation, drives)
     torch.manual_seed(seed)
     net = build(architecture, len(training.classes), width)
+    quiet = quiet or not is_main_process()
     with progress_bar(f"train {architecture}", steps, quiet=quiet, unit="steps/s") as bar:
 
         def show(entry: dict[str, Any]) -> None:
@@ -64,6 +68,8 @@ def train(
                 print(entry, flush=True)
 
         net = run(net, training, out, settings, validation=held_out, device=device, progress=show)
+    if not is_main_process():
+        return
     path = save_pretrained(net.cpu(), card_for(architecture, width, training.classes, training.palette), out)
     if not quiet:
         print(f"{steps} steps -> {path} (use it with --model {path})")

@@ -135,11 +135,20 @@ def train(
     if len(data) == 0:
         raise SourceError("the training set is empty")
     rank, world = _join_process_group(device)
+    if settings.batch % world or settings.batch < 2 * world:  # batch norm needs two values of the 1x1 pool
+        raise SettingError(f"batch {settings.batch}: give each of the {world} processes the same number, two or more")
     torch.manual_seed(settings.seed)
     run = _Run(net, data, out, settings, validation, torch.device(device), rank, world, progress)
     run.resume()
     run.loop()
+    if world > 1:
+        torch.distributed.destroy_process_group()
     return run.averaged()
+
+
+def is_main_process() -> bool:
+    """False in all but one of the processes that ``torchrun`` started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _join_process_group(device: str) -> tuple[int, int]:
