@@ -20,6 +20,12 @@ class Lane:
     frames: list[CodedFrame] = field(default_factory=list)
     borrowed: CodedFrame | None = None
 
+    def borrow(self, key: CodedFrame) -> None:
+        """Ends with the next lane's key frame."""
+        key.shared = True
+        self.borrowed = key
+        self.frames.append(key)
+
 
 def mark_keys(frames: Iterable[CodedFrame], interval: int) -> Iterator[CodedFrame]:
     """Sets ``starts_lane`` on I-frames and on the first reference frame ``interval`` or more frames after a key."""
@@ -31,19 +37,22 @@ def mark_keys(frames: Iterable[CodedFrame], interval: int) -> Iterator[CodedFram
         yield frame
 
 
-def cut_lanes(frames: Iterable[CodedFrame], interval: int) -> Iterator[Lane]:
-    """The lanes of a stream, each of about ``interval`` frames."""
+def cut_lanes(frames: Iterable[CodedFrame], interval: int, *, borrow: bool = False) -> Iterator[Lane]:
+    """The lanes of a stream, each of about ``interval`` frames.
+
+    borrow: every lane ends with the next one's key frame, not only those that have B-frames after it.
+    """
     before, lane = Lane(), Lane()
     for frame in mark_keys(frames, interval):
         if frame.starts_lane:
             if before.frames:
                 yield before
             before, lane = lane, Lane([frame])
+            if borrow and before.frames:
+                before.borrow(frame)
         elif before.frames and frame.display < lane.frames[0].display:
             if before.borrowed is None:
-                before.borrowed = lane.frames[0]
-                before.borrowed.shared = True
-                before.frames.append(before.borrowed)
+                before.borrow(lane.frames[0])
             before.frames.append(frame)
         else:
             lane.frames.append(frame)

@@ -50,10 +50,10 @@ class Segmentation:
             raise SourceError(f"{self.source.source}: not one frame could be decoded{why}; check it with ffprobe")
 
     def _answers(self, frames: Iterable[CodedFrame]) -> Iterator[Answer]:
-        if self.lanes == 1:
+        if self.lanes == 1 and not self.policy.looks_ahead:
             yield from run_endless(frames, self.policy, self.network)
             return
-        lanes = cut_lanes(frames, self.policy.interval)
+        lanes = cut_lanes(frames, self.policy.interval, borrow=self.policy.looks_ahead)
         while wave := list(islice(lanes, self.lanes)):
             yield from run_in_lockstep(wave, self.policy, self.network)
 

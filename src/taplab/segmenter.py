@@ -24,9 +24,9 @@ SAVE = ("overlay", "masks")
 class Segmenter:
     """Segments videos with ``model``: a ``Model``, or a name or file that ``load_model`` knows.
 
-    mode: "auto", "paper" or "per-frame". settings: of the paper's algorithm. lanes: runs of frames that advance in
-    lockstep and share network calls; 1 answers every frame as soon as it is decoded. device: "cpu" or "cuda", used
-    where ``model`` is a name.
+    mode: "auto", "offline", "paper" or "per-frame". settings: of the paper's algorithm, and the interval between key
+    frames. lanes: runs of frames that advance in lockstep and share network calls; with 1, "paper" answers every frame
+    as soon as it is decoded. device: "cpu" or "cuda", used where ``model`` is a name.
 
     Raises ModelError, DeviceError or SettingError.
     """

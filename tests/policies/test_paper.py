@@ -104,6 +104,6 @@ def test_settings_are_checked(wrong, says):
 
 def test_modes_by_name():
     assert make_policy("per-frame").name == "per-frame"
-    assert make_policy("auto").name == "paper"
+    assert make_policy("paper").name == "paper"
     with pytest.raises(SettingError, match="per-frame"):
         make_policy("offlin")

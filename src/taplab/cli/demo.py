@@ -57,14 +57,19 @@ def demo(
     clip = encode_clip(out / "drive.mp4", render(), codec="mpeg4", fps=drive.fps, gop=12, quality=3)
     network.warm_up((height, width))
     paper = PaperSettings(modules=("ffw",))
-    ways = [Way("per-frame", paper), Way("paper", paper), Way("paper", replace(paper, interval=6))]
+    ways = [
+        Way("per-frame", paper),
+        Way("paper", paper),
+        Way("offline", paper),
+        Way("offline", replace(paper, interval=6)),
+    ]
     Segmenter(network, settings=paper).run(clip, out, max_frames=2, save=())  # compiles what is compiled at first use
     scores = []
     with progress_bar("segment", len(ways), quiet=quiet, unit="ways/s") as bar:
         for way in ways:
             scores.append(score(clip, truth.__getitem__, frames, network, way, gop=12))
             bar.advance(way.title)
-    segmenter = Segmenter(network, settings=paper)
+    segmenter = Segmenter(network, mode="offline", settings=paper)
     segmenter.run(clip, out)
     Image.fromarray(_picture(segmenter, clip)).save(out / "demo.png")
     if not quiet:

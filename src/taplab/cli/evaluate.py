@@ -37,7 +37,7 @@ def sequence(
     gop: Annotated[int, typer.Option(min=1, help="I-frames every so many frames.")] = 12,
     quality: Annotated[float | None, typer.Option(help="Quantiser (MPEG-4: 3) or crf (H.264: 23).")] = None,
     model: options.Model = "bl2-camvid",
-    modes: Annotated[str, typer.Option(help="Of per-frame and paper.")] = "per-frame,paper",
+    modes: Annotated[str, typer.Option(help="Of per-frame, paper and offline.")] = "per-frame,paper,offline",
     modules: options.Modules = "ffw",
     interval: options.Interval = 12,
     phases: Annotated[int, typer.Option(min=1, help="Mean over so many positions of the key frames.")] = 1,

@@ -27,7 +27,9 @@ class Way:
         """For tables: "per-frame", "paper ffw+rgc, interval 12"."""
         if self.mode == "per-frame":
             return self.mode
-        return f"{self.mode} {'+'.join(self.settings.modules)}, interval {self.settings.interval}"
+        if self.mode == "paper":
+            return f"paper {'+'.join(self.settings.modules)}, interval {self.settings.interval}"
+        return f"{self.mode}, interval {self.settings.interval}"
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int
         return carried[0]
     scores = torch.zeros_like(carried[0].origin)
     for field, part in zip(motion.fields, carried, strict=True):
-        weight = torch.from_numpy(_to_cells(field.weight, (scores.shape[-2], scores.shape[-1]), size))
+        weight = torch.from_numpy(to_cells(field.weight, (scores.shape[-2], scores.shape[-1]), size, MOTION_BLOCK))
         scores += part.scores * weight.to(scores.device, scores.dtype)
     return Carried(scores)
 
@@ -83,10 +83,12 @@ def warp(scores: Tensor, displacement: Displacement) -> Tensor:
     return out[0]
 
 
-def _to_cells(blocks: NDArray[np.float32], cells: tuple[int, int], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Per-block values ``[rows, cols]`` at the centres of the score cells ``[h, w]``."""
-    rows = ((np.arange(cells[0]) + 0.5) * (size[0] / cells[0]) / MOTION_BLOCK).astype(int)
-    columns = ((np.arange(cells[1]) + 0.5) * (size[1] / cells[1]) / MOTION_BLOCK).astype(int)
+def to_cells(
+    blocks: NDArray[np.float32], cells: tuple[int, int], size: tuple[int, int], block: int
+) -> NDArray[np.float32]:
+    """Values ``[rows, cols]`` of blocks of ``block`` pixels, at the centres of the score cells ``[h, w]``."""
+    rows = ((np.arange(cells[0]) + 0.5) * (size[0] / cells[0]) / block).astype(int)
+    columns = ((np.arange(cells[1]) + 0.5) * (size[1] / cells[1]) / block).astype(int)
     return np.ascontiguousarray(blocks[rows][:, columns])
 
 

@@ -38,13 +38,15 @@ Steps = Generator[Ask | Answer, Tensor, None]
 class Policy(ABC):
     """name: as after ``--mode``. interval: at most so many frames between key frames; lanes are cut there.
 
-    uses_motion, uses_residual: what it looks at, so that nothing else is computed.
+    uses_motion, uses_residual: what it looks at, so that nothing else is computed. looks_ahead: every lane ends with
+    the next lane's key frame.
     """
 
     name: str
     interval: int
     uses_motion: bool = True
     uses_residual: bool = True
+    looks_ahead: bool = False
 
     @abstractmethod
     def run(self, frames: Iterable[CodedFrame]) -> Steps:

@@ -45,7 +45,7 @@ def motion_from_records(
             continue
         if reference is None:
             return None
-        _fill_from_nearest(vectors, hit)
+        fill_from_nearest(vectors, hit)
         fields.append((reference, vectors))
         hits.append(hit)
     if not fields:
@@ -87,7 +87,7 @@ def _rasterise(
 
 
 @njit(cache=True, nogil=True)
-def _fill_from_nearest(vectors: NDArray[np.float32], hit: NDArray[np.bool_]) -> None:  # pragma: no cover - compiled
+def fill_from_nearest(vectors: NDArray[np.float32], hit: NDArray[np.bool_]) -> None:  # pragma: no cover - compiled
     """Gives blocks without a vector that of the nearest block with one (two sweeps over the 8-neighbourhood)."""
     rows, cols = hit.shape
     far = rows + cols

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+import torch
+
+from taplab import PaperSettings, Segmenter, SettingError, TorchModel
+from taplab.policies import make_policy
+
+FFW = PaperSettings(("ffw",))
+
+
+class Brightness(torch.nn.Module):
+    def forward(self, x):
+        grey = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 4, ceil_mode=True)
+        return torch.cat([-grey, 0.2 - grey.abs(), grey], 1)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return TorchModel(Brightness(), classes=("dark", "middle", "bright"))
+
+
+WAYS = [
+    {"codec": "mpeg4", "gop": 12},
+    {"codec": "h264", "gop": 30},
+    {"codec": "h264", "gop": 30, "options": {"bf": "3"}},
+]
+
+
+def run(clip, model, **how):
+    segmentation = Segmenter(model, **how).stream(clip)
+    return list(segmentation), segmentation.summary()
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_looking_ahead_is_closer_to_per_frame_at_the_same_cost(make_clip, model, how):
+    clip = make_clip(**how)
+    truth = [r.labels for r in run(clip, model, mode="per-frame")[0]]
+    agreement = {}
+    for mode in ("paper", "offline"):
+        results, summary = run(clip, model, mode=mode, settings=FFW)
+        agreement[mode] = np.mean([np.mean(r.labels == truth[r.index]) for r in results if r.index < 24])
+        assert summary.network_cost <= 0.15
+        assert [r.index for r in results] == list(range(30))
+    assert agreement["offline"] > agreement["paper"] + 0.005
+
+
+def test_frames_between_key_frames_are_fused_and_the_last_ones_warped(make_clip, model):
+    results, summary = run(make_clip("mpeg4", gop=12), model, mode="offline", settings=FFW)
+    origins = [r.origin for r in results]
+    assert origins == ["network", *["fused"] * 11, "network", *["fused"] * 11, "network", *["warped"] * 5]
+    assert summary.key_frames == 3  # nothing is computed twice
+    assert summary.network_cost == 0.1
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_the_number_of_lanes_changes_nothing(make_clip, model, how):
+    one, _ = run(make_clip(**how), model, mode="offline", settings=FFW, lanes=1)
+    many, _ = run(make_clip(**how), model, mode="offline", settings=FFW, lanes=5)
+    for a, b in zip(one, many, strict=True):
+        assert (a.index, a.origin) == (b.index, b.origin)
+        assert np.mean(a.labels != b.labels) < 1e-3
+
+
+def test_key_frames_inside_a_lane_split_it(make_clip, model):
+    settings = PaperSettings(("ffw", "rgfs"), thr_rgfs=0.0)
+    _, summary = run(make_clip("mpeg4"), model, mode="offline", settings=settings)
+    assert summary.key_frames == 30
+
+
+def test_streams_without_vectors_and_folders_work(make_clip, model):
+    results, summary = run(make_clip("hevc", ".mkv"), model, mode="offline", settings=FFW)
+    assert {r.origin for r in results} == {"network"}
+    assert summary.network_cost == 1.0
+
+
+def test_auto_is_offline_unless_rgc_is_asked_for():
+    assert make_policy("auto").name == "offline"
+    assert make_policy("auto", PaperSettings(("ffw", "rgc"))).name == "paper"
+    with pytest.raises(SettingError, match="mode paper"):
+        make_policy("offline", PaperSettings(("ffw", "rgc")))
