@@ -29,9 +29,12 @@ def test_leading_b_frames_stay_with_the_lane_before(make_clip):
 
 
 @pytest.mark.parametrize("interval", [1, 4, 12])
-def test_key_frames_are_at_most_about_an_interval_apart(make_clip, interval):
-    frames = list(mark_keys(Video(make_clip("h264", ".mp4", gop=30, options={"bf": "2"})).frames(), interval))
-    keys = [k for k, f in enumerate(frames) if f.starts_lane]
+@pytest.mark.parametrize("options", [{"bf": "0"}, {"bf": "2"}, {"bf": "3", "b-pyramid": "normal"}])
+def test_key_frames_are_at_most_an_interval_apart(make_clip, interval, options):
+    frames = list(mark_keys(Video(make_clip("h264", ".mp4", gop=30, options=options)).frames(), interval))
+    keys = sorted(f.display for f in frames if f.starts_lane)
     assert keys[0] == 0
-    gaps = [b - a for a, b in itertools.pairwise(keys)]
-    assert all(interval <= gap <= interval + (2 if interval > 1 else 0) for gap in gaps)
+    assert all(b - a <= interval for a, b in itertools.pairwise([*keys, 29]))
+    assert len(keys) <= 30 if interval == 1 else len(keys) < 2 + 2 * 30 / interval
+    if interval > 1:
+        assert all(f.kind != "B" for f in frames if f.starts_lane)

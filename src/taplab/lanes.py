@@ -28,12 +28,20 @@ class Lane:
 
 
 def mark_keys(frames: Iterable[CodedFrame], interval: int) -> Iterator[CodedFrame]:
-    """Sets ``starts_lane`` on I-frames and on the first reference frame ``interval`` or more frames after a key."""
-    since = interval
+    """Sets ``starts_lane`` on I-frames and, so that key frames are at most ``interval`` apart, on others between them.
+
+    With B-frames only those come into question that nothing coded before is shown after. The step to the next one is
+    taken to be what the last one was: the decision must not wait for it.
+    """
+    key, newest = None, -1  # display positions of the last key frame and of the latest frame so far
     for frame in frames:
-        due = since >= interval and (frame.is_reference or interval == 1)
-        frame.starts_lane = frame.kind == "I" or due
-        since = 1 if frame.starts_lane else since + 1
+        step = frame.display - newest
+        turns = step > 0 and (frame.is_reference or interval == 1)
+        due = key is None or (turns and frame.display + step - key > interval)
+        frame.starts_lane = frame.kind == "I" or due or interval == 1
+        if frame.starts_lane:
+            key = frame.display
+        newest = max(newest, frame.display)
         yield frame
 
 

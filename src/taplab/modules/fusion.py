@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numba import njit
 from numpy.typing import NDArray
-from torch import Tensor
 
 from taplab.modules.ffw import Carried, to_cells
 from taplab.types import MOTION_BLOCK, RESIDUAL_BLOCK, MotionField, Residual
@@ -64,7 +63,7 @@ def carry(values: Doubt, field: MotionField, size: tuple[int, int]) -> Doubt:
 
 
 def fuse(forward: Carried, backward: Carried, place: float, doubts: tuple[Doubt, Doubt]) -> Carried:
-    """The mean of both, weighted in every cell by distance and trust.
+    """The mean of both, weighted in every cell by distance and trust; both hold probabilities, not raw scores.
 
     place: of the frame between its key frames, 0 at the last one and 1 at the next. doubts: of forward and backward.
     """
@@ -72,12 +71,7 @@ def fuse(forward: Carried, backward: Carried, place: float, doubts: tuple[Doubt,
     back = place * np.exp(-doubts[1] / DOUBT_SCALE)
     share = torch.from_numpy(ahead / np.maximum(ahead + back, 1e-12))
     one, other = forward.scores, backward.scores
-    return Carried(torch.lerp(_probable(other), _probable(one), share.to(one.device, one.dtype)))
-
-
-def _probable(scores: Tensor) -> Tensor:
-    """Softmax: two opinions are averaged as probabilities, or the louder one decides."""
-    return scores.softmax(0)
+    return Carried(torch.lerp(other, one, share.to(one.device, one.dtype)))
 
 
 @njit(cache=True, nogil=True)

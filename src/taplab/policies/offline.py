@@ -50,14 +50,14 @@ class Offline(Policy):
             side = None if self._keys.is_key(frame) else _propagate(frame, forward)
             if side is None:
                 scores[frame.index] = yield Ask(frame)
-                side = _fresh(frame, scores[frame.index])
+                side = _fresh(scores[frame.index])
             forward[frame.index] = side
         backward = self._backward(lane, scores)
         keys = sorted(frame.display for frame in lane if frame.index in scores)
         for frame in lane:
             side, other = forward[frame.index], backward.get(frame.index)
             if frame.index in scores:
-                yield Answer(frame, side.carried, "network")
+                yield Answer(frame, Carried(scores[frame.index]), "network")
             elif other is None or other.carried.origin.shape != side.carried.origin.shape:
                 yield Answer(frame, side.carried, "warped")
             else:
@@ -71,7 +71,7 @@ class Offline(Policy):
         chain = [frame for frame in lane if frame.kind != "B" or frame.index in scores]
         for frame in sorted(chain, key=lambda f: f.display, reverse=True):
             if frame.index in scores:
-                sides[frame.index] = _fresh(frame, scores[frame.index])
+                sides[frame.index] = _fresh(scores[frame.index])
             elif following is not None and following.index in sides:
                 side = _from_following(frame, following, sides[following.index])
                 if side is not None:
@@ -86,9 +86,10 @@ class Offline(Policy):
         return sides
 
 
-def _fresh(frame: CodedFrame, scores: Tensor) -> _Side:
+def _fresh(scores: Tensor) -> _Side:
+    """Of a frame that the network saw. Probabilities, because of two raw scores the louder one would decide."""
     cells = int(scores.shape[-2]), int(scores.shape[-1])
-    return _Side(Carried(scores), fusion.no_doubt(cells))
+    return _Side(Carried(scores.softmax(0)), fusion.no_doubt(cells))
 
 
 def _propagate(frame: CodedFrame, sides: dict[int, _Side]) -> _Side | None:
