@@ -67,10 +67,13 @@ def test_key_frames_inside_a_lane_split_it(make_clip, model):
     assert summary.key_frames == 30
 
 
-def test_streams_without_vectors_and_folders_work(make_clip, model):
-    results, summary = run(make_clip("hevc", ".mkv"), model, mode="offline", settings=FFW)
-    assert {r.origin for r in results} == {"network"}
-    assert summary.network_cost == 1.0
+def test_streams_without_vectors_are_fused_by_estimated_motion(make_clip, model):
+    clip = make_clip("hevc", ".mkv", options={"bf": "2"})
+    truth = [r.labels for r in run(clip, model, mode="per-frame")[0]]
+    results, summary = run(clip, model, mode="offline", settings=FFW)
+    assert summary.network_cost == 0.1
+    assert summary.motion == {"none": 3, "estimated": 27}
+    assert np.mean([np.mean(r.labels == truth[r.index]) for r in results]) > 0.9
 
 
 def test_auto_is_offline_unless_rgc_is_asked_for():

@@ -75,9 +75,16 @@ def test_rgfs_makes_hard_frames_key_frames(make_clip):
     assert asked_raw == asked
 
 
-def test_frames_without_vectors_are_given_to_the_network(make_clip):
-    _, asked = run(make_clip("hevc", ".mkv"), Paper(PaperSettings(("ffw",))))
-    assert len(asked) == 30
+def test_streams_without_vectors_are_warped_by_estimated_motion(make_clip):
+    answers, asked = run(make_clip("hevc", ".mkv"), Paper(PaperSettings(("ffw",))))
+    assert [i for i, _ in asked] == [0, 12, 24]
+    assert {a.frame.motion.origin for a in answers if a.origin == "warped"} == {"estimated"}
+
+
+def test_frames_without_motion_are_given_to_the_network(make_clip):
+    answers, asked = run(make_clip("mpeg4", ".avi", options={"bf": "2"}), Paper(PaperSettings(("ffw",))))
+    assert len(asked) > 15
+    assert all(a.origin == "network" for a in answers if a.frame.kind == "B")
 
 
 def test_b_frames_are_warped_too(make_clip):

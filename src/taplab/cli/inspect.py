@@ -110,13 +110,16 @@ def _report(video: "Source", survey: _Survey, policy: "Paper") -> None:
     print(
         f"  I-frames        every {gaps.min()} to {gaps.max()} frames" if len(starts) > 1 else "  I-frames        one"
     )
-    if survey.coded:
+    if survey.coded and not getattr(video, "has_vectors", False):
+        print(f"  motion vectors  none exported for {video.codec}: motion is estimated in {len(survey.coded)} frames")
+    elif survey.coded:
         print(f"  motion vectors  in {len(survey.coded)} frames; {100 * np.mean(survey.coded):.0f} % of their blocks")
+    if survey.coded:
         print(f"  motion          {np.mean(survey.length):.1f} px a frame on average")
         scores = [r for r in survey.residual if r is not None]
         print(f"  residual        {np.mean(scores):.2f} grey levels a pixel, at most {np.max(scores):.2f}")
     else:
-        print("  motion vectors  none: this codec's are not exported, the network will see every frame")
+        print("  motion vectors  none: all frames are coded alone, the network will see every one")
     if sum(survey.damaged) or video.lost:
         print(f"  damaged         {sum(survey.damaged)} frames doubtful, {video.lost} lost")
     print(

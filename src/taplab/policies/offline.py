@@ -68,7 +68,7 @@ class Offline(Policy):
         """What comes to each frame from the next key frame, by coded index; nothing after the last one."""
         sides: dict[int, _Side] = {}
         following: CodedFrame | None = None
-        chain = [frame for frame in lane if frame.kind != "B" or frame.index in scores]
+        chain = [frame for frame in lane if frame.index in scores or not _is_between(frame)]
         for frame in sorted(chain, key=lambda f: f.display, reverse=True):
             if frame.index in scores:
                 sides[frame.index] = _fresh(scores[frame.index])
@@ -84,6 +84,11 @@ class Offline(Policy):
                 if side is not None:
                     sides[frame.index] = side
         return sides
+
+
+def _is_between(frame: CodedFrame) -> bool:
+    """A B-frame: with vectors of its own to the frames around it, or hopes of some."""
+    return frame.kind == "B" and (frame.motion is None or frame.motion.origin == "codec")
 
 
 def _fresh(scores: Tensor) -> _Side:

@@ -24,8 +24,8 @@ _Header = tuple[int, bool | None, bool]  # rounding, refers, after_loss
 class Picture:
     """A decoded picture with what its packet said about it.
 
-    index: coded order. display: order in which the decoder gave it out. rounding: MPEG-4's rounding type.
-    refers: whether others refer to it, None where the packet does not say.
+    index: coded order; display order where the codec has no vectors. display: order in which the decoder gave it out.
+    rounding: MPEG-4's rounding type. refers: whether others refer to it, None where the packet does not say.
     after_loss: a reference frame before it is missing from the stream.
     """
 
@@ -65,6 +65,7 @@ class Decoder:
         self._h264 = H264Headers(context.extradata) if self.codec == "h264" else None
         self._headers: dict[int, _Header] = {}  # by coded index, until the picture comes
         self.failed: set[int] = set()  # coded indices that the decoder refused
+        self._lost_just_now = False
         self.given = 0  # pictures given out
         self.broke_off: str | None = None
         self.rate: Fraction | None = self.stream.average_rate
@@ -81,7 +82,8 @@ class Decoder:
         for index, packet in enumerate(self._packets()):
             if packet is not None:
                 packet.opaque = (index,)  # one object a packet: a shared one comes back as None
-                self._headers[index] = self._read_header(packet)
+                if self.has_vectors:
+                    self._headers[index] = self._read_header(packet)
             try:
                 with self.stopwatch("decode"):
                     frames = self.context.decode(packet)
@@ -90,11 +92,16 @@ class Decoder:
             except av.error.FFmpegError as error:
                 self.failed.add(index)
                 self.broke_off = error.strerror
+                self._lost_just_now = True
                 continue
             for frame in frames:
                 yield self._picture(frame)
 
     def _picture(self, frame: av.VideoFrame) -> Picture:
+        if not self.has_vectors:  # motion will be estimated from the picture shown before: display order will do
+            lost, self._lost_just_now = self._lost_just_now, False
+            self.given += 1
+            return Picture(self.given - 1, self.given - 1, frame, after_loss=lost)
         opaque = frame.opaque
         index = opaque[0] if isinstance(opaque, tuple) else self.given
         header = self._headers.pop(index, (0, None, False))

@@ -16,6 +16,7 @@ from av.video.reformatter import VideoReformatter
 from taplab.timing import Stopwatch
 from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual, Rgb
 from taplab.video.decoder import Decoder, Picture
+from taplab.video.estimate import estimate_motion
 from taplab.video.motion import RECORD, motion_from_records
 from taplab.video.planes import luma_plane
 from taplab.video.residual import measure_residual
@@ -50,6 +51,7 @@ class Video:
         self.rate: Fraction | None = self._decoder.rate
         self.time_base = self._decoder.time_base
         self.has_vectors = self._decoder.has_vectors
+        self.uses_motion = motion
 
     @property
     def expected_frames(self) -> int | None:
@@ -108,6 +110,7 @@ class _Reference:
     index: int
     display: int
     luma: Plane
+    motion: Motion | None
 
 
 class _Assembly:
@@ -146,18 +149,18 @@ class _Assembly:
         frame = picture.frame
         self._watch(frame, picture.after_loss)
         kind = _KINDS.get(int(frame.pict_type), "P")
-        is_reference = kind != "B" if picture.refers is None else picture.refers
+        luma = luma_plane(frame) if self.video.uses_motion else None
         motion, measure = None, None
-        if self.video.has_vectors:
-            luma = luma_plane(frame)
-            if kind != "I" and not self.damaged:
-                with self.video.stopwatch("motion"):
-                    motion = self._motion(picture, kind)
-            if motion is not None:
-                measure = partial(self._measure, luma, self._lumas(motion), motion, picture.rounding)
-            if is_reference and not self.damaged:
-                new = _Reference(picture.index, picture.display, luma)
-                self.references = [*self.references, new][-REFERENCES_KEPT:]
+        if luma is not None and kind != "I" and not self.damaged:
+            with self.video.stopwatch("motion"):
+                motion = self._motion(picture, kind, luma)
+        if luma is not None and motion is not None:
+            measure = partial(self._measure, luma, self._lumas(motion), motion, picture.rounding)
+        refers = kind != "B" if picture.refers is None else picture.refers
+        is_reference = refers or not self.video.has_vectors
+        if luma is not None and is_reference and not self.damaged:
+            new = _Reference(picture.index, picture.display, luma, motion)
+            self.references = [*self.references, new][-REFERENCES_KEPT:]
         return CodedFrame(
             index=picture.index,
             display=picture.display,
@@ -184,9 +187,11 @@ class _Assembly:
         if frame.key_frame and not frame.is_corrupt:
             self.damaged = False
 
-    def _motion(self, picture: Picture, kind: Kind) -> Motion | None:
+    def _motion(self, picture: Picture, kind: Kind, luma: Plane) -> Motion | None:
         """None where the vectors cannot be used: none there, fields of interlaced video, MPEG-4 B (all zero)."""
         frame = picture.frame
+        if not self.video.has_vectors:
+            return self._estimated(luma)
         records = cast("Any", frame.side_data).get(SideData.MOTION_VECTORS)
         if records is None or frame.interlaced_frame or (kind == "B" and self.video.codec == "mpeg4"):
             return None
@@ -195,6 +200,14 @@ class _Assembly:
         past = max(before, key=lambda r: r.display).index if before else None
         future = min(after, key=lambda r: r.display).index if after else None
         return motion_from_records(np.frombuffer(records, RECORD), frame.height, frame.width, past, future)
+
+    def _estimated(self, luma: Plane) -> Motion | None:
+        """From the picture shown before, which for such codecs is the last reference."""
+        if not self.references:
+            return None
+        before = self.references[-1]
+        seed = before.motion.fields[0] if before.motion is not None else None
+        return estimate_motion(luma, before.luma, before.index, seed)
 
     def _lumas(self, motion: Motion) -> tuple[Plane, ...]:
         in_hand = {r.index: r.luma for r in self.references}
