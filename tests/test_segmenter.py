@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from taplab import PaperSettings, Segmenter, SettingError, TorchModel
+from taplab import ModelError, PaperSettings, Segmenter, SettingError, TorchModel
 from taplab.errors import OutputError, SourceError
 
 
@@ -90,6 +90,36 @@ def test_a_shorter_run_removes_the_masks_of_a_longer_one(make_clip, model, tmp_p
     assert len(list((tmp_path / "masks").iterdir())) == 4
 
 
+def test_nothing_of_an_earlier_run_stays(make_clip, model, tmp_path):
+    clip = make_clip("mpeg4")
+    Segmenter(model, settings=FFW).run(clip, tmp_path, max_frames=4)
+    Segmenter(model, settings=FFW).run(clip, tmp_path, save=("masks",), max_frames=2)
+    assert not (tmp_path / "overlay.mp4").exists()
+    assert len(list((tmp_path / "masks").iterdir())) == 2
+
+
+def test_per_frame_costs_one_also_where_the_clip_is_cut_short(make_clip, model):
+    segmentation = Segmenter(model, mode="per-frame").stream(make_clip(**B_FRAMES), max_frames=6)
+    assert len(list(segmentation)) == 6
+    assert segmentation.summary().network_cost == 1.0
+
+
+def test_a_stream_is_read_once(make_clip, model):
+    segmentation = Segmenter(model).stream(make_clip("mpeg4"), max_frames=2)
+    list(segmentation)
+    with pytest.raises(SettingError, match="once"):
+        list(segmentation)
+
+
+def test_scores_that_are_not_finite_are_told(make_clip):
+    class Broken(Brightness):
+        def forward(self, x):
+            return super().forward(x) * float("nan")
+
+    with pytest.raises(ModelError, match="not finite"):
+        list(Segmenter(TorchModel(Broken(), classes=("a", "b", "c"))).stream(make_clip("mpeg4")))
+
+
 def test_an_interrupt_keeps_what_is_done(make_clip, model, tmp_path):
     def stop(run, result):
         if result.index == 12:
@@ -161,8 +191,9 @@ def test_bad_input(make_clip, model, tmp_path):
         Segmenter(model).run(clip, tmp_path / "file")
     with pytest.raises(SettingError, match="masks"):
         Segmenter(model).run(clip, tmp_path, save=("mask",))
-    with pytest.raises(SettingError, match="lanes"):
-        Segmenter(model, lanes=-1)
+    for lanes in (0, -1):
+        with pytest.raises(SettingError, match="lanes"):
+            Segmenter(model, lanes=lanes)
     with pytest.raises(SettingError, match="mode"):
         Segmenter(model, mode="fast")
     with pytest.raises(SettingError, match="max_frames"):

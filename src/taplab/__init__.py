@@ -9,7 +9,11 @@
 import importlib
 from typing import Any
 
+from taplab.threads import wait_politely
+
 __version__ = "0.1.0"
+
+wait_politely()
 
 # Public name -> module. Loaded at first use: `import taplab` stays light and does not load torch.
 _WHERE = {

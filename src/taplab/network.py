@@ -3,8 +3,10 @@
 from collections import defaultdict
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from taplab.errors import ModelError
 from taplab.models.base import Model
 from taplab.policies.base import Ask
 from taplab.timing import Stopwatch
@@ -39,6 +41,8 @@ class Network:
         with self.stopwatch("network"):
             images = np.stack([ask.frame.rgb(ask.region) for ask in asks])
             scores = self.model(images)
+        if not self.frames and not torch.isfinite(scores[0]).all():  # the first time only: it costs a pass
+            raise ModelError(f"{self.model.name}: its scores are not finite; check its weights, mean and std")
         self.pixels += images.shape[0] * images.shape[1] * images.shape[2]
         crops = sum(ask.region is not None for ask in asks)
         self.crops += crops

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 
-from taplab.errors import SourceError
+from taplab.errors import SettingError, SourceError
 from taplab.labels import labels_from_scores
 from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
 from taplab.models.base import Model
@@ -34,10 +34,14 @@ class Segmentation:
         self.network = Network(model, stopwatch)
         self.frames = self.key_frames = self.damaged = self.pixels = 0
         self.motion: Counter[str] = Counter()
+        self._started_once = False
         self._started, self._elapsed = time.perf_counter(), 0.0
 
     def __iter__(self) -> Iterator[Result]:
         self._started = time.perf_counter()
+        if self._started_once:
+            raise SettingError("a segmentation can be iterated once: call Segmenter.stream again")
+        self._started_once = True
         ahead = 2 * min(self.policy.interval, 12)
         prepare = _touch_residual if self.policy.uses_residual else None
         with closing(self.source), closing(prefetch(self.source.frames(), ahead, prepare)) as frames:
@@ -50,6 +54,8 @@ class Segmentation:
             raise SourceError(f"{self.source.source}: not one frame could be decoded{why}; check it with ffprobe")
 
     def _answers(self, frames: Iterable[CodedFrame]) -> Iterator[Answer]:
+        if not self.policy.uses_motion:  # then nothing is predicted from what is shown after the last frame
+            frames = (frame for frame in frames if not frame.beyond)
         if self.lanes == 1 and not self.policy.looks_ahead:
             yield from run_endless(frames, self.policy, self.network)
             return

@@ -41,7 +41,7 @@ class Segmenter:
         lanes: int | None = None,
     ) -> None:
         self.model = model if isinstance(model, Model) else load_model(model, device=device)
-        self.lanes = lanes or (16 if self.model.device.startswith("cuda") else 4)
+        self.lanes = (16 if self.model.device.startswith("cuda") else 4) if lanes is None else lanes
         if self.lanes < 1:
             raise SettingError(f"lanes {lanes}: must be at least 1")
         self.notes: list[str] = []
@@ -78,6 +78,7 @@ class Segmenter:
             raise SettingError(f"save {unknown[0]!r}: choose from {', '.join(SAVE)}")
         segmentation = self._begin(source, max_frames)
         out = writable_folder(out)
+        _remove_earlier_run(out)
         interrupted = False
         with _writers(segmentation, out, wanted) as write:
             try:
@@ -88,8 +89,6 @@ class Segmenter:
                         on_frame(segmentation, result)
             except KeyboardInterrupt:
                 interrupted = True
-        if "masks" in wanted and not interrupted:
-            _remove_masks_of_a_longer_run(out / "masks", segmentation.frames)
         summary = segmentation.summary(interrupted=interrupted)
         summary.save(out / "summary.json")
         if interrupted:
@@ -139,7 +138,9 @@ def _writers(segmentation: Segmentation, out: Path, save: tuple[str, ...]) -> It
             segmentation.notes.extend(getattr(writer, "notes", ()))
 
 
-def _remove_masks_of_a_longer_run(folder: Path, frames: int) -> None:
-    for mask in folder.glob("[0-9][0-9][0-9][0-9][0-9][0-9].png"):
-        if int(mask.stem) >= frames:
-            mask.unlink()
+def _remove_earlier_run(out: Path) -> None:
+    """What an earlier run left here must not be taken for this one's."""
+    for name in ("summary.json", "overlay.mp4"):
+        (out / name).unlink(missing_ok=True)
+    for mask in (out / "masks").glob("[0-9][0-9][0-9][0-9][0-9][0-9].png"):
+        mask.unlink()

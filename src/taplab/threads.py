@@ -7,6 +7,6 @@ def wait_politely() -> None:
     """Lets idle OpenMP threads sleep instead of spinning. Works only before torch is imported.
 
     Decoding runs beside the network. Spinning threads take its cores away and then wait for it: on two cores with one
-    of them busy the network was ten times slower. A value that the user has set stays.
+    of them busy the network was ten times slower. A value that the user has set stays. Called by `import taplab`.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

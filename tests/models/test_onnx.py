@@ -52,6 +52,56 @@ def test_fixed_shape_resizes_and_turns_rgc_off(fixed, make_clip):
     assert "rgc is off" in summary.notes[0]
 
 
+def scores_network(path, classes, stride, layout, size=(320, 320)):
+    """A network whose classes are shifted copies of the input's red, at the stride, as [N, C, h, w] or [N, h, w, C]."""
+    conv = helper.make_node("Conv", ["x", "w"], ["s"], strides=[stride, stride], kernel_shape=[stride, stride])
+    nodes = [conv, helper.make_node("Transpose", ["s"], ["y"], perm=[0, 2, 3, 1] if layout == "last" else [0, 1, 2, 3])]
+    weights = np.zeros((classes, 3, stride, stride), np.float32)
+    weights[:, 0, 0, 0] = np.arange(classes)
+    shape = [1, 3, *size] if size else ["n", 3, "h", "w"]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["a", "b", "c", "d"])],
+        [onnx.numpy_helper.from_array(weights, "w")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize("layout", ["first", "last"])
+@pytest.mark.parametrize(
+    ("classes", "stride", "size"), [(150, 4, (320, 320)), (21, 32, None), (19, 16, None), (5, 8, (64, 96))]
+)
+def test_class_and_space_axes_are_told_apart(tmp_path, layout, classes, stride, size):
+    model = OnnxModel(scores_network(tmp_path / "n.onnx", classes, stride, layout, size), mean=(0, 0, 0), std=(1, 1, 1))
+    assert len(model.classes) == classes
+    scores = model(np.full((1, *(size or (64, 96)), 3), 255, np.uint8))
+    assert scores.shape[1] == classes
+    assert scores[0, :, 0, 0].argmax() == classes - 1
+
+
+def test_label_maps_and_single_maps_are_refused(tmp_path):
+    flat = helper.make_node("ArgMax", ["x"], ["y"], axis=1, keepdims=0)
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"])]
+    graph = helper.make_graph([flat], "g", inputs, [helper.make_tensor_value_info("y", TensorProto.INT64, None)])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "a.onnx")
+    with pytest.raises(ModelError, match="no argmax"):
+        OnnxModel(tmp_path / "a.onnx")
+    with pytest.raises(ModelError, match="one score map"):
+        OnnxModel(scores_network(tmp_path / "one.onnx", 1, 4, "first", None))
+
+
+@pytest.mark.parametrize(
+    "text", ["bogus = 1", 'classes = "rgb"', "mean = [0.5]", "std = [0, 0, 0]", "palette = [[1, 2, 3]]", "="]
+)
+def test_settings_beside_the_file_are_checked(dynamic, text):
+    dynamic.with_suffix(".toml").write_text(text)
+    with pytest.raises(ModelError):
+        OnnxModel(dynamic)
+
+
 def test_settings_beside_the_file(dynamic):
     dynamic.with_suffix(".toml").write_text(
         'classes = ["r", "g", "b"]\nbgr = true\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n'

@@ -44,6 +44,17 @@ def test_output_without_scores_is_told():
         TorchModel(Net(lambda x: {"boxes": x}), classes="ab")(IMAGES)
 
 
+def test_a_single_score_map_is_refused():
+    with pytest.raises(ModelError, match=r"stack \(1 - p, p\)"):
+        TorchModel(torch.nn.Conv2d(3, 1, 1), classes="a")(IMAGES)
+
+
+@pytest.mark.parametrize("wrong", [{"mean": (0.5,)}, {"std": (1, 0, 1)}, {"mean": "x"}, {"palette": [(0, 0, 0)]}])
+def test_settings_are_checked(wrong):
+    with pytest.raises(ModelError, match=r"three|must not be 0|colours"):
+        TorchModel(Net(), classes="ab", **wrong)
+
+
 def test_bfloat16_is_close():
     net = torch.nn.Conv2d(3, 4, 3, padding=1)
     one = TorchModel(net, classes="abcd")(IMAGES)

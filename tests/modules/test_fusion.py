@@ -66,7 +66,7 @@ def test_doubt_comes_along_with_the_motion():
 @pytest.mark.parametrize(("place", "doubts", "share"), [(0.25, (0, 0), 0.75), (0.5, (0, 0), 0.5), (0.5, (100, 0), 0.0)])
 def test_fusion_weighs_distance_and_trust(place, doubts, share):
     one, other = torch.zeros(2, *CELLS), torch.zeros(2, *CELLS)
-    one[0], other[1] = 20, 20
+    one[0], other[1] = 1, 1
     maps = tuple(np.full(CELLS, d, np.float32) for d in doubts)
     fused = fuse(Carried(one), Carried(other), place, maps)
     assert torch.allclose(fused.scores[0], torch.tensor(share), atol=1e-3)

@@ -63,6 +63,13 @@ def test_rgc_corrects_one_region_of_every_warped_frame(make_clip):
             assert inside.min() >= 0.25 * reply
 
 
+@pytest.mark.parametrize("region", [(4096, 4096), (144, 16), (16, 192)])
+def test_regions_larger_than_the_frame_are_cut_to_it(make_clip, region):
+    answers, _ = run(make_clip("mpeg4"), Paper(PaperSettings(("ffw", "rgc"), region=region)))
+    used = {(a.region.height, a.region.width) for a in answers if a.region}
+    assert used == {(min(region[0], 144), min(region[1], 192))}
+
+
 def test_rgfs_makes_hard_frames_key_frames(make_clip):
     clip = make_clip("mpeg4")
     answers, _ = run(clip, Paper(PaperSettings(("ffw", "rgfs"), thr_rgfs=1e9)))
@@ -101,6 +108,10 @@ def test_b_frames_are_warped_too(make_clip):
         ({"modules": ("ffw", "rgx")}, "rgx"),
         ({"interval": 0}, "interval"),
         ({"alpha": 1.5}, "alpha"),
+        ({"modules": ()}, "ffw"),
+        ({"thr_rgfs": float("nan")}, "thr_rgfs"),
+        ({"region": (100, 96)}, "multiples of 16"),
+        ({"stride": (0, 16)}, "multiples of 16"),
         ({"thr_rgfs_unit": "pounds"}, "grey"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from taplab.data.stills import SyntheticStills
-from taplab.errors import SettingError
+from taplab.errors import OutputError, TaplabError
 from taplab.models.zoo import build
 from taplab.training.augment import Augmentation, paste_rare, sample_crop
 from taplab.training.loop import Batches, TrainSettings, train
@@ -67,14 +67,24 @@ def test_resuming_is_exact_to_the_bit(stills, tmp_path):
 
 def test_another_recipe_does_not_resume(stills, tmp_path):
     train(fresh(), stills, tmp_path, settings(steps=2))
-    with pytest.raises(SettingError, match="other settings"):
+    with pytest.raises(OutputError, match="other settings or data"):
         train(fresh(), stills, tmp_path, settings(steps=3))
+    with pytest.raises(OutputError, match="other settings or data"):
+        train(build("bl2", 11, 0.25), stills, tmp_path, settings(steps=2))
+    with pytest.raises(OutputError, match="other settings or data"):
+        train(fresh(), SyntheticStills(range(4, 6), 96, 128, per_drive=2), tmp_path, settings(steps=2))
+
+
+def test_a_broken_checkpoint_is_told(stills, tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
+    with pytest.raises(OutputError, match="cannot be read"):
+        train(fresh(), stills, tmp_path, settings(steps=2))
 
 
 def test_a_loss_that_explodes_is_told(stills, tmp_path):
     net = fresh()
     torch.nn.init.constant_(net.classifier.bias, float("nan"))
-    with pytest.raises(SettingError, match="learning rate"):
+    with pytest.raises(TaplabError, match="learning rate"):
         train(net, stills, tmp_path, settings())
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from taplab.video.bits import Bits
 from taplab.video.h264 import H264Headers
-from taplab.video.mpeg4 import Mpeg4Rounding
+from taplab.video.mpeg4 import Mpeg4Headers
 
 
 def packets_and_kinds(clip):
@@ -23,8 +23,8 @@ def packets_and_kinds(clip):
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
 def test_mpeg4_rounding_alternates_from_the_key_frame_on(make_clip, suffix):
     extradata, packets = packets_and_kinds(make_clip("mpeg4", suffix))
-    read = Mpeg4Rounding(extradata)
-    flags = [read(data) for data, _ in packets]
+    read = Mpeg4Headers(extradata)
+    flags = [read(data)[0] for data, _ in packets]
     for start in (0, 12):
         gop = flags[start + 1 : start + 12]
         assert len(set(gop[::2])) == len(set(gop[1::2])) == 1
@@ -37,7 +37,7 @@ def test_h264_tells_which_frames_others_refer_to(make_clip, suffix):
     extradata, packets = packets_and_kinds(clip)
     read = H264Headers(extradata)
     assert {kind for _, kind in packets} == set("IPB")
-    assert all(read(data) == (kind != "B", False) for data, kind in packets)
+    assert all(read(data) == (kind != "B", False, False) for data, kind in packets)
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".ts"])
@@ -59,12 +59,11 @@ def test_h264_tells_of_every_lost_reference_frame(make_clip, suffix, options):
 
 
 def test_rubbish_is_no_error():
-    assert Mpeg4Rounding(None)(b"\0\0\1\xb6") == 0
-    assert Mpeg4Rounding(b"\0\0\1\x20")(b"") == 0
+    assert Mpeg4Headers(None)(b"\0\0\1\xb6") == (0, None)
+    assert Mpeg4Headers(b"\0\0\1\x20")(b"") == (0, None)
     for extradata in (None, b"", b"\1abc\xff\xe1\xff", b"\0\0\1\x67\x64", bytes(range(256))):
         for packet in (b"", b"nothing", b"\0\0\1", b"\0\0\1\x65", b"\xff" * 40, bytes(range(256))):
-            _, lost = H264Headers(extradata)(packet)
-            assert not lost
+            assert H264Headers(extradata)(packet)[1:] == (False, False)
 
 
 def test_bits():

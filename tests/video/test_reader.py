@@ -164,6 +164,48 @@ def test_a_lost_h264_packet_is_seen_though_ffmpeg_conceals_it(make_clip, tmp_pat
     assert damaged == list(range(5, 11))  # up to the next key frame, which was the 13th and is now the 12th
 
 
+def test_a_cut_matroska_file_says_so(make_clip, tmp_path):
+    whole = make_clip("mpeg4", ".mkv").read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 2])
+    video = Video(tmp_path / "cut.mkv")
+    frames = list(video.frames())
+    assert video.broke_off
+    assert abs(video.lost + len(frames) - 30) <= 1
+    whole = Video(make_clip("mpeg4", ".mkv"))
+    assert len(list(whole.frames())) == 30
+    assert whole.broke_off is None
+
+
+def test_frames_that_an_edit_list_hides_are_no_damage(make_clip, tmp_path):
+    """Trimmed without re-encoding: decoding begins at a key frame that is not shown."""
+    clip = tmp_path / "trimmed.mp4"
+    with av.open(str(make_clip("h264"))) as a, av.open(str(clip), "w", options={"avoid_negative_ts": "disabled"}) as b:
+        stream = b.add_stream_from_template(a.streams.video[0])
+        step = int(1 / 15 / a.streams.video[0].time_base)
+        for packet in a.demux(a.streams.video[0]):
+            if packet.dts is not None:
+                packet.pts, packet.dts, packet.stream = packet.pts - 5 * step, packet.dts - 5 * step, stream
+                b.mux(packet)
+    frames = list(Video(clip).frames())
+    assert len(frames) == plain_count(clip) == 25
+    assert not any(f.damaged for f in frames)
+    assert frames[0].motion is None  # what it was predicted from is not in hand
+
+
+def test_dropped_b_frames_at_an_open_start_damage_nothing(make_clip, tmp_path):
+    clip = remuxed(make_clip("mpeg2video", ".ts", options={"bf": "2"}), tmp_path / "open.ts", lambda i: i >= 8)
+    frames = list(Video(clip).frames())
+    assert len(frames) == plain_count(clip)
+    key = next(k for k, f in enumerate(frames) if f.kind == "I")
+    assert not any(f.damaged for f in frames[key:] if f.display >= frames[key].display)
+
+
+def test_avi_has_no_presentation_times_so_order_and_rate_decide(make_clip):
+    frames = list(Video(make_clip("h264", ".avi", options={"bf": "2"})).frames())
+    times = {f.display: float(f.pts * f.time_base) for f in frames}
+    assert [round(times[i] * 15, 3) for i in range(30)] == list(range(30))
+
+
 def test_a_cut_file_gives_what_is_there_and_says_so(make_clip, tmp_path):
     whole = make_clip("mpeg4", ".mp4")
     moved = remuxed_with_index_first(whole, tmp_path / "front.mp4")

@@ -9,8 +9,7 @@ from typing import ParamSpec, TypeVar
 import typer
 
 from taplab import __version__
-from taplab.errors import TaplabError
-from taplab.threads import wait_politely
+from taplab.errors import SettingError, TaplabError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,7 +24,7 @@ app = typer.Typer(
 
 
 def reported(command: Callable[P, R]) -> Callable[P, R]:
-    """Turns errors into one line on stderr and exit status 1; with -v the traceback comes before it."""
+    """Turns errors into one line on stderr and exit status 1, or 2 for settings; -v shows the traceback before it."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -41,7 +40,7 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
             if kwargs.get("verbose"):
                 traceback.print_exc()
             _report(error)
-            raise typer.Exit(1) from None
+            raise typer.Exit(2 if isinstance(error, SettingError) else 1) from None
         except typer.Exit:
             raise
         except Exception as error:
@@ -75,7 +74,9 @@ def _options(
 
 def main() -> None:
     """Entry point of the ``taplab`` command."""
-    from taplab.cli import demo, doctor, evaluate, inspect, models, segment, train  # noqa: F401  (they register themselves)
+    try:
+        from taplab.cli import demo, doctor, evaluate, inspect, models, segment, train  # noqa: F401  (they register)
 
-    wait_politely()
-    app()
+        app()
+    except KeyboardInterrupt:  # before a command had begun
+        sys.exit(130)

@@ -134,6 +134,8 @@ def _draw(out: Path, survey: _Survey, frame: "CodedFrame | None") -> None:
     from taplab.video.planes import luma_plane
 
     try:
+        for name in ("timeline.png", "motion.png", "residual.png", "frame.png"):
+            (out / name).unlink(missing_ok=True)  # of an earlier look at something else
         timeline_chart(survey.kinds, survey.residual, survey.keys, survey.damaged).save(out / "timeline.png")
         if frame is not None and frame.motion is not None and frame.residual is not None:
             size = frame.height, frame.width

@@ -60,7 +60,10 @@ def _from_python(text: str, device: str) -> Model:
         raise ModelError(f"{text}: {error}") from error
     finally:
         sys.path.remove("")
-    model = make(device=device)
+    try:
+        model = make(device=device)
+    except TypeError as error:
+        raise ModelError(f"{text}: {error}; the callable must take device") from error
     if not isinstance(model, Model):
         raise ModelError(
             f"{text}: returned {type(model).__name__}; return a taplab Model, such as taplab.TorchModel(...)"

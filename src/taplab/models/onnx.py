@@ -13,7 +13,7 @@ from torch import Tensor
 
 from taplab.errors import DeviceError, MissingExtraError, ModelError
 from taplab.models.base import Model
-from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD
+from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, check_channels, three_numbers
 from taplab.output.palettes import palette_for
 from taplab.types import Palette
 
@@ -45,14 +45,18 @@ class OnnxModel(Model):
         self._session = _open(path, device)
         self._read_input()
         beside = _settings_beside(path)
-        self.mean = np.array(mean or beside.get("mean", IMAGENET_MEAN), np.float32) * 255
-        self.std = np.array(std or beside.get("std", IMAGENET_STD), np.float32) * 255
+        mean = beside.get("mean", IMAGENET_MEAN) if mean is None else mean
+        std = beside.get("std", IMAGENET_STD) if std is None else std
+        self.mean = np.array(three_numbers("mean", mean), np.float32) * 255
+        self.std = np.array(three_numbers("std", std), np.float32) * 255
         self.bgr = bool(beside.get("bgr", False) if bgr is None else bgr)
-        names = classes or beside.get("classes")
+        names = beside.get("classes") if classes is None else classes
         channels = self._probe(len(names) if names else None)
         self.classes = tuple(names) if names else tuple(f"class {i}" for i in range(channels))
         colours = palette or beside.get("palette") or palette_for(channels)
         self.palette = [(int(r), int(g), int(b)) for r, g, b in colours]
+        if len(self.palette) != channels:
+            raise ModelError(f"{self.name}: {len(self.palette)} colours for {channels} classes")
 
     @property
     def takes_crops(self) -> bool:  # type: ignore[override]
@@ -81,12 +85,9 @@ class OnnxModel(Model):
         except Exception as error:  # ONNX Runtime raises classes of its own, none of them documented
             reason = str(error).splitlines()[0]
             raise ModelError(f"{self.name}: cannot take an input of shape {x.shape}: {reason}") from error
-        if scores.ndim == 3:  # a single map a frame: a binary score
-            scores = scores[:, None]
         if scores.ndim != 4:
-            raise ModelError(f"{self.name}: its output has shape {scores.shape}; expected a score map [N, C, h, w]")
-        # The channel axis is the smallest: [N, h, w, C] of exporters from other frameworks.
-        return scores.transpose(0, 3, 1, 2) if scores.shape[3] < scores.shape[1] else scores
+            raise ModelError(f"{self.name}: its output has shape {scores.shape}; expected scores, no argmax")
+        return scores.transpose(0, 3, 1, 2) if self._scores_last else scores
 
     def _read_input(self) -> None:
         inputs = self._session.get_inputs()
@@ -108,10 +109,22 @@ class OnnxModel(Model):
 
     def _probe(self, expected: int | None) -> int:
         """Runs it once: does it work, and how many classes does it score?"""
-        scores = self(np.zeros((1, *(self.size or (256, 256)), 3), np.uint8))
+        size = self.size or (256, 384)
+        self._scores_last = False
+        shape = tuple(self(np.zeros((1, *size, 3), np.uint8)).shape)
+        self._scores_last = _is_channels_last(shape, size, self._channels_last)
+        scores = self(np.zeros((1, *size, 3), np.uint8))
+        check_channels(self.name, scores.shape[1])
         if expected is not None and scores.shape[1] != expected:
             raise ModelError(f"{self.name}: scores {scores.shape[1]} classes, but {expected} class names were given")
         return int(scores.shape[1])
+
+
+def _is_channels_last(shape: tuple[int, ...], size: tuple[int, int], as_input: bool) -> bool:
+    """Is it [N, h, w, C]? Rows and columns shrink the input alike; if that leaves it open, it is as the input is."""
+    first = abs(size[0] / shape[2] - size[1] / shape[3]) / (size[0] / shape[2])  # if [N, C, h, w]
+    last = abs(size[0] / shape[1] - size[1] / shape[2]) / (size[0] / shape[1])  # if [N, h, w, C]
+    return last < first if abs(last - first) > 0.02 else as_input
 
 
 def _open(path: Path, device: str) -> Any:
@@ -140,6 +153,11 @@ def _settings_beside(path: Path) -> dict[str, Any]:
     if not beside.is_file():
         return {}
     try:
-        return tomllib.loads(beside.read_text())
+        settings = tomllib.loads(beside.read_text())
+        if unknown := sorted(settings.keys() - {"classes", "mean", "std", "bgr", "palette"}):
+            raise ModelError(f"{beside}: {unknown[0]!r} is none of classes, mean, std, bgr, palette")
+        if not isinstance(settings.get("classes", []), list):
+            raise ModelError(f"{beside}: write classes as a list of names")
+        return settings
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{beside}: not a TOML file ({error})") from error

@@ -43,7 +43,9 @@ class TorchModel(Model):
         self.name, self.classes, self.takes_crops = name, tuple(classes), takes_crops
         self.palette = palette or palette_for(len(self.classes))
         self.device = check_device(device)
-        self.mean, self.std = tuple(mean), tuple(std)
+        self.mean, self.std = three_numbers("mean", mean), three_numbers("std", std)
+        if len(self.palette) != len(self.classes):
+            raise ModelError(f"{name}: {len(self.palette)} colours for {len(self.classes)} classes")
         self.net = net.eval().to(device)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.dtype = _dtype(precision, device)
@@ -61,7 +63,14 @@ class TorchModel(Model):
             scores = _scores_of(self.net(x), self.name)
         if scores.shape[1] < len(self.classes):
             raise ModelError(f"{self.name}: gives {scores.shape[1]} score channels for {len(self.classes)} classes")
+        check_channels(self.name, scores.shape[1])
         return scores[:, : len(self.classes)].float().contiguous()
+
+
+def check_channels(name: str, channels: int) -> None:
+    """Raises ModelError for a single score map: its argmax would be class 0 everywhere."""
+    if channels < 2:
+        raise ModelError(f"{name}: gives one score map; give one for each class, for two classes stack (1 - p, p)")
 
 
 def _scores_of(output: Any, name: str) -> Tensor:
@@ -77,12 +86,25 @@ def _scores_of(output: Any, name: str) -> Tensor:
     return output
 
 
+def three_numbers(name: str, values: Any) -> tuple[float, float, float]:
+    """One number for each of red, green and blue; not 0 if it is to be divided by. Raises ModelError."""
+    try:
+        red, green, blue = (float(v) for v in values)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{name} = {values!r}: write three numbers, for red, green and blue") from error
+    if name == "std" and not red * green * blue:
+        raise ModelError(f"std = {values!r}: must not be 0")
+    return red, green, blue
+
+
 def check_device(device: str) -> str:
     """The device's name. Raises DeviceError if it is unknown or missing: never a silent fallback."""
     try:
         kind = torch.device(device).type
     except RuntimeError as error:
         raise DeviceError(f"{device}: no such device; use cpu or cuda") from error
+    if kind not in ("cpu", "cuda"):
+        raise DeviceError(f"{device}: taplab runs on cpu and cuda")
     if kind == "cuda" and not torch.cuda.is_available():
         raise DeviceError(
             f"{device}: this torch finds no CUDA device; use --device cpu or install a CUDA build of torch"

@@ -23,9 +23,9 @@ def choose_region(residual: Residual, frame: tuple[int, int], size: tuple[int, i
     """
     table = np.zeros((residual.counts.shape[0] + 1, residual.counts.shape[1] + 1), np.int64)
     table[1:, 1:] = residual.counts.cumsum(0).cumsum(1)
-    height, width = (max(s // RESIDUAL_BLOCK, 1) for s in size)
-    tops = _starts(frame[0] // RESIDUAL_BLOCK, height, max(stride[0] // RESIDUAL_BLOCK, 1))
-    lefts = _starts(frame[1] // RESIDUAL_BLOCK, width, max(stride[1] // RESIDUAL_BLOCK, 1))
+    height, width = (-(-s // RESIDUAL_BLOCK) for s in size)
+    tops = _starts(-(-frame[0] // RESIDUAL_BLOCK), height, max(stride[0] // RESIDUAL_BLOCK, 1))
+    lefts = _starts(-(-frame[1] // RESIDUAL_BLOCK), width, max(stride[1] // RESIDUAL_BLOCK, 1))
     bottoms, rights = np.minimum(tops + height, len(table) - 1), np.minimum(lefts + width, len(table[0]) - 1)
     counts = (
         table[np.ix_(bottoms, rights)]
@@ -34,7 +34,9 @@ def choose_region(residual: Residual, frame: tuple[int, int], size: tuple[int, i
         + table[np.ix_(tops, lefts)]
     )
     i, j = np.unravel_index(int(counts.argmax()), counts.shape)
-    return Region(int(tops[i]) * RESIDUAL_BLOCK, int(lefts[j]) * RESIDUAL_BLOCK, *size)
+    # The last region ends with the frame, which may be no whole number of blocks.
+    top, left = int(tops[i]) * RESIDUAL_BLOCK, int(lefts[j]) * RESIDUAL_BLOCK
+    return Region(min(top, frame[0] - size[0]), min(left, frame[1] - size[1]), *size)
 
 
 def _starts(blocks: int, size: int, stride: int) -> NDArray[np.int64]:

@@ -1,12 +1,13 @@
 """The paper's Algorithm 1, with any legal combination of its modules."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from taplab.errors import SettingError
 from taplab.modules import ffw, rgc, rgfs
 from taplab.policies.base import Answer, Ask, Policy, Steps
-from taplab.types import REFERENCES_KEPT, CodedFrame, Region
+from taplab.types import REFERENCES_KEPT, RESIDUAL_BLOCK, CodedFrame, Region
 
 MODULES = ("ffw", "rgc", "rgfs")
 
@@ -35,12 +36,19 @@ class PaperSettings:
         unknown = [m for m in self.modules if m not in MODULES]
         if unknown:
             raise SettingError(f"module {unknown[0]!r}: choose from {', '.join(MODULES)}")
+        if not self.modules:
+            raise SettingError(f"modules: name at least ffw, of {', '.join(MODULES)}")
         if "ffw" not in self.modules:
             raise SettingError("modules: rgc and rgfs build on ffw; name it too (ffw,rgc,rgfs)")
         if self.interval < 1:
             raise SettingError(f"interval {self.interval}: must be at least 1")
         if not 0 <= self.alpha <= 1:
             raise SettingError(f"alpha {self.alpha}: must lie in 0..1")
+        if not math.isfinite(self.thr_rgfs):
+            raise SettingError(f"thr_rgfs {self.thr_rgfs}: must be a number")
+        for name, sides in (("region", self.region), ("stride", self.stride)):
+            if sides is not None and any(s < RESIDUAL_BLOCK or s % RESIDUAL_BLOCK for s in sides):
+                raise SettingError(f"{name} {sides}: rows and columns must be multiples of {RESIDUAL_BLOCK}")
         if self.thr_rgfs_unit not in ("grey", "sum"):
             raise SettingError(f"thr_rgfs_unit {self.thr_rgfs_unit!r}: choose grey or sum")
 
@@ -93,7 +101,8 @@ class Paper(Policy):
 
     def _region(self, frame: CodedFrame) -> Region:
         size = (frame.height, frame.width)
-        region = self.settings.region or rgc.region_size(size)
+        wanted = self.settings.region or rgc.region_size(size)
+        region = min(wanted[0], size[0]), min(wanted[1], size[1])
         stride = self.settings.stride or (region[0] // 2, region[1] // 2)
         assert frame.residual is not None  # a frame with motion has a residual
         return rgc.choose_region(frame.residual, size, region, stride)

@@ -1,8 +1,10 @@
 """The training loop: one process or ``torchrun``, resumable to the bit, averaged weights."""
 
+import hashlib
 import json
 import math
 import os
+import pickle
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from taplab.data.labelled import Labelled
-from taplab.errors import SettingError, SourceError
+from taplab.errors import OutputError, SettingError, SourceError, TaplabError
 from taplab.evaluation.metrics import Confusion
 from taplab.output.folder import writable_folder
 from taplab.training.augment import Augmentation, jitter_colour, paste_rare, sample_crop
@@ -129,8 +131,8 @@ def train(
     """Trains ``net`` on ``data`` and returns it with the averaged (EMA) weights.
 
     ``out`` holds ``checkpoint.pt`` (resumed from if it is there), ``log.jsonl`` and ``settings.json``.
-    ``progress`` is called with every log entry. Raises SettingError if the checkpoint in ``out`` was made
-    with other settings.
+    ``progress`` is called with every log entry. Raises OutputError if the checkpoint in ``out`` was made
+    with other settings, on other data or for another network.
     """
     if len(data) == 0:
         raise SourceError("the training set is empty")
@@ -191,16 +193,26 @@ class _Run:
 
     def resume(self) -> None:
         path = self.out / "checkpoint.pt"
-        wanted = json.loads(json.dumps(asdict(self.settings)))
         if not path.exists():
-            (self.out / "settings.json").write_text(json.dumps(wanted, indent=2) + "\n")
+            if self.rank == 0:
+                (self.out / "settings.json").write_text(json.dumps(json.loads(self._about()), indent=2) + "\n")
             return
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        if json.loads(state["settings"]) != wanted:
-            raise SettingError(f"{path}: made with other settings; give them again, or another -o")
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+            raise OutputError(f"{path}: cannot be read; remove it to begin anew, or give another -o") from error
+        if state["about"] != self._about():
+            raise OutputError(f"{path}: made with other settings or data; give them again, or another -o")
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.ema, self.step = state["ema"], state["step"]
+
+    def _about(self) -> str:
+        """What must be the same to go on from a checkpoint."""
+        images = hashlib.sha256(b"".join(labels.numpy().tobytes() for labels in self.batches.labels)).hexdigest()
+        weights = sum(p.numel() for p in self.net.parameters())
+        world = self.batches.world
+        return json.dumps({"settings": asdict(self.settings), "data": images, "weights": weights, "processes": world})
 
     def loop(self) -> None:
         started, first = time.monotonic(), self.step
@@ -232,7 +244,7 @@ class _Run:
         loss = loss + settings.auxiliary * segmentation_loss(auxiliary, y[:, ::4, ::4], self.weights, 0.0, 0.0)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise SettingError(f"step {self.step}: the loss is {value}; lower the learning rate ({settings.rate})")
+            raise TaplabError(f"step {self.step}: the loss is {value}; lower the learning rate ({settings.rate})")
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -283,7 +295,7 @@ class _Run:
                 "net": self.net.state_dict(),
                 "ema": self.ema,
                 "optimiser": self.optimiser.state_dict(),
-                "settings": json.dumps(asdict(self.settings)),
+                "about": self._about(),
             },
             part,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import av
 from av.codec.context import Flags
@@ -11,13 +11,14 @@ from av.codec.context import Flags
 from taplab.errors import SourceError
 from taplab.timing import Stopwatch
 from taplab.video.h264 import H264Headers
-from taplab.video.mpeg4 import Mpeg4Rounding
+from taplab.video.mpeg4 import Mpeg4Headers
+from taplab.video.mpeg12 import others_refer_to
 
 # Codecs for which FFmpeg exports true vectors.
 CODECS_WITH_VECTORS = ("mpeg4", "mpeg1video", "mpeg2video", "h263", "h263p", "flv", "flv1", "h264")
 
 
-_Header = tuple[int, bool | None, bool]  # rounding, refers, after_loss
+_Header = tuple[int, bool | None, bool, bool]  # rounding, refers, after_loss, corrupt
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Picture:
 
     index: coded order; display order where the codec has no vectors. display: order in which the decoder gave it out.
     rounding: MPEG-4's rounding type. refers: whether others refer to it, None where the packet does not say.
-    after_loss: a reference frame before it is missing from the stream.
+    after_loss: a reference frame before it is missing from the stream. corrupt: its packet is broken.
     """
 
     index: int
@@ -35,6 +36,7 @@ class Picture:
     rounding: int = 0
     refers: bool | None = None
     after_loss: bool = False
+    corrupt: bool = False
 
 
 class Decoder:
@@ -61,17 +63,32 @@ class Decoder:
             context.options = {"flags2": "+export_mvs"}
         if self.codec in ("mpeg1video", "mpeg2video") and not context.has_b_frames:
             context.flags |= Flags.low_delay  # or the last frame comes without vectors
-        self._rounding = Mpeg4Rounding(context.extradata) if self.codec == "mpeg4" else None
+        self._mpeg4 = Mpeg4Headers(context.extradata) if self.codec == "mpeg4" else None
         self._h264 = H264Headers(context.extradata) if self.codec == "h264" else None
         self._headers: dict[int, _Header] = {}  # by coded index, until the picture comes
         self.failed: set[int] = set()  # coded indices that the decoder refused
+        self._discarded: dict[int, bool] = {}  # by coded index, of packets that are not to be shown: key frame?
         self._lost_just_now = False
         self.given = 0  # pictures given out
         self.broke_off: str | None = None
         self.rate: Fraction | None = self.stream.average_rate
+        # AVI has no presentation times: what comes is the order of decoding.
+        self.has_pts = self.container.format.name != "avi" or not self.rate
         self.time_base = self.stream.time_base or Fraction(1, 1000)
         self.promised: int | None = self.stream.frames or None  # frames that the container says it holds
+        self._tagged_frames = self._frames_by_tag()
         self.guessed_frames = self.promised or self._frames_by_duration()
+
+    def _frames_by_tag(self) -> int | None:
+        """From the duration of the video track that Matroska files carry: "00:01:02.345000000"."""
+        try:
+            hours, minutes, seconds = self.stream.metadata["DURATION"].split(":")
+            start = float((self.stream.start_time or 0) * self.time_base)
+            return (
+                round((int(hours) * 3600 + int(minutes) * 60 + float(seconds) - start) * float(self.rate or 0)) or None
+            )
+        except (KeyError, ValueError):
+            return None
 
     def _frames_by_duration(self) -> int | None:
         duration = self.container.duration  # microseconds
@@ -82,6 +99,8 @@ class Decoder:
         for index, packet in enumerate(self._packets()):
             if packet is not None:
                 packet.opaque = (index,)  # one object a packet: a shared one comes back as None
+                if packet.is_discard:
+                    self._discarded[index] = packet.is_keyframe
                 if self.has_vectors:
                     self._headers[index] = self._read_header(packet)
             try:
@@ -104,7 +123,7 @@ class Decoder:
             return Picture(self.given - 1, self.given - 1, frame, after_loss=lost)
         opaque = frame.opaque
         index = opaque[0] if isinstance(opaque, tuple) else self.given
-        header = self._headers.pop(index, (0, None, False))
+        header = self._headers.pop(index, (0, None, False, False))
         for old in [i for i in self._headers if i < index - 64]:
             del self._headers[old]  # packets that never gave a picture
         picture = Picture(index, self.given, frame, *header)
@@ -129,12 +148,30 @@ class Decoder:
                 yield packet
         if self.promised and read < self.promised:
             self.broke_off = self.broke_off or "the file ends early"
+        elif self._tagged_frames and read < self._tagged_frames - 2:  # tags are rounded, the rate may vary a little
+            self.promised = self._tagged_frames
+            self.broke_off = self.broke_off or "the file ends early"
         yield None
 
     def _read_header(self, packet: "av.Packet[Any]") -> _Header:
-        rounding = self._rounding(bytes(packet)) if self._rounding else 0
-        refers, after_loss = self._h264(bytes(packet)) if self._h264 else (None, False)
-        return rounding, refers, after_loss
+        data, rounding, refers, after_loss, headless = bytes(packet), 0, None, False, False
+        if self._mpeg4 is not None:
+            rounding, refers = self._mpeg4(data)
+        elif self._h264 is not None:
+            refers, after_loss, headless = self._h264(data)
+        elif self.codec in ("mpeg1video", "mpeg2video"):
+            refers = others_refer_to(data)
+        return rounding, refers, after_loss, packet.is_corrupt or headless
+
+    def why_missing(self, index: int) -> Literal["lost", "unneeded", "hidden", "hidden key"]:
+        """Why no picture came of a packet.
+
+        "unneeded": no other frame refers to it. "hidden": an edit list passes over it, so it is sound but not shown.
+        """
+        if index in self._discarded:
+            return "hidden key" if self._discarded.pop(index) else "hidden"
+        _, refers, _, _ = self._headers.pop(index, (0, None, False, False))
+        return "unneeded" if refers is False else "lost"
 
     def close(self) -> None:
         """Releases the source; safe to call twice."""

@@ -38,21 +38,21 @@ class H264Headers:
         elif extradata:
             self(extradata)
 
-    def __call__(self, packet: bytes) -> tuple[bool | None, bool]:
-        """(others refer to this frame, a reference frame before it is missing).
+    def __call__(self, packet: bytes) -> tuple[bool | None, bool, bool]:
+        """(others refer to this frame, a reference frame before it is missing, its own beginning is missing).
 
-        (None, False) where it cannot be read.
+        (None, False, False) where it cannot be read.
         """
-        refers, lost = None, False
+        refers, lost, headless = None, False, False
         for unit in self._units(packet):
             header = unit[0]
             if header & 31 in _SLICES:
                 if refers is None:  # the first slice tells for the whole picture
-                    lost = self._is_after_loss(unit)
+                    lost, headless = self._gaps(unit)
                 refers = bool(refers) or bool(header & 0x60)
             else:
                 self._read_unit(unit)
-        return refers, lost
+        return refers, lost, headless
 
     def _units(self, packet: bytes) -> Iterator[bytes]:
         if not self._length:
@@ -82,22 +82,23 @@ class H264Headers:
         except EOFError:
             pass
 
-    def _is_after_loss(self, unit: bytes) -> bool:
+    def _gaps(self, unit: bytes) -> tuple[bool, bool]:
+        """Of a picture's first slice: does it come after a gap in frame_num, and does it begin below the top?"""
         try:
             bits = _payload(unit, 24)
-            bits.golomb()  # first_mb_in_slice
+            headless = bits.golomb() > 0  # first_mb_in_slice
             bits.golomb()  # slice_type
             sps = self._sps[self._sps_of_pps[bits.golomb()]]
             bits(2 if sps.colour_planes else 0)
             number = bits(sps.frame_num_bits)
         except (EOFError, KeyError):
-            return False
+            return False, False
         before, modulus = self._before, 1 << sps.frame_num_bits
         if unit[0] & 0x60:
             self._before = number
         if unit[0] & 31 == _IDR or before is None or sps.gaps_allowed:
-            return False
-        return number not in (before, (before + 1) % modulus)  # equal: the second field of a frame
+            return False, headless
+        return number not in (before, (before + 1) % modulus), headless  # equal: the second field of a frame
 
 
 def _payload(unit: bytes, most: int) -> Bits:

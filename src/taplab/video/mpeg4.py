@@ -6,25 +6,25 @@ _VOL_START = range(0x20, 0x30)
 _VOP_START = 0xB6
 
 
-class Mpeg4Rounding:
-    """Reads ``vop_rounding_type`` of every P-VOP, which the exact half-pel prediction needs."""
+class Mpeg4Headers:
+    """Reads ``vop_rounding_type`` of every P-VOP, which the exact half-pel prediction needs, and finds B-VOPs."""
 
     def __init__(self, extradata: bytes | None) -> None:
         self.time_bits = 0  # width of vop_time_increment, known once a VOL header was seen
         if extradata:
             self(extradata)
 
-    def __call__(self, data: bytes) -> int:
-        """0 or 1; 0 also where the packet cannot be read."""
+    def __call__(self, data: bytes) -> tuple[int, bool | None]:
+        """(rounding type, others refer to this frame); (0, None) where the packet cannot be read."""
         try:
             for code, at in start_codes(data):
                 if code in _VOL_START:
                     self.time_bits = _time_increment_bits(Bits(data[at : at + 32]))
                 elif code == _VOP_START and self.time_bits:
-                    return _rounding_type(Bits(data[at : at + 32]), self.time_bits)
+                    return _rounding_type(Bits(data[at : at + 32]), self.time_bits), data[at] >> 6 != 2
         except EOFError:
             pass
-        return 0
+        return 0, None
 
 
 def _time_increment_bits(bits: Bits) -> int:

@@ -49,7 +49,9 @@ class Video:
         self.codec = self._decoder.codec
         self.width, self.height = self._decoder.context.width, self._decoder.context.height
         self.rate: Fraction | None = self._decoder.rate
-        self.time_base = self._decoder.time_base
+        self.has_pts = self._decoder.has_pts
+        self.time_base = self._decoder.time_base if self.has_pts or not self.rate else 1 / self.rate
+        self.why_missing = self._decoder.why_missing
         self.has_vectors = self._decoder.has_vectors
         self.uses_motion = motion
 
@@ -121,6 +123,7 @@ class _Assembly:
         self.next = 0  # coded index whose turn it is
         self.damaged = True  # nothing is sound before the first key frame
         self.references: list[_Reference] = []
+        self.mended = 0  # display position of the key frame that ended the last damage
         self.size: tuple[int, int] | None = None
 
     def release(
@@ -132,14 +135,21 @@ class _Assembly:
             if index > self.next:
                 if self.next not in failed and self.next >= given_up_before:
                     return
-                # A picture that never came; interlaced streams send two packets for one picture.
-                if not picture.frame.interlaced_frame:
-                    self._lose()
+                self._miss(self.next, picture)
                 self.next += 1
                 continue
             heapq.heappop(waiting)
             self.next = index + 1
             yield self._frame(picture)
+
+    def _miss(self, index: int, following: Picture) -> None:
+        """No picture came of this packet."""
+        why = self.video.why_missing(index)
+        if why in ("hidden", "hidden key"):
+            self.references.clear()
+            self.damaged = self.damaged and why == "hidden"
+        elif why == "lost" and not following.frame.interlaced_frame:  # interlaced: two packets for one picture
+            self._lose()
 
     def _lose(self) -> None:
         self.damaged = True
@@ -147,29 +157,29 @@ class _Assembly:
 
     def _frame(self, picture: Picture) -> CodedFrame:
         frame = picture.frame
-        self._watch(frame, picture.after_loss)
         kind = _KINDS.get(int(frame.pict_type), "P")
+        refers = kind != "B" if picture.refers is None else picture.refers
+        is_reference = refers or not self.video.has_vectors
+        damaged = self._watch(picture, is_reference)
         luma = luma_plane(frame) if self.video.uses_motion else None
         motion, measure = None, None
-        if luma is not None and kind != "I" and not self.damaged:
+        if luma is not None and kind != "I" and not damaged:
             with self.video.stopwatch("motion"):
                 motion = self._motion(picture, kind, luma)
         if luma is not None and motion is not None:
             measure = partial(self._measure, luma, self._lumas(motion), motion, picture.rounding)
-        refers = kind != "B" if picture.refers is None else picture.refers
-        is_reference = refers or not self.video.has_vectors
-        if luma is not None and is_reference and not self.damaged:
+        if luma is not None and is_reference and not damaged:
             new = _Reference(picture.index, picture.display, luma, motion)
             self.references = [*self.references, new][-REFERENCES_KEPT:]
         return CodedFrame(
             index=picture.index,
             display=picture.display,
-            pts=frame.pts,
-            time_base=frame.time_base or self.video.time_base,
+            pts=frame.pts if self.video.has_pts else picture.display,
+            time_base=(frame.time_base if self.video.has_pts else None) or self.video.time_base,
             kind=kind,
             width=frame.width,
             height=frame.height,
-            damaged=self.damaged,
+            damaged=damaged,
             motion=motion,
             picture=frame,
             convert=self.video.to_rgb,
@@ -178,14 +188,21 @@ class _Assembly:
             beyond=self.video.max_frames is not None and picture.display >= self.video.max_frames,
         )
 
-    def _watch(self, frame: av.VideoFrame, after_loss: bool) -> None:
-        """Corrupt pictures, lost ones and changes of size cost the references; a sound key frame mends everything."""
+    def _watch(self, picture: Picture, is_reference: bool) -> bool:
+        """Is this frame damaged? What is lost costs the references; a sound key frame mends everything after it.
+
+        A frame that others do not refer to takes no other frame down with it.
+        """
+        frame = picture.frame
         size = frame.height, frame.width
-        if after_loss or frame.is_corrupt or self.size not in (None, size):
+        corrupt = frame.is_corrupt or picture.corrupt
+        if picture.after_loss or (corrupt and is_reference) or self.size not in (None, size):
             self._lose()
         self.size = size
-        if frame.key_frame and not frame.is_corrupt:
-            self.damaged = False
+        if frame.key_frame and not corrupt and self.damaged:
+            self.damaged, self.mended = False, picture.display
+        # B-frames shown before the key frame that mended the stream refer to what was lost.
+        return self.damaged or corrupt or picture.display < self.mended
 
     def _motion(self, picture: Picture, kind: Kind, luma: Plane) -> Motion | None:
         """None where the vectors cannot be used: none there, fields of interlaced video, MPEG-4 B (all zero)."""
