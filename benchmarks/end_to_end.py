@@ -3,8 +3,9 @@
     python benchmarks/end_to_end.py [SOURCE] [--height 1024] [--width 2048] [--frames 48] [--model bl2-camvid]
         [--rounds 3] [--json FILE]
 
-The ways take turns, and the best of the rounds counts. Nothing is written; the time runs from opening the file to the last frame's labels. "bound" is what the network cost
-alone would allow: per-frame time x network cost; its share of the total says how little the rest takes.
+The ways take turns, and the best of the rounds counts. Nothing is written; the time runs from opening the file to the
+last frame's labels. "bound" is what the network cost alone would allow: per-frame time x network cost; its share of the
+total says how little the rest takes.
 """
 
 from machine import machine  # isort: skip  (first: it sets how torch's threads wait)
