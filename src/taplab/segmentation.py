@@ -94,7 +94,6 @@ class Segmentation:
     def summary(self, *, interrupted: bool = False) -> Summary:
         """The account so far."""
         total = max(self._elapsed, time.perf_counter() - self._started if self.frames else 0.0)
-        modules = getattr(getattr(self.policy, "settings", None), "modules", ())
         source = self.source
         return Summary(
             source=source.source,
@@ -107,7 +106,7 @@ class Segmentation:
             crops=self.network.crops,
             network_cost=round(self.network.pixels / self.pixels, 4) if self.pixels else 0.0,
             mode=self.policy.name,
-            modules=list(modules),
+            modules=list(self.policy.modules),
             interval=self.policy.interval,
             model=self.model.name,
             classes=list(self.model.classes),

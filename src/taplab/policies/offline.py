@@ -38,7 +38,7 @@ class Offline(Policy):
         if "rgc" in settings.modules:
             raise SettingError("mode offline has no rgc: leave it out of the modules, or use mode paper")
         self.settings = settings
-        self.interval = settings.interval
+        self.interval, self.modules = settings.interval, settings.modules
         self._keys = Paper(settings)
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:

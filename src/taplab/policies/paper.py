@@ -60,7 +60,7 @@ class Paper(Policy):
 
     def __init__(self, settings: PaperSettings) -> None:
         self.settings = settings
-        self.interval = settings.interval
+        self.interval, self.modules = settings.interval, settings.modules
         self.uses_residual = "rgc" in settings.modules or "rgfs" in settings.modules
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
