@@ -1,5 +1,5 @@
 """``python -m taplab``."""
 
-from taplab.cli import main
+from taplab.cli.main import main
 
 main()

@@ -70,13 +70,3 @@ def _options(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
     pass
-
-
-def main() -> None:
-    """Entry point of the ``taplab`` command."""
-    try:
-        from taplab.cli import demo, doctor, evaluate, inspect, models, segment, train  # noqa: F401  (they register)
-
-        app()
-    except KeyboardInterrupt:  # before a command had begun
-        sys.exit(130)
