@@ -98,6 +98,26 @@ def test_nothing_of_an_earlier_run_stays(make_clip, model, tmp_path):
     assert len(list((tmp_path / "masks").iterdir())) == 2
 
 
+def test_files_of_others_are_never_removed(make_clip, model, tmp_path):
+    clip = make_clip("mpeg4")
+    for name in ("overlay.mp4", "masks/000000.png", "masks/000031.png"):
+        mine = tmp_path / name.replace("/", "-") / name
+        mine.parent.mkdir(parents=True)
+        mine.write_bytes(b"precious")
+        with pytest.raises(OutputError, match="did not write it"):
+            Segmenter(model).run(clip, tmp_path / name.replace("/", "-"))
+        assert mine.read_bytes() == b"precious"
+
+
+def test_a_run_does_not_remove_its_own_source(make_clip, model, tmp_path):
+    Segmenter(model).run(make_clip("mpeg4"), tmp_path, max_frames=3)
+    for source in (tmp_path / "overlay.mp4", tmp_path / "masks"):
+        with pytest.raises(OutputError, match="to be segmented"):
+            Segmenter(model).run(source, tmp_path)
+    assert (tmp_path / "overlay.mp4").exists()
+    assert len(list((tmp_path / "masks").iterdir())) == 3
+
+
 def test_per_frame_costs_one_also_where_the_clip_is_cut_short(make_clip, model):
     segmentation = Segmenter(model, mode="per-frame").stream(make_clip(**B_FRAMES), max_frames=6)
     assert len(list(segmentation)) == 6

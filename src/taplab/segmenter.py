@@ -8,7 +8,7 @@ from pathlib import Path
 from taplab.errors import SettingError
 from taplab.models.base import Model
 from taplab.models.load import DEFAULT, load_model
-from taplab.output.folder import writable_folder
+from taplab.output.folder import remove_earlier_run, writable_folder
 from taplab.output.masks import MaskWriter
 from taplab.output.overlay import OverlayWriter
 from taplab.output.summary import Summary
@@ -78,7 +78,8 @@ class Segmenter:
             raise SettingError(f"save {unknown[0]!r}: choose from {', '.join(SAVE)}")
         segmentation = self._begin(source, max_frames)
         out = writable_folder(out)
-        _remove_earlier_run(out)
+        remove_earlier_run(out, segmentation.source.source)
+        segmentation.summary(interrupted=True).save(out / "summary.json")  # says whose the folder is, if we are killed
         interrupted = False
         with _writers(segmentation, out, wanted) as write:
             try:
@@ -136,11 +137,3 @@ def _writers(segmentation: Segmentation, out: Path, save: tuple[str, ...]) -> It
             stack.close()
         for writer in writers:
             segmentation.notes.extend(getattr(writer, "notes", ()))
-
-
-def _remove_earlier_run(out: Path) -> None:
-    """What an earlier run left here must not be taken for this one's."""
-    for name in ("summary.json", "overlay.mp4"):
-        (out / name).unlink(missing_ok=True)
-    for mask in (out / "masks").glob("[0-9][0-9][0-9][0-9][0-9][0-9].png"):
-        mask.unlink()
