@@ -178,7 +178,7 @@ class _Run:
         self.rank, self.progress, self.step = rank, progress, 0
         self.batches = Batches(data, settings, rank, world)
         self.weights = class_weights(self.batches.frequency).to(device)
-        channels = int(net.eighth_channels)  # type: ignore[arg-type]
+        channels = int(net.auxiliary_channels)  # type: ignore[arg-type]
         self.net = WithAuxiliary(net, channels, len(data.classes)).to(device)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}

@@ -1,8 +1,9 @@
 """BL2: MobileNet encoder, spatial pyramid, FPN decoder (the paper's Sec. 4.1, second baseline)."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from taplab.models.zoo.layers import channels_at, conv, pool_bins, resize, size_of
 
 # MobileNet v1 body after the stem: (output channels, stride) of each depthwise-separable block.
 _BODY = (
@@ -14,22 +15,9 @@ _BODY = (
 _PYRAMID_BINS = (1, 2, 4, 8)
 
 
-def _conv(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """Convolution, batch norm, ReLU; padded to keep ceil(size / stride)."""
-    return nn.Sequential(
-        nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(cout),
-        nn.ReLU(inplace=True),
-    )
-
-
 def _separable(cin: int, cout: int, stride: int) -> nn.Sequential:
     """Depthwise 3x3 then pointwise 1x1: MobileNet's block."""
-    return nn.Sequential(_conv(cin, cin, 3, stride, groups=cin), _conv(cin, cout, 1))
-
-
-def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+    return nn.Sequential(conv(cin, cin, 3, stride, groups=cin), conv(cin, cout, 1))
 
 
 class SpatialPyramid(nn.Module):
@@ -37,19 +25,16 @@ class SpatialPyramid(nn.Module):
 
     def __init__(self, cin: int, reduced: int, level: int, cout: int) -> None:
         super().__init__()
-        self.reduce = _conv(cin, reduced, 1)
-        self.levels = nn.ModuleList(_conv(reduced, level, 1) for _ in _PYRAMID_BINS)
-        self.fuse = _conv(reduced + level * len(_PYRAMID_BINS), cout, 1)
+        self.reduce = conv(cin, reduced, 1)
+        self.levels = nn.ModuleList(conv(reduced, level, 1) for _ in _PYRAMID_BINS)
+        self.fuse = conv(reduced + level * len(_PYRAMID_BINS), cout, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """``[N, cin, h, w]`` to ``[N, cout, h, w]``."""
         x = self.reduce(x)
-        h, w = x.shape[-2:]
         parts = [x]
         for bins, level in zip(_PYRAMID_BINS, self.levels, strict=True):
-            # Never more bins than pixels: a small crop must not be pooled into repeated cells.
-            pooled = F.adaptive_avg_pool2d(x, (min(bins, h), min(bins, w)))
-            parts.append(_resize(level(pooled), (h, w)))
+            parts.append(resize(level(pool_bins(x, bins)), size_of(x)))
         out: Tensor = self.fuse(torch.cat(parts, 1))
         return out
 
@@ -59,13 +44,13 @@ class Fuse(nn.Module):
 
     def __init__(self, skip: int, deep: int, cout: int) -> None:
         super().__init__()
-        self.lateral = _conv(skip, deep, 1)
-        self.merge = _conv(deep, cout, 3)
+        self.lateral = conv(skip, deep, 1)
+        self.merge = conv(deep, cout, 3)
 
     def forward(self, skip: Tensor, deep: Tensor) -> Tensor:
         """``[N, skip, h, w]`` and ``[N, deep, h/2, w/2]`` to ``[N, cout, h, w]``."""
         lateral = self.lateral(skip)
-        out: Tensor = self.merge(lateral + _resize(deep, (lateral.shape[-2], lateral.shape[-1])))
+        out: Tensor = self.merge(lateral + resize(deep, size_of(lateral)))
         return out
 
 
@@ -81,12 +66,9 @@ class BL2(nn.Module):
 
     def __init__(self, classes: int, width: float = 1.0) -> None:
         super().__init__()
-
-        def ch(channels: int) -> int:
-            return max(8, round(channels * width / 8) * 8)
-
+        ch = channels_at(width)
         cin = ch(32)
-        self.stem = _conv(3, cin, 3, stride=2)
+        self.stem = conv(3, cin, 3, stride=2)
         stages = []
         for body in _BODY:
             blocks = []
@@ -100,7 +82,7 @@ class BL2(nn.Module):
         self.fuse8 = Fuse(ch(256), ch(128), ch(64))
         self.fuse4 = Fuse(ch(128), ch(64), ch(64))
         self.classifier = nn.Conv2d(ch(64), classes, 3, padding=1)
-        self.eighth_channels = ch(64)
+        self.auxiliary_channels = ch(64)
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The last decoder map, ``[N, 64 width, H/4, W/4]``, and the one at 1/8 (for auxiliary losses)."""
