@@ -15,7 +15,7 @@ from taplab.network import Network
 from taplab.output.summary import Summary
 from taplab.policies import Answer, Policy
 from taplab.prefetch import prefetch
-from taplab.timing import Stopwatch
+from taplab.timing import STAGES, Stopwatch
 from taplab.types import CodedFrame, Result
 from taplab.video import Source
 
@@ -45,8 +45,9 @@ class Segmentation:
         ahead = 2 * min(self.policy.interval, 12)
         prepare = _touch_residual if self.policy.uses_residual else None
         with closing(self.source), closing(prefetch(self.source.frames(), ahead, prepare)) as frames:
-            answers = (answer for answer in self._answers(frames) if not answer.frame.beyond)
-            for result in in_display_order(map(self._result, answers)):
+            waited_for = self.stopwatch.each("wait", frames)  # not the policy's time
+            answers = self.stopwatch.each("warp", self._answers(waited_for))
+            for result in in_display_order(self._result(a) for a in answers if not a.frame.beyond):
                 self._count(result)
                 yield result
         if self.frames == 0:
@@ -113,7 +114,7 @@ class Segmentation:
             device=self.model.device,
             motion=dict(self.motion),
             damaged=self.damaged + source.lost,
-            seconds={**{k: round(v, 4) for k, v in self.stopwatch.seconds.items()}, "total": round(total, 4)},
+            seconds={**{k: round(self.stopwatch.seconds[k], 4) for k in STAGES}, "total": round(total, 4)},
             fps=round(self.frames / total, 2) if total else 0.0,
             broke_off=source.broke_off,
             interrupted=interrupted,
