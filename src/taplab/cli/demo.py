@@ -14,7 +14,7 @@ from rich.table import Table
 from taplab.cli import options
 from taplab.cli.app import app, reported
 from taplab.cli.progress import progress_bar
-from taplab.types import Labels, Rgb
+from taplab.types import Rgb
 
 if TYPE_CHECKING:
     from taplab import Segmenter
@@ -38,37 +38,41 @@ def demo(
 ) -> None:
     """Render a drive, segment it per-frame and with taplab, and compare both with the truth."""
     from taplab import PaperSettings, Segmenter, SyntheticDrive, load_model
-    from taplab.evaluation.protocol import Way, score
+    from taplab.data.clips import ClipSet
+    from taplab.data.drives import DriveClip
+    from taplab.evaluation.protocol import run_trial
+    from taplab.evaluation.remember import Remembering
+    from taplab.evaluation.score import summarise
+    from taplab.evaluation.timing import time_ways
+    from taplab.evaluation.trials import Draw, Encoding, trials
+    from taplab.evaluation.ways import Way
     from taplab.output.folder import writable_folder
     from taplab.video.encode import encode_clip
 
     out = writable_folder(out)
-    drive = SyntheticDrive(height, width, frames, seed, speed=speed)
+    drive = DriveClip(SyntheticDrive(height, width, frames, seed, speed=speed))
+    clips, encoding = ClipSet("demo", drive.drive.classes, drive.drive.palette, [drive]), Encoding(quality=3)
     network = load_model(model, device=device)
-    truth: list[Labels] = []
 
     def render() -> Iterator[Rgb]:
         with progress_bar("render the drive", frames, quiet=quiet) as bar:
-            for rgb, labels in drive:
-                truth.append(labels)
+            for i in range(frames):
+                yield drive.frame(i)
                 bar.advance()
-                yield rgb
 
-    clip = encode_clip(out / "drive.mp4", render(), codec="mpeg4", fps=drive.fps, gop=12, quality=3)
+    clip = encode_clip(out / "drive.mp4", render(), codec="mpeg4", fps=drive.fps, gop=encoding.gop, quality=3)
     network.warm_up((height, width))
     paper = PaperSettings(modules=("ffw",))
-    ways = [
-        Way("per-frame", paper),
-        Way("paper", paper),
-        Way("offline", paper),
-        Way("offline", replace(paper, interval=6)),
-    ]
-    Segmenter(network, settings=paper).run(clip, out, max_frames=2, save=())  # compiles what is compiled at first use
-    scores = []
-    with progress_bar("segment", len(ways), quiet=quiet, unit="ways/s") as bar:
+    ways = [Way("per-frame"), Way("paper"), Way("offline"), Way("offline", replace(paper, interval=6))]
+    (trial,) = trials(clips, encoding.gop, Draw())
+    remembering, records = Remembering(network), []
+    with progress_bar("segment", len(ways) + 1, quiet=quiet, unit="ways/s") as bar:
         for way in ways:
-            scores.append(score(clip, truth.__getitem__, frames, network, way, gop=12))
+            records.append(run_trial(trial, clip, remembering, way))
             bar.advance(way.title)
+        timings = time_ways(clip, network, ways, frames=frames, rounds=1)
+    made = zip(ways, records, timings, strict=True)
+    scores = [summarise(way, [record], [trial], clips, network, encoding, timing) for way, record, timing in made]
     segmenter = Segmenter(network, mode="offline", settings=paper)
     segmenter.run(clip, out)
     Image.fromarray(_picture(segmenter, clip)).save(out / "demo.png")

@@ -1,130 +1,117 @@
-"""Scoring ways of working against truth, all on the same decoded frames."""
+"""Running a trial: one way of working on one encoded clip, compared with truth."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from taplab.errors import SourceError
-from taplab.evaluation.metrics import Confusion, temporal_consistency
+from taplab.evaluation.consistency import consistency_along_motion
+from taplab.evaluation.metrics import BoundaryOverlap, Confusion, temporal_consistency
+from taplab.evaluation.record import Record
+from taplab.evaluation.trials import Trial
+from taplab.evaluation.ways import Way
 from taplab.models.base import Model
-from taplab.policies import PaperSettings
+from taplab.policies import PerFrame, Steps
+from taplab.segmentation import Segmentation
 from taplab.segmenter import Segmenter
-from taplab.types import Labels
+from taplab.types import CodedFrame, Labels, Result
 
 
-@dataclass(frozen=True)
-class Way:
-    """One way of working to be scored: a mode and, for "paper", its settings."""
+def run_trial(trial: Trial, source: Path, model: Model, way: Way, *, lanes: int | None = None) -> Record:
+    """Segments ``source``, the encoded trial, and counts.
 
-    mode: str
-    settings: PaperSettings
-
-    @property
-    def title(self) -> str:
-        """For tables: "per-frame", "paper ffw+rgc, interval 12"."""
-        if self.mode == "per-frame":
-            return self.mode
-        if self.mode == "paper":
-            return f"paper {'+'.join(self.settings.modules)}, interval {self.settings.interval}"
-        return f"{self.mode}, interval {self.settings.interval}"
-
-
-@dataclass(frozen=True)
-class Score:
-    """Accuracy and cost of one way; the field names are the keys of ``eval --json``.
-
-    miou_by_distance: by frames since the last key frame. temporal_consistency: see ``metrics``. fps: file to labels.
+    Raises SourceError if fewer frames than the trial has can be decoded.
     """
-
-    mode: str
-    modules: list[str]
-    gop: int | None
-    interval: int
-    frames: int
-    miou: float
-    iou: dict[str, float | None]
-    pixel_accuracy: float
-    network_cost: float
-    key_frames: int
-    fps: float
-    seconds: dict[str, float]
-    miou_by_distance: dict[int, float]
-    temporal_consistency: float
-
-    def as_json(self) -> dict[str, object]:
-        """Plain values."""
-        return asdict(self)
+    record = _Counts(trial, model)
+    for result in _results(trial, source, model, way, lanes):
+        record.add(result)
+    if record.missing:
+        raise SourceError(f"{source}: frame {min(record.missing)} of {trial.name} did not decode; remove that file")
+    return record.finished()
 
 
-def score(
-    clip: Path | str,
-    truth: Callable[[int], Labels],
-    frames: int,
-    model: Model,
-    way: Way,
-    *,
-    gop: int | None = None,
-    lanes: int | None = None,
-) -> Score:
-    """Segments ``clip`` and compares frame i with ``truth(i)``; labels stay on disk or are rendered when needed.
-
-    Raises SourceError if the clip has another number of frames than there is truth.
-    """
-    confusion = Confusion(model.classes)
-    by_distance: dict[int, Confusion] = defaultdict(lambda: Confusion(model.classes))
-    consistency: list[float] = []
-    segmentation = Segmenter(model, mode=way.mode, settings=way.settings, lanes=lanes).stream(clip)
-    predicted: list[Labels] = []
-    keys: list[bool] = []
-    for result in segmentation:  # nothing else is done here: this loop is what is timed
-        predicted.append(result.labels)
-        keys.append(result.key)
-    if len(predicted) != frames:
-        raise SourceError(f"{clip}: {len(predicted)} frames decoded, but there is truth for {frames}")
-    summary = segmentation.summary()
-    distance, before = 0, None
-    for index, labels in enumerate(predicted):
-        true = truth(index)
-        distance = 0 if keys[index] else distance + 1
-        confusion.add(true, labels)
-        by_distance[distance].add(true, labels)
-        if before is not None:
-            consistency.append(temporal_consistency(before, (true, labels)))
-        before = true, labels
-    return Score(
-        mode=way.mode,
-        modules=list(summary.modules),
-        gop=gop,
-        interval=summary.interval,
-        frames=summary.frames,
-        miou=round(confusion.miou, 4),
-        iou={c: None if np.isnan(v) else round(float(v), 4) for c, v in zip(model.classes, confusion.iou, strict=True)},
-        pixel_accuracy=round(confusion.pixel_accuracy, 4),
-        network_cost=summary.network_cost,
-        key_frames=summary.key_frames,
-        fps=summary.fps,
-        seconds=summary.seconds,
-        miou_by_distance={d: round(c.miou, 4) for d, c in sorted(by_distance.items())},
-        temporal_consistency=round(float(np.mean(consistency)), 4) if consistency else 1.0,
-    )
+def segmentation_of(
+    source: Path, model: Model, way: Way, lanes: int | None = None, max_frames: int | None = None
+) -> Segmentation:
+    """One pass of a way over a clip."""
+    return Segmenter(model, mode=way.mode, settings=way.settings, lanes=lanes).stream(source, max_frames=max_frames)
 
 
-def mean_of_phases(scores: Sequence[Score]) -> dict[str, object]:
-    """The mean over several positions of the key frames, with the range of mIoU."""
-    first = scores[0].as_json()
-    for key in ("miou", "pixel_accuracy", "network_cost", "fps", "temporal_consistency"):
-        first[key] = round(float(np.mean([getattr(s, key) for s in scores])), 4)
-    for key in ("iou", "miou_by_distance"):
-        values: dict[object, list[float]] = defaultdict(list)
-        for s in scores:
-            for name, value in getattr(s, key).items():
-                if value is not None:
-                    values[name].append(value)
-        first[key] = {name: round(float(np.mean(v)), 4) for name, v in values.items()}
-    first["frames"] = sum(s.frames for s in scores)
-    first["phases"] = len(scores)
-    first["miou_range"] = [min(s.miou for s in scores), max(s.miou for s in scores)]
-    return first
+def _results(trial: Trial, source: Path, model: Model, way: Way, lanes: int | None) -> Iterator[Result]:
+    segmentation = segmentation_of(source, model, way, lanes)
+    if way.mode == "per-frame" and not trial.is_dense:  # what nobody compares need not be computed
+        segmentation.policy = _PerFrameOf({k for scored in trial.scored for k in (scored - 1, scored)})
+    yield from segmentation
+
+
+class _PerFrameOf(PerFrame):
+    """Per-frame on some frames; the others get no answer."""
+
+    def __init__(self, wanted: set[int]) -> None:
+        self.wanted = wanted
+
+    def run(self, frames: Iterable[CodedFrame]) -> Steps:
+        """See ``PerFrame``."""
+        yield from super().run(frame for frame in frames if frame.display in self.wanted)
+
+
+class _Counts:
+    """Compares results with truth one after another, as they come."""
+
+    def __init__(self, trial: Trial, model: Model) -> None:
+        self.trial, self.missing = trial, set(trial.scored)
+        self.confusion, self.boundary = Confusion(model.classes), BoundaryOverlap(model.classes)
+        self.by_distance: dict[int, Confusion] = defaultdict(lambda: Confusion(model.classes))
+        self.consistency: list[float] = []
+        self.key_frames = self.pixels = self.network_pixels = 0
+        self.distance = -1  # from the last key frame
+        self.before: tuple[Result, Labels | None] | None = None
+
+    def add(self, result: Result) -> None:
+        self.distance = 0 if result.key else self.distance + 1
+        if result.index < self.trial.counted:
+            self._add_cost(result)
+        truth = self._truth(result) if result.index in self.missing else None
+        if truth is not None:
+            self.missing.remove(result.index)
+            self.confusion.add(truth, result.labels)
+            self.by_distance[self.distance].add(truth, result.labels)
+            self.boundary.add(truth, result.labels)
+            self._add_consistency(result, truth)
+        self.before = result, truth
+
+    def _truth(self, result: Result) -> Labels:
+        truth = self.trial.clip.truth(self.trial.first + result.index)
+        if truth.shape != result.labels.shape:
+            sizes = [f"{s[1]}x{s[0]}" for s in (truth.shape, result.labels.shape)]
+            raise SourceError(f"{self.trial.name}: labels are {sizes[0]}, frames {sizes[1]}; give labels of their size")
+        return truth
+
+    def _add_cost(self, result: Result) -> None:
+        size = result.frame.height * result.frame.width
+        region = result.region
+        self.key_frames += result.key
+        self.pixels += size
+        self.network_pixels += size if result.key else region.height * region.width if region else 0
+
+    def _add_consistency(self, result: Result, truth: Labels) -> None:
+        if self.before is None or self.before[0].index != result.index - 1:
+            return
+        earlier, earlier_truth = self.before
+        if earlier_truth is not None:
+            share = temporal_consistency((earlier_truth, earlier.labels), (truth, result.labels))
+        else:
+            share = consistency_along_motion(earlier, result)
+        self.consistency.append(share)
+
+    def finished(self) -> Record:
+        return Record(
+            confusion=self.confusion.counts,
+            by_distance={distance: confusion.counts for distance, confusion in sorted(self.by_distance.items())},
+            boundary=self.boundary.counts,
+            consistency=self.consistency,
+            frames=len(self.trial.scored),
+            key_frames=self.key_frames,
+            pixels=self.pixels,
+            network_pixels=self.network_pixels,
+        )

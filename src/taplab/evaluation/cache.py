@@ -1,0 +1,91 @@
+"""What an evaluation made already: encoded clips, and the counts of every way on every trial.
+
+An interrupted evaluation goes on from there. Keys hold all that the content depends on, taplab's own source included.
+"""
+
+import hashlib
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+import taplab
+from taplab.errors import OutputError
+from taplab.evaluation.record import Record
+from taplab.evaluation.trials import Encoding, Trial
+from taplab.evaluation.ways import Way
+from taplab.models.base import Model
+from taplab.video.encode import encode_clip
+
+
+def default_folder() -> Path:
+    """Where caches belong on this system; ``TAPLAB_CACHE`` names another place."""
+    if "TAPLAB_CACHE" in os.environ:
+        return Path(os.environ["TAPLAB_CACHE"])
+    if sys.platform == "win32" and "LOCALAPPDATA" in os.environ:
+        return Path(os.environ["LOCALAPPDATA"]) / "taplab"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "taplab"
+
+
+class Cache:
+    """A folder of clips and records; it may be removed at any time. Raises OutputError if it cannot be written."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or default_folder()
+        try:
+            for name in ("clips", "records"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.folder}: no cache can be made there ({error.strerror}); see --cache") from error
+
+    def clip(self, trial: Trial, encoding: Encoding) -> Path:
+        """The encoded trial; encoded at the first asking."""
+        clip = trial.clip
+        key = _digest(clip.identity, trial.first, trial.last, trial.first_gop, encoding, clip.fps)
+        path = self.folder / "clips" / f"{key}.mkv"
+        if not path.exists():
+            part = path.with_name(f"{key}-{os.getpid()}.part.mkv")
+            frames = (clip.frame(i) for i in range(trial.first, trial.last))
+            how = {"codec": encoding.codec, "gop": encoding.gop, "quality": encoding.quality, "fps": clip.fps}
+            encode_clip(part, frames, first_gop=trial.first_gop, **how)  # type: ignore[arg-type]
+            part.replace(path)
+        return path
+
+    def record(self, trial: Trial, encoding: Encoding, model: Model, way: Way) -> Path:
+        """Where the record of a way on a trial is, or is to be saved."""
+        clip = trial.clip.identity, trial.first, trial.last, trial.first_gop, trial.scored, trial.counted
+        key = _digest(clip, encoding, fingerprint(model), way.key, _own_source())
+        return self.folder / "records" / f"{key}.json"
+
+    def known(self, trial: Trial, encoding: Encoding, model: Model, way: Way) -> Record | None:
+        """The record, if it was made already."""
+        path = self.record(trial, encoding, model, way)
+        return Record.load(path) if path.exists() else None
+
+
+def fingerprint(model: Model) -> str:
+    """Other for other weights: what the model says of a fixed picture."""
+    if model not in _FINGERPRINTS:
+        picture = np.random.default_rng(0).integers(0, 256, (1, 128, 192, 3), np.uint8)
+        scores = model(picture).float().cpu().numpy()
+        _FINGERPRINTS[model] = _digest(model.classes, (scores * 256).round().astype(np.int64).tobytes())
+    return _FINGERPRINTS[model]
+
+
+_FINGERPRINTS: WeakKeyDictionary[Model, str] = WeakKeyDictionary()
+_WITHOUT_LABELS = ("cli", "output", "training", "data")  # parts of taplab that no label depends on
+
+
+@lru_cache(maxsize=1)
+def _own_source() -> str:
+    top = Path(taplab.__file__).parent
+    files = [f for f in sorted(top.rglob("*.py")) if f.relative_to(top).parts[0] not in _WITHOUT_LABELS]
+    deciding = [f for f in files if f.parent.name != "evaluation" or f.stem in ("protocol", "metrics", "consistency")]
+    return _digest(*(file.read_bytes() for file in deciding))
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]

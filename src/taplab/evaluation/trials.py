@@ -1,0 +1,100 @@
+"""Which frames are encoded, where the key frames stand and which frames are scored: the paper's protocol (Sec. 5)."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from taplab.data.clips import ClipSet, LabelledClip
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How clips are made of the frames, by the real encoder; quality as in ``video.encode``."""
+
+    codec: str = "mpeg4"
+    gop: int = 12
+    quality: float | None = None
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Where key frames stand: the distance from key to labelled frame is uniform over 0 .. gop - 1 (0 included).
+
+    phases: so many positions of the key frames for each clip, evenly spread; with as many as the GOP is long every
+    distance counts once. seed: of the first position; None puts the first key frame at distance 0.
+    """
+
+    phases: int = 1
+    seed: int | None = None
+
+    def shifts(self, name: str, gop: int) -> list[int]:
+        """Frames by which the key frames come earlier, one a phase."""
+        phases = min(self.phases, gop)
+        drawn = self.seed is not None and phases < gop
+        start = random.Random(f"{self.seed} {name}").randrange(gop) if drawn else 0
+        return [(start + k * gop // phases) % gop for k in range(phases)]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One clip to be encoded and segmented.
+
+    first, last: the frames of ``clip`` in it, last excluded. first_gop: length of the first group of pictures.
+    scored: positions in the trial that are compared with truth. counted: so many frames, from the first, count for
+    the cost: the key frame after them is there only for those who look ahead. phase: which of the draw's positions.
+    """
+
+    clip: LabelledClip
+    first: int
+    last: int
+    first_gop: int
+    scored: tuple[int, ...]
+    counted: int
+    phase: int
+
+    @property
+    def name(self) -> str:
+        """Fit for a file name."""
+        return f"{self.clip.name}-{self.first}-{self.last}-{self.first_gop}"
+
+    @property
+    def is_dense(self) -> bool:
+        """Every frame is scored."""
+        return len(self.scored) == self.last - self.first
+
+
+def trials(clips: ClipSet, gop: int, draw: Draw) -> list[Trial]:
+    """All trials, phase by phase.
+
+    A clip whose every frame has labels is one trial a phase, as a whole. Of others every labelled frame is: from a key
+    frame before it over one GOP to the next key frame, as far as the clip goes.
+    """
+    made: list[Trial] = []
+    for clip in clips.clips:
+        if len(clip.labelled) == len(clip):
+            made += [_whole(clip, gop, shift, phase) for phase, shift in enumerate(draw.shifts(clip.name, gop))]
+            continue
+        for frame in clip.labelled:
+            shifts = draw.shifts(f"{clip.name} {frame}", gop)
+            made += [_window(clip, frame, gop, shift, phase) for phase, shift in enumerate(shifts)]
+    return sorted(made, key=lambda trial: trial.phase)
+
+
+def _whole(clip: LabelledClip, gop: int, shift: int, phase: int) -> Trial:
+    return Trial(clip, 0, len(clip), gop - shift, tuple(range(len(clip))), len(clip), phase)
+
+
+def _window(clip: LabelledClip, frame: int, gop: int, distance: int, phase: int) -> Trial:
+    """A labelled frame near the clip's beginning cannot be far from its key frame: its distances are drawn anew."""
+    distance %= frame + 1
+    first = frame - distance
+    last = min(first + gop + 1, len(clip))
+    return Trial(clip, first, last, gop, (distance,), min(gop, last - first), phase)
+
+
+def by_phase(made: Sequence[Trial]) -> list[list[int]]:
+    """Positions of the trials of each phase."""
+    phases: dict[int, list[int]] = {}
+    for position, trial in enumerate(made):
+        phases.setdefault(trial.phase, []).append(position)
+    return list(phases.values())
