@@ -88,4 +88,4 @@ def synthetic(
     except ValueError as error:
         raise SettingError(f"--seeds {seeds}: write numbers, such as 11,12") from error
     height, width = rows_and_columns(size, "--size")
-    run(drive_clips(numbers, height, width, frames, modules(speeds)), options)
+    run(drive_clips(numbers, height, width, frames, speeds=modules(speeds)), options)

@@ -1,1 +1,1 @@
-"""Labelled images, and the synthetic drive that needs no outside data."""
+"""Labelled images and clips: CamVid, Cityscapes, any folder of frames, and the synthetic drive."""

@@ -1,16 +1,19 @@
-"""A folder of images beside a folder of label images."""
+"""Images with labels: files paired by name."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from PIL import Image
-
+from taplab.data.classes import named
+from taplab.data.images import found_in, image_files, read_rgb, require_size
+from taplab.data.readers import LabelReader, plain_ids
 from taplab.errors import SourceError
-from taplab.types import IGNORE, Labels, Palette, Rgb
+from taplab.types import Labels, Palette, Rgb
 
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
+__all__ = ["Labelled", "LabelledFiles", "LabelledImages", "image_files", "pairs_of"]
+
+_LABEL_ENDING = re.compile(r"(_gtFine)?_label(Train)?Ids$|_L$")
 
 
 class Labelled(Protocol):
@@ -30,47 +33,82 @@ class Labelled(Protocol):
         """RGB uint8 ``[H, W, 3]`` and labels uint8 ``[H, W]``."""
 
 
-def image_files(folder: Path) -> list[Path]:
-    """The images of ``folder`` in name order. Raises SourceError if there are none."""
-    if not folder.is_dir():
-        raise SourceError(f"{folder}: no such folder of images")
-    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in _SUFFIXES)
-    if not files:
-        kinds = ", ".join(sorted(_SUFFIXES))
-        raise SourceError(f"{folder}: no images in it (looked for {kinds})")
-    return files
+class LabelledFiles:
+    """Pairs of an image file and a label file, read when asked for."""
 
-
-class LabelledImages:
-    """Images and labels paired by stem, in name order.
-
-    Label images hold class ids; every id outside the class list is read as ``IGNORE`` (255).
-    Raises SourceError if a folder is missing or empty, or an image has no labels.
-    """
-
-    def __init__(self, images: Path, labels: Path, classes: Sequence[str], palette: Palette) -> None:
-        self.classes = tuple(classes)
-        self.palette = palette
-        self.images = image_files(images)
-        by_stem = {f.stem: f for f in image_files(labels)}
-        missing = [f.name for f in self.images if f.stem not in by_stem]
-        if missing:
-            raise SourceError(f"{labels}: no labels for {missing[0]} ({len(missing)} of {len(self.images)} missing)")
-        self.labels = [by_stem[f.stem] for f in self.images]
+    def __init__(
+        self, pairs: Sequence[tuple[Path, Path]], classes: Sequence[str], palette: Palette, read: LabelReader
+    ) -> None:
+        self.images = [image for image, _ in pairs]
+        self.labels = [labels for _, labels in pairs]
+        self.classes, self.palette, self.read = tuple(classes), palette, read
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Rgb, Labels]:
-        """RGB uint8 ``[H, W, 3]`` and labels uint8 ``[H, W]``."""
-        with Image.open(self.images[index]) as image:
-            rgb = np.array(image.convert("RGB"))
-        return rgb, self.load_labels(index)
+        """RGB uint8 ``[H, W, 3]`` and labels uint8 ``[H, W]``. Raises SourceError if they differ in size."""
+        rgb, labels = read_rgb(self.images[index]), self.load_labels(index)
+        require_size(self.labels[index], labels.shape, self.images[index], rgb.shape)
+        return rgb, labels
 
     def load_labels(self, index: int) -> Labels:
-        """Labels uint8 ``[H, W]``, ``IGNORE`` where the id is no class."""
-        with Image.open(self.labels[index]) as image:
-            labels = np.array(image, dtype=np.uint8)
-        if labels.ndim != 2:
-            raise SourceError(f"{self.labels[index]}: labels must be one channel of class ids")
-        return np.where(labels < len(self.classes), labels, np.uint8(IGNORE))
+        """Labels uint8 ``[H, W]``, ``IGNORE`` where there is no class. Raises SourceError for an unknown id."""
+        return self.read(self.labels[index])
+
+
+class LabelledImages(LabelledFiles):
+    """A folder of images beside a folder of label images, in name order, paired by ``pairs_of``.
+
+    Without ``read``, label images hold class ids, and 255 (for CamVid's classes also 11) for no class.
+    Raises SourceError if a folder is missing or empty, or an image or a label image is alone.
+    """
+
+    def __init__(
+        self,
+        images: Path,
+        labels: Path,
+        classes: Sequence[str],
+        palette: Palette,
+        read: LabelReader | None = None,
+    ) -> None:
+        pairs = pairs_of(images, labels)
+        missing = [image.name for image, label in pairs if label is None]
+        if missing:
+            found = found_in(labels)
+            raise SourceError(
+                f"{labels}: no labels for {missing[0]} ({len(missing)} of {len(pairs)} missing; found {found})"
+            )
+        read = read or plain_ids(len(classes), named(classes).void)
+        super().__init__([(image, label) for image, label in pairs if label is not None], classes, palette, read)
+
+
+def pairs_of(images: Path, labels: Path) -> list[tuple[Path, Path | None]]:
+    """Each image of a folder, in name order, with its label image if there is one.
+
+    A label image has the stem of its image, or that and an ending: ``_L`` as in CamVid, ``_labelIds``, or
+    ``_gtFine_labelIds`` instead of ``_leftImg8bit`` as in Cityscapes.
+    Raises SourceError if a folder is missing or empty, a label image has no image, or two have the same.
+    """
+    frames = {file.stem: file for file in image_files(images)}
+    label_of: dict[str, Path] = {}
+    for label in label_files(labels):
+        stem = _image_stem(label, frames)
+        if stem is None:
+            raise SourceError(f"{label}: labels without an image in {images}; remove them or add the image")
+        if stem in label_of:
+            raise SourceError(f"{label}: {label_of[stem].name} is for the same image; remove one of them")
+        label_of[stem] = label
+    return [(file, label_of.get(stem)) for stem, file in frames.items()]
+
+
+def label_files(folder: Path) -> list[Path]:
+    """The label images of ``folder``: in a folder of Cityscapes' gtFine only those of ids. Raises SourceError."""
+    files = image_files(folder)
+    ids = [file for file in files if file.stem.endswith("_labelIds")]
+    return ids or [file for file in files if file.stem.endswith("_labelTrainIds")] or files
+
+
+def _image_stem(label: Path, frames: Mapping[str, Path]) -> str | None:
+    short = _LABEL_ENDING.sub("", label.stem)
+    return next((stem for stem in (label.stem, short, f"{short}_leftImg8bit") if stem in frames), None)

@@ -1,0 +1,49 @@
+"""What would go wrong after an hour, found before it starts."""
+
+from collections.abc import Iterable
+
+from taplab.data.clips import ClipSet, FileClip, LabelledClip, spread
+from taplab.data.images import image_size, require_size
+from taplab.data.labelled import Labelled, LabelledFiles
+from taplab.data.mapping import MappedClip
+from taplab.errors import SourceError
+
+IDS_CHECKED = 1000  # label files: about 30 s of reading at 1024x2048
+
+
+def check(data: ClipSet | Labelled) -> None:
+    """Look at the header of every image, and at every pixel of up to 1,000 label files spread evenly over the set.
+
+    Raises SourceError that names the file: no image, frames of a clip or labels and image of unequal size, an id or
+    colour that is no class; or an empty set. What is not looked at here is, when it is read.
+    """
+    if len(data.clips if isinstance(data, ClipSet) else data) == 0:
+        name = data.name if isinstance(data, ClipSet) else "data set"
+        raise SourceError(f"{name}: there is nothing in it; choose another split or folder")
+    clips = list(_file_clips(data))
+    for clip in clips:
+        _check_sizes(clip)
+    label_files = [(clip.read, file) for clip in clips for file in clip.labels.values()]
+    for read, file in spread(label_files, IDS_CHECKED):
+        read(file)
+
+
+def _file_clips(data: ClipSet | Labelled) -> Iterable[FileClip]:
+    """The part of the data that is in files; every still a clip of one frame."""
+    if isinstance(data, ClipSet):
+        return [clip for clip in map(_original, data.clips) if isinstance(clip, FileClip)]
+    if isinstance(data, LabelledFiles):
+        pairs = zip(data.images, data.labels, strict=True)
+        return [FileClip(image.stem, 1.0, [image], {0: label}, data.read) for image, label in pairs]
+    return []
+
+
+def _original(clip: LabelledClip) -> LabelledClip:
+    return clip.original if isinstance(clip, MappedClip) else clip
+
+
+def _check_sizes(clip: FileClip) -> None:
+    for frame in clip.frames[1:]:
+        require_size(frame, image_size(frame), clip.frames[0], clip.size)
+    for index, label in clip.labels.items():
+        require_size(label, image_size(label), clip.frames[index], clip.size)

@@ -1,0 +1,70 @@
+"""Image files: finding them, their size from the header, their pixels."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from taplab.errors import SourceError
+from taplab.types import Rgb
+
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
+_SHOWN = 8  # entries of a folder in a message
+
+
+def is_image(file: Path) -> bool:
+    """By its name; hidden files are none."""
+    return file.suffix.lower() in _SUFFIXES and not file.name.startswith(".")
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The images of ``folder`` in name order. Raises SourceError if there are none."""
+    if not folder.is_dir():
+        raise SourceError(f"{folder}: no such folder of images")
+    files = sorted(f for f in folder.iterdir() if is_image(f))
+    if not files:
+        kinds = ", ".join(sorted(_SUFFIXES))
+        raise SourceError(f"{folder}: no images in it (looked for {kinds}; found {found_in(folder)})")
+    return files
+
+
+def found_in(folder: Path) -> str:
+    """What is in ``folder``, shortened, for messages."""
+    if not folder.is_dir():
+        return "no such folder"
+    names = sorted(f"{f.name}/" if f.is_dir() else f.name for f in folder.iterdir() if not f.name.startswith("."))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more or "nothing"
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[Image.Image]:
+    """The image, of which only the header is read so far. Raises SourceError, also for what is read later."""
+    try:
+        with Image.open(file) as image:
+            yield image
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises all three for broken files
+        raise SourceError(f"{file}: cannot be read as an image; remove or replace it") from error
+
+
+def image_size(file: Path) -> tuple[int, int]:
+    """(rows, columns), from the header alone. Raises SourceError."""
+    with opened(file) as image:
+        return image.height, image.width
+
+
+def read_rgb(file: Path) -> Rgb:
+    """Pixels as uint8 ``[H, W, 3]``. Raises SourceError."""
+    with opened(file) as image:
+        return np.array(image.convert("RGB"))
+
+
+def require_size(file: Path, size: tuple[int, ...], like: Path, expected: tuple[int, ...]) -> None:
+    """Raises SourceError unless ``file``, of ``size`` (rows, columns), is as large as ``like``."""
+    if tuple(size[:2]) != tuple(expected[:2]):
+        raise SourceError(
+            f"{file}: {size[0]}x{size[1]} pixels (rows x columns), but {like} has {expected[0]}x{expected[1]}; "
+            "replace one of them"
+        )

@@ -1,0 +1,48 @@
+"""Image files."""
+
+import numpy as np
+import pytest
+
+from taplab.data.images import found_in, image_files, image_size, read_rgb
+from taplab.errors import SourceError
+
+
+def test_image_files_in_name_order_without_hidden_ones(tmp_path, write):
+    for name in ("b.png", "a.jpg", "._a.jpg"):
+        write(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("")
+    assert [f.name for f in image_files(tmp_path)] == ["a.jpg", "b.png"]
+
+
+def test_no_images(tmp_path):
+    with pytest.raises(SourceError, match="no such folder"):
+        image_files(tmp_path / "none")
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(SourceError, match=r"no images in it .*found notes\.txt"):
+        image_files(tmp_path)
+
+
+def test_found_in_is_short(tmp_path):
+    assert found_in(tmp_path / "none") == "no such folder"
+    assert found_in(tmp_path) == "nothing"
+    (tmp_path / "0").mkdir()
+    for i in range(1, 12):
+        (tmp_path / f"{i:02}").write_text("")
+    assert found_in(tmp_path) == "0/, 01, 02, 03, 04, 05, 06, 07 and 4 more"
+
+
+def test_size_and_pixels(tmp_path, write):
+    file = write(tmp_path / "a.png", (10, 20, 30))
+    assert image_size(file) == (6, 8)
+    assert read_rgb(file).shape == (6, 8, 3)
+    assert np.all(read_rgb(file) == (10, 20, 30))
+    file.write_bytes(b"")
+    for read in (image_size, read_rgb):
+        with pytest.raises(SourceError, match=r"a\.png: cannot be read"):
+            read(file)
+
+
+def test_size_needs_only_the_header(tmp_path, write):
+    file = write(tmp_path / "a.png", (10, 20, 30))
+    file.write_bytes(file.read_bytes()[:60])
+    assert image_size(file) == (6, 8)
