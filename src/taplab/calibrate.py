@@ -27,7 +27,7 @@ from taplab.video import ImageFolder, open_video
 from taplab.video.encode import encode_clip
 
 PAPER_THRESHOLDS = {"Cityscapes": 5.7, "CamVid": 8.7}  # 3.6e7 at 1024x2048 and 1.8e7 at 720x960, per channel and pixel
-_UNLIKE = 7.0  # median score; consecutive frames of real drives stay below half of it
+_UNLIKE = 7.0  # median score; consecutive frames of real drives score half of it, single pictures twice
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ The keys are options of ``taplab segment``, with underscores, and so are the val
 import os
 import re
 import tomllib
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,8 @@ _ALLOWED: dict[str, tuple[tuple[type, ...], str]] = {
     "region": ((str,), 'rows x columns such as "512x512"'),
     "stride": ((str,), 'rows x columns such as "256x256"'),
 }
-_ENTRY = re.compile(r"^(?:# THR_RGFS .*\n(?:#.*\n)*)?thr_rgfs\s*=.*(?:\n|\Z)", re.MULTILINE)  # with its comment
+_CHOSEN = "# THR_RGFS in grey levels per pixel of luma, chosen by taplab calibrate"  # heads the comment of an entry
+_ENTRY = re.compile(rf"^(?:{_CHOSEN}.*\n(?:#.*\n)*)?[ \t]*thr_rgfs\s*=.*(?:\n|\Z)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Config:
         return {key: value for key, value in asdict(self).items() if value is not None}
 
     def settings(self, **overrides: Any) -> "PaperSettings":
-        """For ``Segmenter``; overrides are fields of ``Config`` and win over the file. Raises SettingError."""
-        options = asdict(self) | overrides
+        """For ``Segmenter``; overrides are fields of ``Config`` and, unless None, win over it. Raises SettingError."""
+        options = self.defaults() | {key: value for key, value in overrides.items() if value is not None}
         return paper_settings(**{key: value for key, value in options.items() if key not in ("mode", "model")})
 
 
@@ -151,14 +153,14 @@ def _checked(path: str | Path, key: str, value: Any) -> Any:
 def write_threshold(path: Path, threshold: float, comment: list[str]) -> None:
     """Writes ``thr_rgfs``, grey levels per pixel, into a file of settings; what else is in it stays as it is.
 
-    comment: lines above it, the first beginning with "THR_RGFS"; they replace those of an earlier calibration.
+    comment: where it came from, in lines above it; they replace those of an earlier calibration.
     Raises SettingError if the file is there and is none of settings, OutputError if it cannot be written.
     """
     text = ""
     if path.exists():
         read_config(path)
         text = path.read_text("utf-8")
-    entry = "".join(f"# {line}\n" for line in comment) + f"thr_rgfs = {threshold!r}\n"
+    entry = "\n".join([_CHOSEN, *(f"# {line}" for line in comment), f"thr_rgfs = {threshold!r}\n"])
     new, found = _ENTRY.subn(lambda _: entry, text)
     if not found:
         new = f"{text.rstrip()}\n\n{entry}".lstrip()
@@ -182,5 +184,6 @@ def _replace(path: Path, text: str) -> None:
         part.write_text(text, "utf-8")
         part.replace(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise OutputError(f"{path}: cannot be written ({error.strerror}); give another -o") from error

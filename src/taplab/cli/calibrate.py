@@ -61,6 +61,8 @@ def calibrate(
     measured = _measure(clips, encoding, interval, max_frames, quiet=quiet, verbose=verbose)
     curve = Curve(measured)
     threshold = curve.threshold(share)
+    for clip in measured:
+        _warn(clip)
     if not quiet:
         _print(measured, curve, share, interval)
     if json_file is not None:
@@ -72,7 +74,7 @@ def calibrate(
     if out is not None:
         write_threshold(out, threshold, _comment(measured, curve, share, interval))
     if not quiet:
-        use = "--thr-rgfs " + f"{threshold!r}" if out is None else f"--config {out}"
+        use = f"--thr-rgfs {threshold!r}" if out is None else f"--config {shlex.quote(str(out))}"
         print(f"thr_rgfs = {threshold!r} (use it with: taplab segment SOURCE -o OUT {use})")
 
 
@@ -112,7 +114,6 @@ def _measure(
                 on_frame=lambda stage, name=name: bar.advance(f"{stage} {name}"),  # type: ignore[misc]
             )
             measured.append(scores)
-            _warn(scores)
             if verbose:
                 print(_described(scores), file=sys.stderr)
     return measured
@@ -174,14 +175,13 @@ def _comment(clips: "Sequence[ClipScores]", curve: "Curve", share: float, interv
     """Where a threshold came from; it stands above it in the TOML file."""
     reached = curve.share(curve.threshold(share))
     lines = [
-        f"THR_RGFS in grey levels per pixel of luma, chosen by taplab calibrate ({__version__}):",
         f"{100 * reached:.1f} % of {len(curve.scores)} warped frames become key frames (asked: {100 * share:g} %)",
         _others(clips, interval),
     ]
     lines += [f"from {_described(clip)}" for clip in clips[:NAMED]]
     if len(clips) > NAMED:
         lines.append(f"and from {len(clips) - NAMED} more clips")
-    lines.append(shlex.join(["taplab", *sys.argv[1:]]))
+    lines.append(f"taplab {__version__}: {shlex.join(['taplab', *sys.argv[1:]])}")
     return ["".join(c if c.isprintable() else "?" for c in line) for line in lines]
 
 
