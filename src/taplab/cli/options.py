@@ -1,9 +1,31 @@
 """Options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from taplab.cli.app import reported
+from taplab.config import names, read_config
+
+
+@reported
+def _take_defaults(ctx: typer.Context, path: Path | None) -> Path | None:
+    """What the file says becomes the default of the command's options; options on the command line win."""
+    if path is not None:
+        ctx.default_map = read_config(path).defaults()
+    return path
+
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        is_eager=True,  # before any default is looked up
+        callback=_take_defaults,
+        help="TOML file of settings, such as `taplab calibrate` writes; options given here win over it.",
+    ),
+]
 Model = Annotated[
     str,
     typer.Option(
@@ -16,12 +38,22 @@ Interval = Annotated[int, typer.Option("--interval", min=1, help="At most so man
 Modules = Annotated[
     str, typer.Option("--modules", help="Of the paper's algorithm: ffw alone or with rgc, rgfs or both.")
 ]
+Alpha = Annotated[float, typer.Option("--alpha", min=0, max=1, help="Weight of the network in an RGC region (Eq. 6).")]
+ThrRgc = Annotated[int, typer.Option("--thr-rgc", min=0, max=254, help="THR_RGC, grey levels.")]
+ThrRgfs = Annotated[
+    str, typer.Option("--thr-rgfs", help="THR_RGFS in grey levels per pixel, or with 'sum' behind it raw.")
+]
+Region = Annotated[
+    str | None,
+    typer.Option("--region", metavar="HxW", help="RGC region, rows x columns; default: half the height, square."),
+]
+Stride = Annotated[
+    str | None,
+    typer.Option("--stride", metavar="HxW", help="From one RGC region to the next; default: half the region."),
+]
 Lanes = Annotated[int | None, typer.Option("--lanes", min=1, help="Runs of frames that share network calls.")]
 MaxFrames = Annotated[int | None, typer.Option("--max-frames", min=1, help="Stop after so many frames.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more, and tracebacks of errors.")]
 
-
-def modules(text: str) -> tuple[str, ...]:
-    """ "ffw,rgc" to ("ffw", "rgc")."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+modules = names  # "ffw,rgc" to ("ffw", "rgc")

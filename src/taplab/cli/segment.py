@@ -9,7 +9,6 @@ import typer
 from taplab.cli import options
 from taplab.cli.app import app, reported
 from taplab.cli.progress import progress_bar
-from taplab.errors import SettingError
 
 if TYPE_CHECKING:
     from taplab import Result, Segmentation, Summary
@@ -24,11 +23,12 @@ def segment(
     mode: Annotated[str, typer.Option(help="auto, offline, paper or per-frame.")] = "auto",
     modules: options.Modules = "ffw,rgfs",
     interval: options.Interval = 12,
-    alpha: Annotated[float, typer.Option(min=0, max=1, help="Weight of the network in an RGC region (Eq. 6).")] = 0.6,
-    thr_rgc: Annotated[int, typer.Option(min=0, max=254, help="THR_RGC, grey levels.")] = 30,
-    thr_rgfs: Annotated[
-        str, typer.Option(help="THR_RGFS in grey levels per pixel, or with 'sum' behind it raw.")
-    ] = "5.7",
+    alpha: options.Alpha = 0.6,
+    thr_rgc: options.ThrRgc = 30,
+    thr_rgfs: options.ThrRgfs = "5.7",
+    region: options.Region = None,
+    stride: options.Stride = None,
+    config: options.Config = None,
     save: Annotated[str, typer.Option(help="overlay, masks or both.")] = "overlay,masks",
     device: options.Device = "cpu",
     lanes: options.Lanes = None,
@@ -37,16 +37,17 @@ def segment(
     verbose: options.Verbose = False,
 ) -> None:
     """Segment every frame of SOURCE; the network runs on a few of them, the rest follow the stream's own motion."""
-    threshold, unit = _threshold(thr_rgfs)
-    from taplab import PaperSettings, Segmenter
+    from taplab import Segmenter
+    from taplab.config import paper_settings
 
-    settings = PaperSettings(
-        modules=options.modules(modules),
+    settings = paper_settings(
+        modules=modules,
         interval=interval,
         alpha=alpha,
         thr_rgc=thr_rgc,
-        thr_rgfs=threshold,
-        thr_rgfs_unit="sum" if unit == "sum" else "grey",
+        thr_rgfs=thr_rgfs,
+        region=region,
+        stride=stride,
     )
     segmenter = Segmenter(model, mode=mode, settings=settings, device=device, lanes=lanes)
     with progress_bar(Path(source).name or source, None, quiet=quiet) as bar:
@@ -61,14 +62,6 @@ def segment(
     _warn(summary)
     if not quiet:
         _report(summary, out)
-
-
-def _threshold(text: str) -> tuple[float, str]:
-    unit = "sum" if text.endswith("sum") else "grey"
-    try:
-        return float(text.removesuffix("sum")), unit
-    except ValueError as error:
-        raise SettingError(f"--thr-rgfs {text}: write a number such as 5.7, or 3.6e7sum") from error
 
 
 def _describe(result: "Result") -> None:

@@ -1,0 +1,215 @@
+"""Chooses ``THR_RGFS`` on training clips: a given share of the frames that would be warped become key frames.
+
+The paper's threshold makes about 10 % of the P-frames of its training set key frames (Sec. 3.4). It belongs to one
+encode; the share carries over.
+"""
+
+import tempfile
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from taplab.data.labelled import image_files
+from taplab.errors import SettingError, SourceError
+from taplab.lanes import mark_keys
+from taplab.modules.rgfs import residual_score
+from taplab.policies import Paper, PaperSettings
+from taplab.types import Rgb
+from taplab.video import ImageFolder, open_video
+from taplab.video.encode import encode_clip
+
+PAPER_THRESHOLDS = {"Cityscapes": 5.7, "CamVid": 8.7}  # 3.6e7 at 1024x2048 and 1.8e7 at 720x960, per channel and pixel
+_UNLIKE = 7.0  # median score; consecutive frames of real drives score half of it, single pictures twice
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a folder of images becomes a clip; see ``encode_clip``."""
+
+    codec: str = "mpeg4"
+    gop: int = 12
+    quality: float | None = None
+    fps: float = 17.0
+
+
+@dataclass(frozen=True, eq=False)
+class ClipScores:
+    """What RGFS would see of one clip.
+
+    scores: float64 ``[N]``, Eq. 4 in grey levels per pixel of luma, of every P- and B-frame that would be warped.
+    keys: I-frames, and frames at which the interval ends: key frames whatever the threshold.
+    unmeasured: frames without motion (damage, unusable vectors), which the network sees too.
+    images: the clip was encoded from a folder of them.
+    """
+
+    source: str
+    codec: str
+    width: int
+    height: int
+    keys: int
+    unmeasured: int
+    scores: NDArray[np.float64]
+    images: bool = False
+
+    @property
+    def frames(self) -> int:
+        """All of them."""
+        return self.keys + self.unmeasured + len(self.scores)
+
+    @property
+    def unlike(self) -> bool:
+        """Do its frames hardly resemble each other, as single pictures do?"""
+        return len(self.scores) > 0 and float(np.median(self.scores)) > _UNLIKE
+
+
+class Curve:
+    """Share of frames against threshold, exact for the measured frames of all clips together.
+
+    scores: float64 ``[N]``, ascending. Raises SourceError if no clip has any.
+    """
+
+    def __init__(self, clips: Sequence[ClipScores]) -> None:
+        self.scores = np.sort(np.concatenate([np.zeros(0), *(clip.scores for clip in clips)]))
+        if not len(self.scores):
+            what = "; ".join(f"{clip.source} ({clip.codec}, {clip.frames} frames)" for clip in clips)
+            raise SourceError(
+                f"{what}: no frame is predicted from another, so there is nothing to choose; give clips with P-frames"
+            )
+
+    def share(self, threshold: float) -> float:
+        """Of the frames, that with a score above the threshold."""
+        above = len(self.scores) - int(np.searchsorted(self.scores, threshold, side="right"))
+        return above / len(self.scores)
+
+    def threshold(self, share: float) -> float:
+        """A threshold that makes the largest share of the frames key frames that is not above the asked one.
+
+        Frames of equal score go together. Of all such thresholds it is the lowest, rounded up as far as the share
+        allows, to two digits behind the point at least. Raises SettingError for a share outside 0..1.
+        """
+        check_share(share)
+        count = len(self.scores)
+        allowed = int(share * count) + 1
+        while allowed / count > share:
+            allowed -= 1
+        lowest = float(self.scores[count - 1 - allowed])
+        higher = self.scores[np.searchsorted(self.scores, lowest, side="right") :]
+        return _rounded(lowest, float(higher[0]) if len(higher) else float("inf"))
+
+
+def check_share(share: float) -> None:
+    """Raises SettingError unless 0 < share < 1."""
+    if not 0 < share < 1:
+        raise SettingError(f"share {share:g}: must lie between 0 and 1; 0.1 stands for 10 %")
+
+
+def _rounded(lowest: float, below: float) -> float:
+    """The shortest decimal number in [lowest, below) with two digits behind the point or more."""
+    for digits in range(2, 17):
+        rounded = float(Decimal(lowest).quantize(Decimal(10) ** -digits, ROUND_CEILING))
+        if lowest <= rounded < below:
+            return rounded
+    return lowest
+
+
+def check_source(source: str | Path, encoding: Encoding, max_frames: int | None = None) -> int | None:
+    """Opens a clip or looks through a folder of images; how many steps ``measure`` will take, where that is known.
+
+    Raises SourceError for what cannot be read, a folder of fewer than two images or of images of unequal size, and
+    SettingError for what the encoder refuses.
+    """
+    if not Path(source).is_dir():
+        with closing(open_video(source, max_frames=max_frames)) as video:
+            return video.expected_frames
+    files = image_files(Path(source))[:max_frames]
+    if len(files) < 2:
+        raise SourceError(f"{source}: one image is no clip; give a folder of consecutive frames")
+    sizes = [_size(file) for file in files]
+    for file, size in zip(files, sizes, strict=True):
+        if size != sizes[0]:
+            first = "x".join(map(str, sizes[0]))
+            raise SourceError(f"{file}: is {size[0]}x{size[1]}, but {files[0].name} is {first}; all must be alike")
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            _encode(source, Path(scratch) / "try.mkv", encoding, 2, lambda _: None)
+        except SettingError as error:
+            raise SettingError(f"{source}: {error}") from error
+    return 2 * len(files)
+
+
+def _size(file: Path) -> tuple[int, int]:
+    """(width, height), from the file's header."""
+    try:
+        with Image.open(file) as image:
+            return image.size
+    except (UnidentifiedImageError, OSError) as error:
+        raise SourceError(f"{file}: cannot be read as an image; remove or replace it") from error
+
+
+def measure(
+    source: str | Path,
+    *,
+    encoding: Encoding | None = None,
+    interval: int = 12,
+    max_frames: int | None = None,
+    on_frame: Callable[[str], None] = lambda stage: None,
+) -> ClipScores:
+    """The scores of a clip: a video file or URL, or a folder of images, which is encoded first.
+
+    interval: at most so many frames between key frames, as for ``segment``. on_frame: called for every frame with
+    "encode" or "measure". One frame is in memory at a time. Raises SourceError, SettingError.
+    """
+    if not Path(source).is_dir():
+        return _measure(source, str(source), interval, max_frames, on_frame)
+    with tempfile.TemporaryDirectory() as scratch:
+        clip = _encode(source, Path(scratch) / "clip.mkv", encoding or Encoding(), max_frames, on_frame)
+        return _measure(clip, str(source), interval, None, on_frame, images=True)
+
+
+def _encode(
+    folder: str | Path, clip: Path, encoding: Encoding, max_frames: int | None, on_frame: Callable[[str], None]
+) -> Path:
+    def frames() -> Iterator[Rgb]:
+        for frame in islice(ImageFolder(Path(folder)).frames(), max_frames):
+            on_frame("encode")
+            yield frame.rgb()
+
+    return encode_clip(
+        clip, frames(), codec=encoding.codec, gop=encoding.gop, quality=encoding.quality, fps=encoding.fps
+    )
+
+
+def _measure(
+    clip: str | Path,
+    name: str,
+    interval: int,
+    max_frames: int | None,
+    on_frame: Callable[[str], None],
+    *,
+    images: bool = False,
+) -> ClipScores:
+    plain = Paper(PaperSettings(modules=("ffw",), interval=interval))  # knows the key frames that RGFS adds to
+    scores, keys, unmeasured = array("d"), 0, 0
+    with closing(open_video(clip, max_frames=max_frames)) as video:
+        for frame in mark_keys(video.frames(), interval):
+            if frame.beyond:
+                continue
+            if plain.is_key(frame):
+                keys += 1
+            elif frame.residual is None:
+                unmeasured += 1
+            else:
+                scores.append(residual_score(frame.residual))
+            on_frame("measure")
+    if not keys + unmeasured + len(scores):
+        why = f" ({video.broke_off})" if video.broke_off else ""
+        raise SourceError(f"{name}: not one frame could be decoded{why}; check it with ffprobe")
+    return ClipScores(name, video.codec, video.width, video.height, keys, unmeasured, np.array(scores), images)
