@@ -103,7 +103,7 @@ def paper_settings(
     if thr_rgfs is not None:
         given["thr_rgfs"], given["thr_rgfs_unit"] = _threshold(thr_rgfs)
     for name, sides in (("region", region), ("stride", stride)):
-        given[name] = None if sides is None else _rows_and_columns(name, sides)
+        given[name] = None if sides is None else rows_and_columns(name, sides)
     return PaperSettings(**{key: value for key, value in given.items() if value is not None})
 
 
@@ -119,7 +119,8 @@ def _threshold(text: str) -> "tuple[float, Unit]":
         raise SettingError(f"thr_rgfs {text}: write a number such as 5.7, or 3.6e7sum") from error
 
 
-def _rows_and_columns(name: str, text: str) -> tuple[int, int]:
+def rows_and_columns(name: str, text: str) -> tuple[int, int]:
+    """ "512x1024" to (512, 1024). name: of the option, for the error. Raises SettingError."""
     sides = re.fullmatch(r"(\d{1,6})x(\d{1,6})", text)
     if sides is None:
         raise SettingError(f"{name} {text}: write rows x columns in pixels, such as 512x512")

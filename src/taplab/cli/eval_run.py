@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from taplab.evaluation.score import Score
     from taplab.evaluation.trials import Draw
     from taplab.evaluation.ways import Way
+    from taplab.policies import PaperSettings
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,12 @@ class RunOptions:
     cache: Annotated[
         Path | None, typer.Option(help="Folder of encoded clips and counts, from which an interrupted run goes on.")
     ] = None
+    alpha: options.Alpha = 0.6
+    thr_rgc: options.ThrRgc = 30
+    thr_rgfs: options.ThrRgfs = "5.7"
+    region: options.Region = None
+    stride: options.Stride = None
+    config: options.Config = None
     device: options.Device = "cpu"
     lanes: options.Lanes = None
     quiet: options.Quiet = False
@@ -78,6 +86,7 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
 def run(clips: "ClipSet", given: RunOptions) -> None:
     """Scores the modes on the clips, prints and saves."""
     from taplab import load_model
+    from taplab.data.check import check
     from taplab.data.mapping import in_classes_of
     from taplab.evaluation.cache import Cache
     from taplab.evaluation.score import evaluate
@@ -86,6 +95,7 @@ def run(clips: "ClipSet", given: RunOptions) -> None:
     ways = _ways(given)
     model = load_model(given.model, device=given.device)
     clips, notes = in_classes_of(clips, model.classes)
+    check(clips)
     with progress_bar(f"score {model.name}", None, quiet=given.quiet, unit="clips/s") as bar:
 
         def show(done: int, total: int, what: str) -> None:
@@ -104,18 +114,35 @@ def run(clips: "ClipSet", given: RunOptions) -> None:
             progress=show,
         )
     if not given.quiet:
-        for note in notes:
+        for note in clips.notes:
             print(f"note: {note}")
+        if notes:
+            print(f"labels read as the model's classes: {'; '.join(notes)}")
         print_scores(scores)
     if given.json_file is not None:
         save_json([score.as_json() for score in scores], given.json_file)
 
 
+def settings_of(given: RunOptions) -> "PaperSettings":
+    """What the options say of Algorithm 1."""
+    from taplab.config import paper_settings
+
+    return paper_settings(
+        modules=given.modules,
+        interval=given.interval or given.gop,
+        alpha=given.alpha,
+        thr_rgc=given.thr_rgc,
+        thr_rgfs=given.thr_rgfs,
+        region=given.region,
+        stride=given.stride,
+    )
+
+
 def _ways(given: RunOptions) -> "list[Way]":
     from taplab.evaluation.ways import Way
-    from taplab.policies import PaperSettings, make_policy
+    from taplab.policies import make_policy
 
-    settings = PaperSettings(modules=options.modules(given.modules), interval=given.interval or given.gop)
+    settings = settings_of(given)
     ways = []
     for mode in options.modules(given.modes):
         fitting = replace(settings, modules=tuple(m for m in settings.modules if m != "rgc" or mode != "offline"))
@@ -138,12 +165,15 @@ def draw_of(given: RunOptions) -> "Draw":
 
 
 def print_scores(scores: "Sequence[Score]") -> None:
-    """A table on stdout."""
-    columns = "mode", "mIoU", "boundary IoU", "pixel accuracy", "consistency", "network cost", "fps", "network fps"
-    table = Table(*columns, "speed-up", title=f"{scores[0].data}, {scores[0].model}, {scores[0].codec}")
+    """A table on stdout; speeds where they were measured."""
+    timed = scores[0].fps == scores[0].fps  # not NaN
+    table = Table(box=SIMPLE_HEAD, title=f"{scores[0].data}, {scores[0].model}, {scores[0].codec}")
+    table.add_column("mode")
+    for name in ("mIoU", "boundary", "pixels", "steady", "cost", *(("fps", "net fps", "ratio") if timed else ())):
+        table.add_column(name, justify="right", no_wrap=True, min_width=max(5, len(name)))
     for s in scores:
         shares = [f"{100 * v:.1f}" for v in (s.miou, s.boundary_iou, s.pixel_accuracy, s.temporal_consistency)]
-        speeds = [f"{v:.1f}" for v in (s.fps, s.network_fps, s.fps / scores[0].fps)]
+        speeds = [f"{v:.1f}" for v in (s.fps, s.network_fps, s.fps / scores[0].fps)] if timed else []
         table.add_row(s.title, *shares, f"{s.network_cost:.3f}", *speeds)
     Console().print(table)
 

@@ -79,13 +79,13 @@ def synthetic(
     options: RunOptions,
 ) -> None:
     """Synthetic drives: exact truth for every frame, no data needed."""
-    from taplab.cli.options import modules, rows_and_columns
+    from taplab.config import names, rows_and_columns
     from taplab.data.drives import drive_clips
     from taplab.errors import SettingError
 
     try:
-        numbers = [int(part) for part in modules(seeds)]
+        numbers = [int(part) for part in names(seeds)]
     except ValueError as error:
         raise SettingError(f"--seeds {seeds}: write numbers, such as 11,12") from error
-    height, width = rows_and_columns(size, "--size")
-    run(drive_clips(numbers, height, width, frames, speeds=modules(speeds)), options)
+    height, width = rows_and_columns("--size", size)
+    run(drive_clips(numbers, height, width, frames, speeds=names(speeds)), options)

@@ -41,7 +41,12 @@ class DriveClip:
 
 
 def drive_clips(
-    seeds: Iterable[int], height: int = 1024, width: int = 2048, frames: int = 30, *, speeds: Sequence[str] = ("medium",)
+    seeds: Iterable[int],
+    height: int = 1024,
+    width: int = 2048,
+    frames: int = 30,
+    *,
+    speeds: Sequence[str] = ("medium",),
 ) -> ClipSet:
     """A drive for each speed and seed, of CamVid's 11 classes. Raises SettingError as ``SyntheticDrive`` does."""
     seeds = tuple(seeds)
