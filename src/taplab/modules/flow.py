@@ -1,5 +1,6 @@
-"""Dense optical flow: what carries scores in the paper's comparison with FFW (Table 3, Table 5)."""
+"""Dense optical flow: what carries scores in the paper's comparisons with FFW (Tables 3 and 5)."""
 
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
@@ -25,11 +26,46 @@ class Dis:
     """Dense inverse search on luma, OpenCV's fast preset. Raises MissingExtraError without OpenCV."""
 
     def __init__(self) -> None:
-        cv2 = _opencv()
-        self._grey = lambda image: cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._cv2 = _opencv()
+        self._search = self._cv2.DISOpticalFlow.create(self._cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
     def __call__(self, now: Rgb, before: Rgb) -> Vectors:
         """See ``Flow``."""
-        flow: Vectors = self._search.calc(self._grey(now), self._grey(before), None)
+        flow: Vectors = self._search.calc(_luma(self._cv2, now), _luma(self._cv2, before), None)
         return flow
+
+
+class Farneback:
+    """Polynomial expansion on luma, with the parameters of OpenCV's manual. Raises MissingExtraError without OpenCV."""
+
+    def __init__(self) -> None:
+        self._cv2 = _opencv()
+
+    def __call__(self, now: Rgb, before: Rgb) -> Vectors:
+        """See ``Flow``."""
+        flow: Vectors = self._cv2.calcOpticalFlowFarneback(
+            _luma(self._cv2, now),
+            _luma(self._cv2, before),
+            None,
+            pyr_scale=0.5,
+            levels=4,
+            winsize=15,
+            iterations=3,
+            poly_n=5,
+            poly_sigma=1.2,
+            flags=0,
+        )
+        return flow
+
+
+def _luma(cv2: ModuleType, image: Rgb) -> NDArray[np.uint8]:
+    grey: NDArray[np.uint8] = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return grey
+
+
+def _opencv() -> ModuleType:
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingExtraError("this optical flow needs OpenCV: pip install 'taplab[flow]'") from error
+    return cv2

@@ -117,9 +117,7 @@ def end_point_error(flow: Flow | None, drives: Sequence[SyntheticDrive], every: 
     for drive in drives:
         for index in range(every, len(drive), every):
             truth = drive.flow(index)
-            found: NDArray[np.float32] = (
-                flow(drive[index][0], drive[index - 1][0]) if flow else np.zeros_like(truth)
-            )
+            found: NDArray[np.float32] = flow(drive[index][0], drive[index - 1][0]) if flow else np.zeros_like(truth)
             errors.append(float(np.hypot(*np.moveaxis(found - truth, -1, 0)).mean()))
     return float(np.mean(errors))
 
