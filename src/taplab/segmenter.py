@@ -24,9 +24,10 @@ SAVE = ("overlay", "masks")
 class Segmenter:
     """Segments videos with ``model``: a ``Model``, or a name or file that ``load_model`` knows.
 
-    mode: "auto", "offline", "paper", "per-frame", or what ``make_policy`` knows to compare with. settings: of the paper's algorithm, and the interval between key
-    frames. lanes: runs of frames that advance in lockstep and share network calls; with 1, "paper" answers every frame
-    as soon as it is decoded. device: "cpu" or "cuda", used where ``model`` is a name.
+    mode: "auto", "offline", "paper" or "per-frame", or, to compare with, "itp" or "flow:NAME" (see ``make_policy``).
+    settings: of the paper's algorithm, and the interval between key frames. lanes: runs of frames that advance in
+    lockstep and share network calls; with 1, "paper" answers every frame as soon as it is decoded. device: "cpu" or
+    "cuda", used where ``model`` is a name.
 
     Raises ModelError, DeviceError or SettingError.
     """

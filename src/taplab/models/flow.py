@@ -25,10 +25,10 @@ BUNDLED = WEIGHTS / "flow" / "flow-synthetic.safetensors"
 class TorchFlow:
     """Wraps ``net``: two float images ``[N, 3, H, W]`` to the flow of the first to the second, ``[N, 2, h, w]``.
 
-    The output may be smaller than the images (PWC-Net: a quarter), and the first of a tuple or list. mean, std: of RGB in
-    0..1. bgr: the order that the network expects. multiple: rows and columns are padded to a multiple of it. scale:
-    turns its values into pixels of the images. FlowNet2: ``std=(1 / 255,) * 3, multiple=64``, in a callable that stacks
-    both images as it wants them; PWC-Net: ``multiple=64, scale=20``.
+    The output may be smaller than the images (PWC-Net: a quarter), and the first of a tuple or list. mean, std: of RGB
+    in 0..1. bgr: the order that the network expects. multiple: rows and columns are padded to a multiple of it. scale:
+    turns its values into pixels of the images. FlowNet2: ``std=(1 / 255,) * 3, multiple=64``, in a callable that
+    stacks both images as it wants them; PWC-Net: ``multiple=64, scale=20``.
 
     Raises DeviceError if the device is not there, ModelError if the network gives something else.
     """

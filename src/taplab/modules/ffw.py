@@ -65,8 +65,8 @@ def compose(
 ) -> Displacement:
     """Displacement ``[h, w, 2]`` from this frame's cells to the origin: its own motion plus the reference's, there.
 
-    vectors: float32 ``[rows, cols, 2]``, in pixels, one for each ``block`` x ``block`` pixels (1: dense flow); that of a
-    cell is the one at its centre. before: the reference's displacement to the origin, None where it is the origin.
+    vectors: float32 ``[rows, cols, 2]``, in pixels, one for each ``block`` x ``block`` pixels (1: dense flow); a cell's
+    is the one at its centre. before: the reference's displacement to the origin, None where it is the origin.
     cells: (h, w) of the score map. size: (H, W) of the frame in pixels.
     """
     out = np.empty((*cells, 2), np.float32)

@@ -6,6 +6,7 @@
 import argparse
 import json
 import os
+import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from taplab.data.synthetic import SyntheticDrive
 from taplab.data.synthetic.view import SPEEDS
-from taplab.errors import OutputError, SettingError
+from taplab.errors import OutputError, SettingError, TaplabError
 from taplab.models.flow import save_flow_net
 from taplab.models.zoo.flownet import FlowNet
 from taplab.modules.flow import Flow
@@ -46,11 +47,14 @@ class FlowSettings:
     shift: int = 8
     colour: float = 0.25
     seed: int = 0
+    checkpoint_every: int = 50
     amp: bool = True
 
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.pairs) < 1:
             raise SettingError(f"steps {self.steps}, batch {self.batch}, pairs {self.pairs}: each must be at least 1")
+        if self.seed < 0:
+            raise SettingError(f"seed {self.seed}: a seed is 0 or more")
         if max(self.crop[k] / self.zoom[0] + 2 * self.shift - self.size[k] for k in (0, 1)) > 0:
             raise SettingError(f"crop {self.crop}: at zoom {self.zoom[0]} it does not fit into frames of {self.size}")
 
@@ -126,18 +130,17 @@ def train_flow(out: Path, settings: FlowSettings, progress: Progress | None = No
     """Trains a ``FlowNet``; goes on from ``out/checkpoint.pt``, and writes ``out/flow.safetensors`` at the end.
 
     progress: called with every entry of ``out/log.jsonl``. Raises OutputError if the checkpoint was made with other
-    settings.
+    settings, or cannot be read.
     """
     torch.manual_seed(settings.seed)
     net = FlowNet()
     optimiser = torch.optim.AdamW(net.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
     first = _resume(writable_folder(out), settings, net, optimiser)
-    pairs = FlowPairs(settings) if first < settings.steps else None
+    pairs = FlowPairs(settings)
     started = time.perf_counter()
     for step in range(first, settings.steps):
-        assert pairs is not None
         loss = _step(net, optimiser, pairs[step], settings, step)
-        if (step + 1) % 50 == 0 or step + 1 == settings.steps:
+        if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
             _save(out, settings, net, optimiser, step + 1)
             entry = {"step": step + 1, "loss": round(loss, 4), "seconds": round(time.perf_counter() - started, 1)}
             with (out / "log.jsonl").open("a") as log:
@@ -181,7 +184,10 @@ def _resume(out: Path, settings: FlowSettings, net: FlowNet, optimiser: torch.op
     path = out / "checkpoint.pt"
     if not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
+    try:
+        state = torch.load(path, weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
+        raise OutputError(f"{path}: cannot be read; delete it to begin anew") from error
     if state["about"] != _about(settings):
         raise OutputError(f"{path}: was made with other settings; give the same ones, or another folder")
     net.load_state_dict(state["net"])
@@ -201,7 +207,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
-    train_flow(chosen.out, FlowSettings(steps=chosen.steps, seed=chosen.seed), lambda entry: print(entry, flush=True))
+    try:
+        settings = FlowSettings(steps=chosen.steps, seed=chosen.seed)
+        train_flow(chosen.out, settings, lambda entry: print(entry, flush=True))
+    except TaplabError as error:
+        parser.exit(1, f"{error}\n")
 
 
 if __name__ == "__main__":

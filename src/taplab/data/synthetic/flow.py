@@ -54,7 +54,7 @@ def true_flow(scene: Scene, time: float, earlier: float) -> Vectors:
 def seen_before(scene: Scene, time: float, earlier: float) -> Mask:
     """Whether what a pixel shows at ``time`` was in the picture at ``earlier``, with nothing nearer in front of it.
 
-    To half a pixel: 1 / depth is linear across a flat surface, so it is interpolated; at edges the nearest pixel counts.
+    To half a pixel: 1 / depth is linear across a flat surface, so it is interpolated; at edges the nearest one counts.
     """
     column, row, ahead = _places_before(scene, time, earlier)
     view = scene.path.view(earlier, scene.height, scene.width)
@@ -121,15 +121,15 @@ def _draw(scene: Scene, view: View, moving: Model) -> tuple[Floats, NDArray[np.u
     still.solids["label"] = still.cards["label"] = 0
     things = near_first(merged([still, moving]))
     shape = (scene.height, scene.width)
-    canvas = Canvas(
-        np.empty((*shape, 3), np.float32), np.full(shape, AT_INFINITY, np.float32), np.zeros(shape, np.uint16)
-    )
+    depth: NDArray[np.float32] = np.full(shape, AT_INFINITY, np.float32)
+    part: NDArray[np.uint16] = np.zeros(shape, np.uint16)
+    canvas = Canvas(np.empty((*shape, 3), np.float32), depth, part)
     tile = noise_tile()
     draw_cards(canvas, tile, view, scene.light, things.cards, things.sticks)
     draw_solids(canvas, tile, view, scene.light, things.solids)
     down = -_rays(view, *shape)[..., 1]
-    ground = np.where(down > 0.0005, view.y / np.maximum(down, 0.0005), AT_INFINITY)
-    return np.where(canvas.depth < 1e8, canvas.depth, ground), canvas.labels
+    ground: Floats = np.where(down > 0.0005, view.y / np.maximum(down, 0.0005), AT_INFINITY)
+    return np.where(depth < 1e8, depth, ground), part
 
 
 def _position(view: View) -> Floats:
@@ -172,4 +172,5 @@ def _bilinear(values: Floats, x: Floats, y: Floats) -> Floats:
     fx, fy = x - left, y - top
     upper = values[top, left] * (1 - fx) + values[top, left + 1] * fx
     lower = values[top + 1, left] * (1 - fx) + values[top + 1, left + 1] * fx
-    return upper * (1 - fy) + lower * fy
+    between: Floats = upper * (1 - fy) + lower * fy
+    return between
