@@ -19,7 +19,7 @@ class FlowNet(nn.Module):
     """Two pictures in, the displacement from the first to the second out.
 
     ``forward``: two float ``[N, 3, H, W]`` in -1..1, to flow ``[N, 2, H/4, W/4]`` in pixels of the input (sizes rounded
-    up). One estimator serves all levels from 1/32 to 1/4, which makes it small (0.18 M parameters).
+    up). One estimator serves all levels from 1/32 to 1/4, which makes it small (0.25 M parameters).
     """
 
     def __init__(self) -> None:
