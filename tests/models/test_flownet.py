@@ -108,7 +108,7 @@ def test_save_and_load(tmp_path):
 
 @pytest.mark.parametrize("speed", ["slow", "medium", "fast"])
 def test_the_bundled_net_beats_no_motion_on_a_drive_it_never_saw(speed):
-    drives = [SyntheticDrive(240, 320, 31, seed=2003, speed=speed)]
+    drives = [SyntheticDrive(360, 480, 31, seed=2003, speed=speed)]
     assert end_point_error(load_flow("net"), drives) < 0.5 * end_point_error(None, drives)
 
 

@@ -189,8 +189,8 @@ def test_the_true_flow_carries_better_than_the_codec(make_clip, drive, model):
     assert shares["flow:true"] > shares["paper"]
 
 
-@pytest.mark.parametrize("name", ["dis", "farneback", "net"])
-def test_flow_by_name(make_clip, model, name):
+@pytest.mark.parametrize(("name", "better"), [("dis", 0.02), ("farneback", 0.02), ("net", 0.005)])
+def test_flow_by_name(make_clip, model, name, better):
     if name != "net":
         pytest.importorskip("cv2")
     clip, settings = make_clip("mpeg4", gop=12), PaperSettings(("ffw",))
@@ -199,7 +199,7 @@ def test_flow_by_name(make_clip, model, name):
     share, summary = agreement(clip, model, f"flow:{name}", settings)
     assert summary.mode == f"flow:{name}"
     assert summary.network_cost == 0.1
-    assert share > held + 0.02
+    assert share > held + better
 
 
 @pytest.mark.parametrize("modules", [("ffw", "rgc"), ("ffw", "rgfs"), ("ffw", "rgc", "rgfs")])
