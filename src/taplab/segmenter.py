@@ -24,9 +24,10 @@ SAVE = ("overlay", "masks")
 class Segmenter:
     """Segments videos with ``model``: a ``Model``, or a name or file that ``load_model`` knows.
 
-    mode: "auto", "offline", "paper" or "per-frame". settings: of the paper's algorithm, and the interval between key
-    frames. lanes: runs of frames that advance in lockstep and share network calls; with 1, "paper" answers every frame
-    as soon as it is decoded. device: "cpu" or "cuda", used where ``model`` is a name.
+    mode: "auto", "offline", "paper" or "per-frame", or, to compare with, "itp" or "flow:NAME" (see ``make_policy``).
+    settings: of the paper's algorithm, and the interval between key frames. lanes: runs of frames that advance in
+    lockstep and share network calls; with 1, "paper" answers every frame as soon as it is decoded. device: "cpu" or
+    "cuda", used where ``model`` is a name.
 
     Raises ModelError, DeviceError or SettingError.
     """
@@ -45,7 +46,7 @@ class Segmenter:
         if self.lanes < 1:
             raise SettingError(f"lanes {lanes}: must be at least 1")
         self.notes: list[str] = []
-        self.policy = make_policy(mode, self._fitting(settings or PaperSettings()))
+        self.policy = make_policy(mode, self._fitting(settings or PaperSettings()), self.model.device)
 
     def _fitting(self, settings: PaperSettings) -> PaperSettings:
         """RGC is left out where the network cannot take regions."""

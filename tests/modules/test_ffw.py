@@ -43,18 +43,18 @@ def test_borders_replicate_and_no_class_is_invented():
 
 def test_pixels_become_cells_at_the_map_s_own_scale():
     field = uniform(8, -4, 8, 16)
-    cells = compose(field, None, (16, 32), (64, 128))
+    cells = compose(field.vectors, None, (16, 32), (64, 128))
     assert np.allclose(cells, (2, -1))
-    assert np.allclose(compose(field, None, (64, 64), (64, 128)), (4, -4))  # scales differ by axis
+    assert np.allclose(compose(field.vectors, None, (64, 64), (64, 128)), (4, -4))  # scales differ by axis
 
 
 def test_composition_adds_the_motion_of_the_reference_where_it_comes_from():
     before = np.zeros((8, 8, 2), np.float32)
     before[:, 4:] = (1, 0)  # the right half had moved
-    out = compose(uniform(16, 0, 4, 4), before, (8, 8), (32, 32))  # four cells to the right
+    out = compose(uniform(16, 0, 4, 4).vectors, before, (8, 8), (32, 32))  # four cells to the right
     assert np.allclose(out[:, :4], (5, 0))
     assert np.allclose(out[:, 4:], (5, 0))  # beyond the border its last column counts
-    back = compose(uniform(-16, 0, 4, 4), before, (8, 8), (32, 32))
+    back = compose(uniform(-16, 0, 4, 4).vectors, before, (8, 8), (32, 32))
     assert np.allclose(back[:, 4:], (-4, 0))
 
 
@@ -66,7 +66,7 @@ def test_composed_motion_is_sampled_once():
     carried, blurred = Carried(scores), scores
     for t in range(12):
         carried = propagate(motion(field), {0: carried}, (32, 256))
-        blurred = warp(blurred, compose(field, None, (8, 64), (32, 256)))
+        blurred = warp(blurred, compose(field.vectors, None, (8, 64), (32, 256)))
         assert carried.origin is scores, t
     expected = torch.zeros(1, 8, 64)
     expected[:, :, 16:24] = 1

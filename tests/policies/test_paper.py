@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 import torch
 
+from taplab import Segmenter, TorchModel
 from taplab.errors import SettingError
 from taplab.lanes import run_endless
-from taplab.policies import Paper, PaperSettings, PerFrame, make_policy
+from taplab.policies import OpticalFlow, Paper, PaperSettings, PerFrame, make_policy
 from taplab.video.reader import Video
 
 
@@ -125,3 +127,122 @@ def test_modes_by_name():
     assert make_policy("paper").name == "paper"
     with pytest.raises(SettingError, match="per-frame"):
         make_policy("offlin")
+    with pytest.raises(SettingError, match="dis, farneback"):
+        make_policy("flow:raft")
+
+
+class TrueFlow:
+    """The drive's own motion, found by the number of its calls: one a frame, in order, but for the key frames."""
+
+    def __init__(self, drive, indices):
+        self.drive, self.indices = drive, iter(indices)
+
+    def __call__(self, now, before):
+        return self.drive.flow(next(self.indices))
+
+
+class Brightness(torch.nn.Module):
+    def forward(self, x):
+        grey = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 4, ceil_mode=True)
+        return torch.cat([-grey, 0.2 - grey.abs(), grey], 1)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return TorchModel(Brightness(), classes=("dark", "middle", "bright"))
+
+
+def agreement(clip, model, mode, settings):
+    """Share of the pixels labelled as the network would, and the summary."""
+    truth = [r.labels for r in Segmenter(model, mode="per-frame").stream(clip)]
+    segmentation = Segmenter(model, mode=mode, settings=settings).stream(clip)
+    return np.mean([np.mean(r.labels == truth[r.index]) for r in segmentation]), segmentation.summary()
+
+
+def test_flow_is_composed_back_to_the_key_frame(make_clip):
+    """A flow of (-4, 0) a frame moves the scores by one cell a frame, sampled once from the key frame."""
+
+    def steady(now, before):
+        return np.full((*now.shape[:2], 2), (-4, 0), np.float32)
+
+    def network(asks):
+        return [torch.arange(48.0).expand(2, 36, 48) for _ in asks]
+
+    policy = Paper(PaperSettings(("ffw",)), OpticalFlow(steady, "flow:steady"))
+    assert policy.name == "flow:steady"
+    for answer in run_endless(Video(make_clip("mpeg4", gop=12)).frames(), policy, network):
+        moved = answer.frame.display % 12
+        expected = (torch.arange(48.0) - moved).clamp(min=0)
+        assert torch.allclose(answer.carried.scores, expected.expand(2, 36, 48), atol=1e-3)
+
+
+def test_the_true_flow_carries_better_than_the_codec(make_clip, drive, model):
+    clip = make_clip("mpeg4", gop=12)
+    truth = [r.labels for r in Segmenter(model, mode="per-frame").stream(clip)]
+    segmenter = Segmenter(model, mode="paper", settings=PaperSettings(("ffw",)), lanes=1)
+    shares = {}
+    for name in ("paper", "flow:true"):
+        if name == "flow:true":
+            warped = [i for i in range(30) if i % 12]
+            segmenter.policy = Paper(PaperSettings(("ffw",)), OpticalFlow(TrueFlow(drive, warped), name))
+        shares[name] = np.mean([np.mean(r.labels == truth[r.index]) for r in segmenter.stream(clip)])
+    assert shares["flow:true"] > shares["paper"]
+
+
+@pytest.mark.parametrize(("name", "better"), [("dis", 0.02), ("farneback", 0.02), ("net", 0.005)])
+def test_flow_by_name(make_clip, model, name, better):
+    if name != "net":
+        pytest.importorskip("cv2")
+    clip, settings = make_clip("mpeg4", gop=12), PaperSettings(("ffw",))
+    truth = [r.labels for r in Segmenter(model, mode="per-frame").stream(clip)]
+    held = np.mean([np.mean(truth[i // 12 * 12] == truth[i]) for i in range(30)])
+    share, summary = agreement(clip, model, f"flow:{name}", settings)
+    assert summary.mode == f"flow:{name}"
+    assert summary.network_cost == 0.1
+    assert share > held + better
+
+
+@pytest.mark.parametrize("modules", [("ffw", "rgc"), ("ffw", "rgfs"), ("ffw", "rgc", "rgfs")])
+def test_rgc_and_rgfs_work_on_flow(make_clip, model, modules):
+    pytest.importorskip("cv2")
+    clip = make_clip("mpeg4", gop=12)
+    alone, plain = agreement(clip, model, "flow:dis", PaperSettings(("ffw",)))
+    settings = PaperSettings(modules, thr_rgfs=1.5)
+    share, summary = agreement(clip, model, "flow:dis", settings)
+    _, codec = agreement(clip, model, "paper", settings)
+    assert (summary.key_frames, summary.crops) == (codec.key_frames, codec.crops)  # the codec's residual decides
+    assert summary.network_cost == codec.network_cost > plain.network_cost
+    assert share > alone
+
+
+@pytest.mark.parametrize("how", [{"codec": "mpeg4"}, {"codec": "h264", "gop": 30, "options": {"bf": "3"}}])
+@pytest.mark.parametrize("modules", [("ffw",), ("ffw", "rgc", "rgfs")])
+def test_flow_does_not_depend_on_the_number_of_lanes(make_clip, model, how, modules):
+    pytest.importorskip("cv2")
+    settings = PaperSettings(modules, interval=7, thr_rgfs=1.5)
+    one, many = (
+        list(Segmenter(model, mode="flow:dis", settings=settings, lanes=lanes).stream(make_clip(**how)))
+        for lanes in (1, 4)
+    )
+    for a, b in zip(one, many, strict=True):
+        assert (a.index, a.origin, a.region) == (b.index, b.origin, b.region)
+        assert np.mean(a.labels != b.labels) < 1e-3
+
+
+def test_flow_does_not_cross_damage(make_clip):
+    asked = []
+
+    def flow(now, before):
+        asked.append(1)
+        return np.zeros((*now.shape[:2], 2), np.float32)
+
+    def frames():
+        for frame in Video(make_clip("mpeg4", gop=30)).frames():
+            frame.damaged = 5 <= frame.display < 8
+            yield frame
+
+    network = Counting()
+    found = list(run_endless(frames(), Paper(PaperSettings(("ffw",), interval=30), OpticalFlow(flow, "f")), network))
+    assert [a.frame.display for a in found if a.origin == "network"] == [0, 5, 6, 7]
+    assert len(asked) == 26
+    assert torch.equal(found[8].carried.origin, found[4].carried.origin)

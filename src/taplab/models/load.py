@@ -3,6 +3,7 @@
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 from taplab.errors import ModelError
 from taplab.models.base import Model
@@ -37,7 +38,7 @@ def load_model(name: str | Path = DEFAULT, *, device: str = "cpu") -> Model:
 
         return OnnxModel(text.removeprefix("onnx:"), device=device)
     if text.startswith("python:"):
-        return _from_python(text, device)
+        return _model_from_python(text, device)
     if text.endswith(".safetensors") or Path(text).is_dir():
         from taplab.models.pretrained import load_pretrained
 
@@ -48,7 +49,8 @@ def load_model(name: str | Path = DEFAULT, *, device: str = "cpu") -> Model:
     )
 
 
-def _from_python(text: str, device: str) -> Model:
+def from_python(text: str, device: str) -> Any:
+    """What the callable of ``python:MODULE:CALLABLE`` returns for ``device``. Raises ModelError."""
     try:
         _, module, attribute = text.split(":")
     except ValueError as error:
@@ -61,9 +63,13 @@ def _from_python(text: str, device: str) -> Model:
     finally:
         sys.path.remove("")
     try:
-        model = make(device=device)
+        return make(device=device)
     except TypeError as error:
         raise ModelError(f"{text}: {error}; the callable must take device") from error
+
+
+def _model_from_python(text: str, device: str) -> Model:
+    model = from_python(text, device)
     if not isinstance(model, Model):
         raise ModelError(
             f"{text}: returned {type(model).__name__}; return a taplab Model, such as taplab.TorchModel(...)"

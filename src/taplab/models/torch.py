@@ -48,7 +48,7 @@ class TorchModel(Model):
             raise ModelError(f"{name}: {len(self.palette)} colours for {len(self.classes)} classes")
         self.net = net.eval().to(device)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.dtype = _dtype(precision, device)
+        self.dtype = autocast_type(precision, device)
         self._mean = torch.tensor(self.mean, device=device).view(3, 1, 1) * 255
         self._std = torch.tensor(self.std, device=device).view(3, 1, 1) * 255
 
@@ -112,7 +112,8 @@ def check_device(device: str) -> str:
     return device
 
 
-def _dtype(precision: Precision, device: str) -> torch.dtype:
+def autocast_type(precision: Precision, device: str) -> torch.dtype:
+    """What a network computes in on ``device``."""
     if precision == "auto":
         fast = torch.device(device).type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
         return torch.bfloat16 if fast else torch.float32

@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taplab.types import MOTION_BLOCK, Motion, MotionField
+from taplab.types import MOTION_BLOCK, Motion
 
 Displacement = NDArray[np.float32]  # [h, w, 2], (dx, dy) in score cells, from a cell to its origin
 
@@ -46,7 +46,7 @@ def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int
         if source is None or source.origin.shape != sources[0].origin.shape:  # type: ignore[union-attr]
             return None
         cells = (int(source.origin.shape[-2]), int(source.origin.shape[-1]))
-        carried.append(Carried(source.origin, compose(field, source.displacement, cells, size)))
+        carried.append(Carried(source.origin, compose(field.vectors, source.displacement, cells, size)))
     if len(carried) == 1:
         return carried[0]
     scores = torch.zeros_like(carried[0].origin)
@@ -57,17 +57,22 @@ def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int
 
 
 def compose(
-    field: MotionField, before: Displacement | None, cells: tuple[int, int], size: tuple[int, int]
+    vectors: NDArray[np.float32],
+    before: Displacement | None,
+    cells: tuple[int, int],
+    size: tuple[int, int],
+    block: int = MOTION_BLOCK,
 ) -> Displacement:
     """Displacement ``[h, w, 2]`` from this frame's cells to the origin: its own motion plus the reference's, there.
 
-    before: the reference's displacement to the origin, None where it is the origin. cells: (h, w) of the score
-    map. size: (H, W) of the frame in pixels.
+    vectors: float32 ``[rows, cols, 2]``, in pixels, one for each ``block`` x ``block`` pixels (1: dense flow); a cell's
+    is the one at its centre. before: the reference's displacement to the origin, None where it is the origin.
+    cells: (h, w) of the score map. size: (H, W) of the frame in pixels.
     """
     out = np.empty((*cells, 2), np.float32)
     scale = cells[0] / size[0], cells[1] / size[1]  # cells a pixel
     nothing = np.zeros((1, 1, 2), np.float32)
-    _compose(field.vectors, nothing if before is None else before, before is not None, scale, out)
+    _compose(vectors, block, nothing if before is None else before, before is not None, scale, out)
     return out
 
 
@@ -95,6 +100,7 @@ def to_cells(
 @njit(cache=True, nogil=True)
 def _compose(
     vectors: NDArray[np.float32],
+    block: int,
     before: Displacement,
     moved: bool,
     scale: tuple[float, float],
@@ -102,9 +108,9 @@ def _compose(
 ) -> None:  # pragma: no cover - compiled
     rows, cols = out.shape[:2]
     for i in range(rows):
-        a = int((i + 0.5) / (scale[0] * MOTION_BLOCK))
+        a = int((i + 0.5) / (scale[0] * block))
         for j in range(cols):
-            b = int((j + 0.5) / (scale[1] * MOTION_BLOCK))
+            b = int((j + 0.5) / (scale[1] * block))
             dx, dy = vectors[a, b, 0] * scale[1], vectors[a, b, 1] * scale[0]
             if moved:
                 # The reference's own displacement, at the cell nearest to where this one comes from: motion

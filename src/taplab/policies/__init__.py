@@ -2,9 +2,11 @@
 
 from taplab.errors import SettingError
 from taplab.policies.base import Answer, Ask, Policy, Steps
+from taplab.policies.itp import Interpolation
 from taplab.policies.offline import Offline
 from taplab.policies.paper import MODULES, Paper, PaperSettings
 from taplab.policies.per_frame import PerFrame
+from taplab.policies.propagation import FastFeatureWarping, OpticalFlow, Propagation
 
 MODES = ("auto", "offline", "paper", "per-frame")
 
@@ -13,18 +15,26 @@ __all__ = [
     "MODULES",
     "Answer",
     "Ask",
+    "FastFeatureWarping",
+    "Interpolation",
     "Offline",
+    "OpticalFlow",
     "Paper",
     "PaperSettings",
     "PerFrame",
     "Policy",
+    "Propagation",
     "Steps",
     "make_policy",
 ]
 
 
-def make_policy(mode: str, settings: PaperSettings | None = None) -> Policy:
-    """The policy of that name; "auto" is offline, or paper if RGC is asked for. Raises SettingError."""
+def make_policy(mode: str, settings: PaperSettings | None = None, device: str = "cpu") -> Policy:
+    """The policy of that name; "auto" is offline, or paper if RGC is asked for.
+
+    To compare with: "itp" interpolates between key frames, "flow:NAME" is the paper's with an optical flow in place of
+    FFW (NAME as of ``load_flow``, which runs on ``device``). Raises SettingError.
+    """
     settings = settings or PaperSettings()
     if mode == "per-frame":
         return PerFrame()
@@ -32,4 +42,10 @@ def make_policy(mode: str, settings: PaperSettings | None = None) -> Policy:
         return Offline(settings)
     if mode in ("auto", "paper"):
         return Paper(settings)
-    raise SettingError(f"mode {mode!r}: choose one of {', '.join(MODES)}")
+    if mode == "itp":
+        return Interpolation(settings)
+    if mode.startswith("flow:"):
+        from taplab.models.flow import load_flow
+
+        return Paper(settings, OpticalFlow(load_flow(mode.removeprefix("flow:"), device=device), mode))
+    raise SettingError(f"mode {mode!r}: choose one of {', '.join(MODES)}; to compare with: itp, flow:NAME")

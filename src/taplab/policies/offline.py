@@ -118,7 +118,7 @@ def _from_following(frame: CodedFrame, following: CodedFrame, side: _Side) -> _S
     field, residual = _link(frame, following)
     inverse = fusion.invert(field, residual, following.index)
     cells = side.doubt.shape[0], side.doubt.shape[1]
-    displacement = ffw.compose(inverse, side.carried.displacement, cells, size)
+    displacement = ffw.compose(inverse.vectors, side.carried.displacement, cells, size)
     met = fusion.doubt_of(residual, cells, size) + fusion.LEAK * side.doubt
     return _Side(Carried(side.carried.origin, displacement), fusion.carry(met, inverse, size))
 

@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from taplab.errors import SettingError
-from taplab.modules import ffw, rgc, rgfs
+from taplab.modules import rgc, rgfs
+from taplab.modules.ffw import Carried
 from taplab.policies.base import Answer, Ask, Policy, Steps
-from taplab.types import REFERENCES_KEPT, RESIDUAL_BLOCK, CodedFrame, Region
+from taplab.policies.propagation import FastFeatureWarping, Propagation
+from taplab.types import REFERENCES_KEPT, RESIDUAL_BLOCK, CodedFrame, Region, Residual
 
 MODULES = ("ffw", "rgc", "rgfs")
 
@@ -54,32 +56,37 @@ class PaperSettings:
 
 
 class Paper(Policy):
-    """FFW, RGC and RGFS as published; B-frames and several references go the same way."""
+    """FFW, RGC and RGFS as published; B-frames and several references go the same way.
 
-    name = "paper"
+    propagation: what carries scores from frame to frame; FFW, or another to compare it with.
+    """
 
-    def __init__(self, settings: PaperSettings) -> None:
+    def __init__(self, settings: PaperSettings, propagation: Propagation | None = None) -> None:
         self.settings = settings
         self.interval, self.modules = settings.interval, settings.modules
         self.uses_residual = "rgc" in settings.modules or "rgfs" in settings.modules
+        self.propagation = propagation or FastFeatureWarping()
+        self.name = self.propagation.name
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """Algorithm 1 on the frames of one lane."""
-        known: dict[int, ffw.Carried] = {}  # scores of the newest reference frames, by coded index
+        known: dict[int, Answer] = {}  # the newest reference frames, by coded index
         for frame in frames:
-            answer = None if self.is_key(frame) else self._warp(frame, known)
-            if answer is None:
+            carried = None if self.is_key(frame) else self.propagation(frame, known)
+            if carried is None:
                 scores = yield Ask(frame)  # F_t = phi(I_t)
-                answer = Answer(frame, ffw.Carried(scores), "network")
-            elif "rgc" in self.settings.modules:
-                region = self._region(frame)
+                answer = Answer(frame, Carried(scores), "network")
+            elif "rgc" in self.settings.modules and frame.residual is not None:
+                region = self._region(frame, frame.residual)
                 crop = yield Ask(frame, region)
-                warped, size = answer.carried.scores, (frame.height, frame.width)
-                corrected = rgc.blend(warped, crop, region, size, self.settings.alpha)
-                answer = Answer(frame, ffw.Carried(corrected), "corrected", region)
+                size = frame.height, frame.width
+                corrected = rgc.blend(carried.scores, crop, region, size, self.settings.alpha)
+                answer = Answer(frame, Carried(corrected), "corrected", region)
+            else:
+                answer = Answer(frame, carried, "warped")
             yield answer
             if frame.is_reference:
-                known[frame.index] = answer.carried
+                known[frame.index] = answer
                 while len(known) > REFERENCES_KEPT:
                     del known[min(known)]
 
@@ -92,17 +99,9 @@ class Paper(Policy):
             return False
         return rgfs.is_hard_to_warp(frame.residual, settings.thr_rgfs, settings.thr_rgfs_unit)
 
-    def _warp(self, frame: CodedFrame, known: dict[int, ffw.Carried]) -> Answer | None:
-        """FFW. None where the stream has no vectors, or what they point to is not in hand."""
-        if frame.motion is None:
-            return None
-        carried = ffw.propagate(frame.motion, known, (frame.height, frame.width))
-        return None if carried is None else Answer(frame, carried, "warped")
-
-    def _region(self, frame: CodedFrame) -> Region:
+    def _region(self, frame: CodedFrame, residual: Residual) -> Region:
         size = (frame.height, frame.width)
         wanted = self.settings.region or rgc.region_size(size)
         region = min(wanted[0], size[0]), min(wanted[1], size[1])
         stride = self.settings.stride or (region[0] // 2, region[1] // 2)
-        assert frame.residual is not None  # a frame with motion has a residual
-        return rgc.choose_region(frame.residual, size, region, stride)
+        return rgc.choose_region(residual, size, region, stride)

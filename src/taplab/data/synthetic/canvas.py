@@ -1,6 +1,6 @@
 """The picture while it is drawn, and the part of it that a thing can cover."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,11 @@ Points = NDArray[np.float64]
 
 
 class Canvas(NamedTuple):
-    """Colour 0..255 [H, W, 3], distance along the optical axis in metres [H, W], class ids [H, W]."""
+    """Colour 0..255 [H, W, 3], distance along the optical axis in metres [H, W], class ids, uint8 [H, W]."""
 
     colour: NDArray[np.float32]
     depth: NDArray[np.float32]
-    labels: NDArray[np.uint8]
+    labels: NDArray[Any]
 
 
 Window = tuple[int, int, int, int]  # top, bottom, left, right in pixels, ends excluded

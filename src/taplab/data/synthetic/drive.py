@@ -8,11 +8,13 @@ from taplab.data.camvid import CLASSES, PALETTE
 from taplab.data.synthetic.canvas import Canvas
 from taplab.data.synthetic.cards import draw_cards
 from taplab.data.synthetic.finish import finish
+from taplab.data.synthetic.flow import Mask, Scene, Vectors, seen_before, true_flow
 from taplab.data.synthetic.ground import draw_background, draw_shadows
 from taplab.data.synthetic.parts import merged, near_first
 from taplab.data.synthetic.sampling import noise_tile
 from taplab.data.synthetic.solids import draw_solids
-from taplab.data.synthetic.street import house_shade, neighbourhood, still_things, visible
+from taplab.data.synthetic.street import house_shade, neighbourhood, still_things
+from taplab.data.synthetic.street import visible as visible_blocks
 from taplab.data.synthetic.traffic import moving_things
 from taplab.data.synthetic.view import SPEEDS, camera_path, daylight, flickered
 from taplab.errors import SettingError
@@ -42,6 +44,7 @@ class SyntheticDrive:
         self._place = neighbourhood(rng, seed)
         self._light = daylight(rng)
         self._path = camera_path(rng, SPEEDS[speed], 1.7 * self._place.driving_side)
+        self._scene = Scene(self._place, self._path, self._light, height, width)
 
     def __len__(self) -> int:
         return self.frames
@@ -60,11 +63,29 @@ class SyntheticDrive:
     def __iter__(self) -> Iterator[tuple[Rgb, Labels]]:
         return (self[i] for i in range(self.frames))
 
+    def flow(self, index: int) -> Vectors:
+        """The true motion from frame ``index`` to the one before it.
+
+        float32 ``[H, W, 2]``: (dx, dy) in pixels from each pixel to where its visible point was, as `MotionField`
+        counts. Raises IndexError for the first frame, which has none before it.
+        """
+        return true_flow(self._scene, *self._step(index))
+
+    def visible(self, index: int) -> Mask:
+        """Bool ``[H, W]``: what the pixel of frame ``index`` shows was seen in the one before, too."""
+        return seen_before(self._scene, *self._step(index))
+
+    def _step(self, index: int) -> tuple[float, float]:
+        """Times of frame ``index`` and the one before."""
+        if not 0 < index < self.frames:
+            raise IndexError(f"flow of frame {index}: frames 1 to {self.frames - 1} of this drive have one before them")
+        return index / self.fps, (index - 1) / self.fps
+
     def _draw(self, index: int) -> tuple[Canvas, int]:
         """The scene of frame ``index`` without the sensor."""
         time = index / self.fps
         view = self._path.view(time, self.height, self.width)
-        still = still_things(self._place, *visible(self._place, view.z))
+        still = still_things(self._place, *visible_blocks(self._place, view.z))
         things = near_first(merged([still, moving_things(self._place, self._path, time)]))
         shape = (self.height, self.width)
         depth = np.full(shape, 1e9, np.float32)

@@ -1,7 +1,8 @@
 """Everything that moves by itself. Each place is a closed form of time, so any frame can be drawn alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import floor, pi, sin
 
 import numpy as np
@@ -13,6 +14,7 @@ from taplab.data.synthetic.view import CameraPath
 
 REACH = 110.0  # metres ahead of the camera that are peopled
 CAR, WALKER, RIDER = "car", "walker", "rider"
+Mover = Callable[[float], Model]  # what moves: from a time to the thing where it then is
 
 
 @dataclass(frozen=True)
@@ -83,29 +85,36 @@ def _along(row: Convoy, member: Member, time: float) -> Model:
     return moved(models.walker(member.seed, pace, heading), member.x + 0.15 * sin(0.8 * time + member.z), z)
 
 
-def _row_things(place: Neighbourhood, row: Convoy, camera: float, time: float) -> list[Model]:
+def _row_movers(place: Neighbourhood, row: Convoy, camera: float, time: float) -> list[Mover]:
     shift = row.speed * time
     first = floor((camera - 3.0 - shift) / row.cell)
     last = floor((camera + REACH - shift) / row.cell)
     members = (_member(place, row, cell) for cell in range(first, last + 1))
-    return [_along(row, member, time) for member in members if member is not None]
+    return [partial(_along, row, member) for member in members if member is not None]
 
 
-def _companions(place: Neighbourhood, path: CameraPath, time: float) -> list[Model]:
+def _companions(place: Neighbourhood, path: CameraPath) -> list[Mover]:
     """A car that drives ahead and a bicyclist at the kerb, now nearer, now further."""
     rng = np.random.default_rng([place.seed, 7])
     a, b = rng.uniform(0, 2 * pi, 2)
-    z = path.z(time)
-    gap = rng.uniform(17, 24) + 5.0 * sin(0.55 * time + a)
+    gap, car_seed = rng.uniform(17, 24), int(rng.integers(1 << 30))
+    lead, rider_seed = rng.uniform(10, 13), int(rng.integers(1 << 30))
     ours = place.driving_side
-    car = _driven(int(rng.integers(1 << 30)), 0.0, ours * 1.7 + 0.1 * sin(0.5 * time), z + gap)
-    ahead = z + rng.uniform(10, 13) + 3.0 * sin(0.8 * time + b)
-    cyclist = models.rider(int(rng.integers(1 << 30)), 1.7 * ahead + 2.0 * time, -0.15 * ours)
-    return [car, moved(cyclist, ours * 3.0 + 0.12 * sin(1.1 * time + b), ahead)]
+
+    def car(time: float) -> Model:
+        z = path.z(time) + gap + 5.0 * sin(0.55 * time + a)
+        return _driven(car_seed, 0.0, ours * 1.7 + 0.1 * sin(0.5 * time), z)
+
+    def cyclist(time: float) -> Model:
+        z = path.z(time) + lead + 3.0 * sin(0.8 * time + b)
+        figure = models.rider(rider_seed, 1.7 * z + 2.0 * time, -0.15 * ours)
+        return moved(figure, ours * 3.0 + 0.12 * sin(1.1 * time + b), z)
+
+    return [car, cyclist]
 
 
-def _crossing(place: Neighbourhood, path: CameraPath, number: int, time: float) -> Model | None:
-    """Somebody who crosses the road, in the middle of our lane at about ``2.6 * number`` seconds."""
+def _crossing(place: Neighbourhood, path: CameraPath, number: int, time: float) -> Mover | None:
+    """Somebody who crosses the road, in the middle of our lane at about ``2.6 * number`` seconds; None if far away."""
     rng = np.random.default_rng([place.seed, 8, number + 8])
     meet = 2.6 * number + rng.uniform(0.5, 1.8)
     rides = rng.uniform() < 0.3
@@ -114,20 +123,27 @@ def _crossing(place: Neighbourhood, path: CameraPath, number: int, time: float) 
     z = path.z(meet) + 5.5 + path.speed * (0.9 if rides else 1.3) + rng.uniform(0, 7)
     seed = int(rng.integers(1 << 30))
     limit = 30.0 if rides else place.front - 0.4
-    x = place.driving_side * 1.7 + way * pace * (time - meet)
-    if abs(x) > 40.0:
-        return None
-    x = min(max(x, -limit), limit)
-    if rides:
-        return None if abs(x) > place.front else moved(models.rider(seed, 1.7 * x * way, way), x, z)
-    return moved(models.walker(seed, 3.0 * x * way, way), x, z)
+
+    def place_at(time: float) -> float:
+        return place.driving_side * 1.7 + way * pace * (time - meet)
+
+    def somebody(time: float) -> Model:
+        x = min(max(place_at(time), -limit), limit)
+        return moved(models.rider(seed, 1.7 * x * way, way) if rides else models.walker(seed, 3.0 * x * way, way), x, z)
+
+    return None if abs(place_at(time)) > (place.front if rides else 40.0) else somebody
+
+
+def movers(place: Neighbourhood, path: CameraPath, time: float) -> list[Mover]:
+    """All that moves near the camera at ``time``."""
+    found = _companions(place, path)
+    for row in convoys(place):
+        found += _row_movers(place, row, path.z(time), time)
+    around = floor(time / 2.6)
+    crossing = (_crossing(place, path, number, time) for number in range(around - 3, around + 4))
+    return [*found, *(mover for mover in crossing if mover is not None)]
 
 
 def moving_things(place: Neighbourhood, path: CameraPath, time: float) -> Model:
-    """All that moves near the camera at ``time``."""
-    things = _companions(place, path, time)
-    for row in convoys(place):
-        things += _row_things(place, row, path.z(time), time)
-    around = floor(time / 2.6)
-    crossing = (_crossing(place, path, number, time) for number in range(around - 3, around + 4))
-    return merged([*things, *(thing for thing in crossing if thing is not None)])
+    """All that moves near the camera at ``time``, where it then is."""
+    return merged(mover(time) for mover in movers(place, path, time))

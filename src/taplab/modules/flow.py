@@ -1,0 +1,71 @@
+"""Dense optical flow: what carries scores in the paper's comparisons with FFW (Tables 3 and 5)."""
+
+from types import ModuleType
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from taplab.errors import MissingExtraError
+from taplab.types import Rgb
+
+Vectors = NDArray[np.float32]  # [H, W, 2]
+
+
+class Flow(Protocol):
+    """Motion between two pictures."""
+
+    def __call__(self, now: Rgb, before: Rgb) -> Vectors:
+        """Displacement (dx, dy) in pixels from every pixel of ``now`` to where it was in ``before``, ``[H, W, 2]``.
+
+        The sign is that of ``MotionField.vectors``.
+        """
+
+
+class Dis:
+    """Dense inverse search on luma, OpenCV's fast preset. Raises MissingExtraError without OpenCV."""
+
+    def __init__(self) -> None:
+        self._cv2 = _opencv()
+        self._search = self._cv2.DISOpticalFlow.create(self._cv2.DISOPTICAL_FLOW_PRESET_FAST)
+
+    def __call__(self, now: Rgb, before: Rgb) -> Vectors:
+        """See ``Flow``."""
+        flow: Vectors = self._search.calc(_luma(self._cv2, now), _luma(self._cv2, before), None)
+        return flow
+
+
+class Farneback:
+    """Polynomial expansion on luma, with the parameters of OpenCV's manual. Raises MissingExtraError without OpenCV."""
+
+    def __init__(self) -> None:
+        self._cv2 = _opencv()
+
+    def __call__(self, now: Rgb, before: Rgb) -> Vectors:
+        """See ``Flow``."""
+        flow: Vectors = self._cv2.calcOpticalFlowFarneback(
+            _luma(self._cv2, now),
+            _luma(self._cv2, before),
+            None,
+            pyr_scale=0.5,
+            levels=4,
+            winsize=15,
+            iterations=3,
+            poly_n=5,
+            poly_sigma=1.2,
+            flags=0,
+        )
+        return flow
+
+
+def _luma(cv2: ModuleType, image: Rgb) -> NDArray[np.uint8]:
+    grey: NDArray[np.uint8] = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    return grey
+
+
+def _opencv() -> ModuleType:
+    try:
+        import cv2
+    except ImportError as error:
+        raise MissingExtraError("this optical flow needs OpenCV: pip install 'taplab[flow]'") from error
+    return cv2

@@ -1,0 +1,54 @@
+"""What carries scores to a frame that the network does not see: the paper's FFW, or an optical flow (Table 3)."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from taplab.modules import ffw
+from taplab.modules.ffw import Carried
+from taplab.modules.flow import Flow
+from taplab.policies.base import Answer
+from taplab.types import CodedFrame
+
+
+class Propagation(Protocol):
+    """name: of the policy that works with it, as after ``--mode``."""
+
+    name: str
+
+    def __call__(self, frame: CodedFrame, known: Mapping[int, Answer]) -> Carried | None:
+        """The scores of ``frame``, from those of the newest reference frames (by coded index); None: not possible."""
+
+
+class FastFeatureWarping:
+    """FFW: along the motion that comes with the stream. None where it has no vectors, or they point to the unknown."""
+
+    name = "paper"
+
+    def __call__(self, frame: CodedFrame, known: Mapping[int, Answer]) -> Carried | None:
+        """See ``Propagation``."""
+        if frame.motion is None:
+            return None
+        carried = {index: answer.carried for index, answer in known.items()}
+        return ffw.propagate(frame.motion, carried, (frame.height, frame.width))
+
+
+class OpticalFlow:
+    """Along ``flow`` from the reference frame that is shown nearest to this one, composed as FFW composes vectors.
+
+    Like FFW it carries nothing over damage.
+    """
+
+    def __init__(self, flow: Flow, name: str) -> None:
+        self.flow, self.name = flow, name
+
+    def __call__(self, frame: CodedFrame, known: Mapping[int, Answer]) -> Carried | None:
+        """See ``Propagation``."""
+        size = frame.height, frame.width
+        sound = [a for a in known.values() if not a.frame.damaged and (a.frame.height, a.frame.width) == size]
+        if frame.damaged or not sound:
+            return None
+        nearest = min(sound, key=lambda a: (abs(a.frame.display - frame.display), a.frame.display))
+        vectors = self.flow(frame.rgb(), nearest.frame.rgb())
+        origin = nearest.carried.origin
+        cells = int(origin.shape[-2]), int(origin.shape[-1])
+        return Carried(origin, ffw.compose(vectors, nearest.carried.displacement, cells, size, block=1))
