@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from taplab.errors import SettingError
+
 Model = Annotated[
     str,
     typer.Option(
@@ -25,3 +27,11 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more, and 
 def modules(text: str) -> tuple[str, ...]:
     """ "ffw,rgc" to ("ffw", "rgc")."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def rows_by_columns(option: str, text: str) -> tuple[int, int]:
+    """ "1024x2048" to (1024, 2048). Raises SettingError."""
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isascii() and side.isdigit() and int(side) > 0 for side in sides):
+        raise SettingError(f"{option} {text}: write ROWSxCOLUMNS, such as 800x800")
+    return int(sides[0]), int(sides[1])
