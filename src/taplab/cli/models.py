@@ -13,6 +13,7 @@ from taplab.cli.app import app, reported
 from taplab.errors import OutputError
 
 _PAPER_CLASSES = 19  # Cityscapes: for the untrained networks
+_UNTRAINED = "untrained: begin with `taplab train`"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def models(
     at = options.rows_by_columns("--size", size)
     rows = [_trained(name, weights_file(name), at) for name in bundled()]
     rows += [_trained(file, Path(file), at) for file in files or []]
-    rows += [_row(name, name, 1.0, _PAPER_CLASSES, "untrained: begin with `taplab train`", at) for name in ARCHITECTURES]
+    rows += [_row(name, name, 1.0, _PAPER_CLASSES, _UNTRAINED, at) for name in ARCHITECTURES]
     if json_file is not None:
         try:
             json_file.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")

@@ -16,4 +16,4 @@ def multiply_adds(net: nn.Module, size: tuple[int, int]) -> int:
     shapes = copy.deepcopy(net).to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         shapes(torch.empty(1, 3, *size, device="meta"))
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2

@@ -1,4 +1,4 @@
-"""BL1: after ICNet, a light ResNet-50 on small inputs and a shallow branch on the full one (Sec. 4.1, first baseline)."""
+"""BL1: after ICNet, a light ResNet-50 on small inputs, a shallow branch on the full one (Sec. 4.1, first baseline)."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
