@@ -66,9 +66,8 @@ def train(
     if architecture not in ARCHITECTURES:
         raise SettingError(f"--architecture {architecture}: choose from {', '.join(ARCHITECTURES)}")
     settings = _settings(recipe, data, crop, steps=steps, batch=batch, rate=rate, amp=amp, seed=seed)
-    sets = _sets(
-        data, root, split, validation, (images, labels), (validation_images, validation_labels), classes, drives
-    )
+    pairs = (images, labels), (validation_images, validation_labels)
+    sets = _sets(data, root, split, validation, pairs, classes, drives)
     own_folder(out)
     if tensorboard:
         event_writer()

@@ -66,6 +66,7 @@ def read_card(file: Path) -> Card:
         with safe_open(file, "pt") as opened:
             about = json.loads((opened.metadata() or {})["taplab"])
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
+        fields["palette"] = tuple((r, g, b) for r, g, b in fields["palette"])
         card = Card(**fields)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise ModelError(f"{file}: not weights saved by taplab; make them with `taplab train`") from error

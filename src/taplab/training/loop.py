@@ -48,10 +48,9 @@ def train(
     if tensorboard:
         event_writer()
     checkpoint.own_folder(out)
-    stock = data if isinstance(data, Stock) else Stock(data)
-    held_out = (
-        validation if validation is None or isinstance(validation, Stock) else Stock(validation, "validation set")
-    )
+    stock = _stock(data, "training set")
+    held_out = _stock(validation, "validation set") if validation is not None else None
+    _require_same_classes(stock, held_out)
     rank, world = _join_process_group(device)
     try:
         if settings.batch % world or settings.batch < 2 * world:  # batch norm needs two values of the 1x1 pool
