@@ -1,16 +1,22 @@
+import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from taplab.data.stills import SyntheticStills
-from taplab.errors import OutputError, TaplabError
+from taplab.errors import OutputError, SettingError, SourceError, TaplabError
+from taplab.models.pretrained import card_for, load_pretrained, read_card
 from taplab.models.zoo import build
-from taplab.training.augment import Augmentation, paste_rare, sample_crop
-from taplab.training.loop import Batches, TrainSettings, train
-from taplab.training.losses import class_weights, segmentation_loss, soft_jaccard
+from taplab.training.loop import train
+from taplab.training.recipes import RECIPES, TrainSettings
 from taplab.types import IGNORE
+
+
+class StoppedError(Exception):
+    pass
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +24,7 @@ def stills():
     return SyntheticStills(range(3), 96, 128, per_drive=2)
 
 
-def settings(**changes):
+def settings(recipe="road", **changes):
     small = {
         "steps": 6,
         "batch": 2,
@@ -27,12 +33,22 @@ def settings(**changes):
         "validate_every": 3,
         "checkpoint_every": 2,
     }
-    return TrainSettings(**{**small, "amp": False, **changes})
+    return replace(RECIPES[recipe], **{**small, "amp": False, **changes})
 
 
-def fresh():
+def fresh(architecture="bl2", width=0.125):
     torch.manual_seed(1)
-    return build("bl2", 11, 0.125)
+    return build(architecture, 11, width)
+
+
+def stop_at(step):
+    """Progress that breaks off at the validation of this step or the next one."""
+
+    def progress(entry):
+        if entry["step"] >= step and "miou" in entry:
+            raise StoppedError
+
+    return progress
 
 
 def test_training_lowers_the_loss_and_is_logged(stills, tmp_path):
@@ -43,25 +59,43 @@ def test_training_lowers_the_loss_and_is_logged(stills, tmp_path):
     losses = [e["loss"] for e in log if "loss" in e]
     assert losses[-1] < losses[0]
     validated = [e for e in log if "miou" in e]
-    assert validated[-1]["step"] == 40
+    assert [e["step"] for e in validated] == [*range(3, 40, 3), 40]
     assert set(validated[-1]["iou"]) == set(stills.classes)
+    assert validated[-1]["validation_loss"] < validated[0]["validation_loss"]
+    with (tmp_path / "log.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in table] == [e["step"] for e in log]
+    assert [float(row["miou"]) for row in table if row["miou"]] == [e["miou"] for e in validated]
+    assert [float(row["loss"]) for row in table if row["loss"]] == losses
 
 
-def test_resuming_is_exact_to_the_bit(stills, tmp_path):
-    whole = train(fresh(), stills, tmp_path / "whole", settings())
-
-    class StoppedError(Exception):
-        pass
-
-    def stop(entry):
-        if entry["step"] >= 3 and "miou" in entry:
-            raise StoppedError
-
+@pytest.mark.parametrize(
+    ("recipe", "architecture"),
+    [("road", "bl2"), ("paper", "bl2"), ("paper", "bl1"), ("paper", "bl3"), ("road", "bl3")],  # BL3 has dropout
+)
+def test_resuming_is_exact_to_the_bit(stills, tmp_path, recipe, architecture):
+    how = settings(recipe)
+    whole = train(fresh(architecture), stills, tmp_path / "whole", how, validation=stills)
     with pytest.raises(StoppedError):
-        train(fresh(), stills, tmp_path / "parts", settings(), validation=stills, progress=stop)
+        train(fresh(architecture), stills, tmp_path / "parts", how, validation=stills, progress=stop_at(3))
     torch.manual_seed(77)  # resuming must not depend on the generator's state
-    resumed = train(build("bl2", 11, 0.125), stills, tmp_path / "parts", settings(), validation=stills)
+    net = build(architecture, 11, 0.125)
+    resumed = train(net, stills, tmp_path / "parts", how, validation=stills)
     for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    logs = [
+        [
+            {k: v for k, v in json.loads(line).items() if k != "seconds_per_step"}
+            for line in path.read_text().splitlines()
+        ]
+        for path in (tmp_path / "whole/log.jsonl", tmp_path / "parts/log.jsonl")
+    ]
+    assert logs[0] == logs[1]  # what was logged after the checkpoint is not there twice
+
+
+def test_the_number_of_loaders_changes_nothing(stills, tmp_path):
+    nets = [train(fresh(), stills, tmp_path / str(n), settings(), loaders=n) for n in (1, 3)]
+    for a, b in zip(*(net.state_dict().values() for net in nets), strict=True):
         assert torch.equal(a, b)
 
 
@@ -69,16 +103,37 @@ def test_another_recipe_does_not_resume(stills, tmp_path):
     train(fresh(), stills, tmp_path, settings(steps=2))
     with pytest.raises(OutputError, match="other settings or data"):
         train(fresh(), stills, tmp_path, settings(steps=3))
+    with pytest.raises(OutputError, match="recipe road"):
+        train(fresh(), stills, tmp_path, settings("paper", steps=2))
     with pytest.raises(OutputError, match="other settings or data"):
         train(build("bl2", 11, 0.25), stills, tmp_path, settings(steps=2))
     with pytest.raises(OutputError, match="other settings or data"):
         train(fresh(), SyntheticStills(range(4, 6), 96, 128, per_drive=2), tmp_path, settings(steps=2))
 
 
+def test_checkpoints_from_before_there_were_recipes_resume_as_road(stills, tmp_path):
+    train(fresh(), stills, tmp_path, settings(steps=2))
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    about = json.loads(state["about"])
+    for name in ("name", "optimiser", "balanced", "label_step", "clip"):
+        del about["settings"][name]
+    torch.save({**state, "about": json.dumps(about)}, tmp_path / "checkpoint.pt")
+    train(fresh(), stills, tmp_path, settings(steps=2))
+    with pytest.raises(OutputError, match="recipe road"):
+        train(fresh(), stills, tmp_path, settings(steps=2, clip=1.0))
+
+
 def test_a_broken_checkpoint_is_told(stills, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
     with pytest.raises(OutputError, match="cannot be read"):
         train(fresh(), stills, tmp_path, settings(steps=2))
+
+
+def test_files_of_others_are_not_overwritten(stills, tmp_path):
+    (tmp_path / "log.csv").write_text("mine")
+    with pytest.raises(OutputError, match=r"log\.csv: is there already"):
+        train(fresh(), stills, tmp_path, settings(steps=2))
+    assert (tmp_path / "log.csv").read_text() == "mine"
 
 
 def test_a_loss_that_explodes_is_told(stills, tmp_path):
@@ -88,53 +143,108 @@ def test_a_loss_that_explodes_is_told(stills, tmp_path):
         train(net, stills, tmp_path, settings())
 
 
-def test_batches_are_a_function_of_the_step(stills):
-    batches = Batches(stills, settings(), 0, 1)
-    again = Batches(stills, settings(), 0, 1)
-    assert torch.equal(batches[4][0], again[4][0])
-    assert not torch.equal(batches[4][0], batches[5][0])
-    x, y = batches[0]
-    assert x.shape == (2, 3, 64, 64)
-    assert y.dtype == torch.long
-    assert set(y.unique().tolist()) <= {*range(11), IGNORE}
+def test_an_interrupted_training_leaves_a_model(stills, tmp_path):
+    card = card_for("bl2", 0.125, stills.classes, stills.palette, "made for this test")
+    how = settings(steps=9)
+    with pytest.raises(StoppedError):
+        train(fresh(), stills, tmp_path, how, validation=stills, card=card, progress=stop_at(6))
+    model = load_pretrained(tmp_path)
+    assert model.classes == stills.classes
+    assert list(model.palette) == list(stills.palette)
+    assert read_card(tmp_path / "model.safetensors").origin == "made for this test; step 4 of 9"
+    model.warm_up((64, 64))
+    net = train(fresh(), stills, tmp_path, how, validation=stills, card=card)
+    (tmp_path / "model.safetensors").unlink()
+    train(fresh(), stills, tmp_path, how, validation=stills, card=card)  # finished already: exports only
+    exported = load_pretrained(tmp_path, precision="float32").net.state_dict()
+    for name, value in net.state_dict().items():
+        assert torch.allclose(exported[name], value, rtol=2e-3, atol=1e-4)
 
 
-def test_ranks_see_different_samples(stills):
-    one, two = Batches(stills, settings(), 0, 2), Batches(stills, settings(), 1, 2)
-    assert one[0][0].shape[0] == 1
-    assert not torch.equal(one[0][0], two[0][0])
+def test_the_paper_s_recipe_adds_nothing_to_the_network(stills, tmp_path):
+    """The weights under training are the network's: no auxiliary head, no average."""
+    net = train(fresh(), stills, tmp_path, settings("paper", steps=2))
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert {k.removeprefix("net.") for k in state["net"]} == {*net.state_dict(), "mean", "std"}
+    for name, value in net.state_dict().items():
+        assert torch.equal(state["net"][f"net.{name}"], value)
+    (group,) = state["optimiser"]["param_groups"]
+    assert (group["betas"], group["weight_decay"]) == ((0.9, 0.999), 1e-6)
+    assert not group["decoupled_weight_decay"]
 
 
-def test_crops_keep_image_and_labels_together():
-    """An image that shows its own labels still does after any zoom, pad and flip."""
-    rng = np.random.default_rng(0)
-    labels = torch.from_numpy(np.kron(rng.integers(0, 4, (6, 8)), np.ones((16, 16))).astype(np.uint8))
-    image = (labels * 60)[None].repeat(3, 1, 1)
-    for _ in range(20):
-        x, y = sample_crop(rng, image, labels, (64, 80), [3], Augmentation())
-        valid = y != IGNORE
-        assert ((x[0] - 60 * y).abs()[valid] < 1).float().mean() > 0.8  # but for interpolated edges
+def test_tensorboard(stills, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with pytest.raises(StoppedError):
+        train(fresh(), stills, tmp_path, settings(), validation=stills, tensorboard=True, progress=stop_at(3))
+    train(fresh(), stills, tmp_path, settings(), validation=stills, tensorboard=True)
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [e.step for e in events.Scalars("validation/miou")] == [3, 6]
+    assert [e.step for e in events.Scalars("train/loss")] == [6]
+    assert {"train/rate", "validation/validation_loss", "iou/road"} <= set(events.Tags()["scalars"])
 
 
-def test_pasting_brings_image_and_labels():
-    rng = np.random.default_rng(1)
-    target = torch.zeros(3, 40, 40, dtype=torch.uint8), torch.zeros(40, 40, dtype=torch.uint8)
-    donor = torch.full((3, 40, 40), 9, dtype=torch.uint8), torch.ones(40, 40, dtype=torch.uint8)
-    donor[1][10:20, 10:20] = 2
-    pasted = [paste_rare(rng, target, donor, [2]) for _ in range(10)]
-    changed = [labels for _, labels in pasted if labels.any()]
-    assert changed
-    for image, labels in pasted:
-        assert torch.equal(image[0] == 9, labels > 0)
-        assert (labels == 2).sum() in (0, 100)
+def test_tensorboard_that_is_not_installed_is_told(stills, tmp_path, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(TaplabError, match=r"pip install 'taplab\[train\]'"):
+        train(fresh(), stills, tmp_path, settings(), tensorboard=True)
+    assert not list(tmp_path.iterdir())
 
 
-def test_losses():
-    labels = torch.tensor([[[0, 1], [IGNORE, 1]]])
-    perfect = torch.tensor([[[[9.0, -9.0], [0.0, -9.0]], [[-9.0, 9.0], [0.0, 9.0]]]])
-    assert soft_jaccard(perfect, labels) < 1e-3
-    assert soft_jaccard(-perfect, labels) > 0.99
-    weights = class_weights(torch.tensor([0.9, 0.1]))
-    assert weights[1] > weights[0]
-    assert segmentation_loss(perfect, labels, weights, 0.5, 0.0) < 1e-2
-    assert segmentation_loss(-perfect, labels, weights, 0.5, 0.0) > 5
+class Few:
+    """Some labelled images of a user's own."""
+
+    def __init__(self, *pairs, classes=("a", "b")):
+        self.pairs, self.classes, self.palette = pairs, tuple(classes), [(i, i, i) for i in range(len(classes))]
+
+    def __len__(self):
+        return len(self.pairs)
+
+    def __getitem__(self, index):
+        return self.pairs[index]
+
+
+def pair(size=(70, 80), labels_size=None, value=1):
+    return np.full((*size, 3), 100, np.uint8), np.full(labels_size or size, value, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (Few(), "training set is empty"),
+        (Few(pair(), pair(labels_size=(70, 81))), "number 1 of the training set: image of 70x80, labels of 70x81"),
+        (Few(pair(value=2)), "label id 2, but there are 2 classes"),
+        (Few(pair(value=IGNORE)), "no pixel of the training set has a label"),
+    ],
+)
+def test_wrong_data_is_told_before_training(data, says, tmp_path):
+    with pytest.raises(SourceError, match=says):
+        train(build("bl2", 2, 0.125), data, tmp_path, settings())
+    assert not (tmp_path / "log.jsonl").exists()
+
+
+def test_a_validation_set_that_does_not_fit_is_told(stills, tmp_path):
+    with pytest.raises(SourceError, match="other classes"):
+        train(fresh(), stills, tmp_path, settings(), validation=Few(pair()))
+    with pytest.raises(SourceError, match="validation set"):
+        train(fresh(), stills, tmp_path, settings(), validation=Few())
+
+
+def test_crops_without_labels_are_no_accident(tmp_path):
+    """One labelled corner: most batches hold nothing to learn from."""
+    rgb, labels = pair((200, 200), value=IGNORE)
+    labels[:2, :2] = 1
+    for recipe in RECIPES:
+        net = train(build("bl2", 2, 0.125), Few((rgb, labels)), tmp_path / recipe, settings(recipe))
+        assert all(v.isfinite().all() for v in net.state_dict().values())
+
+
+def test_batches_of_one_are_refused(stills, tmp_path):
+    with pytest.raises(SettingError, match="two or more"):
+        train(fresh(), stills, tmp_path, settings(batch=1))
+    with pytest.raises(SettingError, match="above 0"):
+        TrainSettings(rate=0.0)

@@ -167,10 +167,11 @@ def draw_of(given: RunOptions) -> "Draw":
 def print_scores(scores: "Sequence[Score]") -> None:
     """A table on stdout; speeds where they were measured."""
     timed = scores[0].fps == scores[0].fps  # not NaN
-    table = Table(box=SIMPLE_HEAD, title=f"{scores[0].data}, {scores[0].model}, {scores[0].codec}")
-    table.add_column("mode")
-    for name in ("mIoU", "boundary", "pixels", "steady", "cost", *(("fps", "net fps", "ratio") if timed else ())):
-        table.add_column(name, justify="right", no_wrap=True, min_width=max(5, len(name)))
+    title = f"{scores[0].data}, {scores[0].model}, {scores[0].codec}"
+    table = Table(box=SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, title=title)
+    table.add_column("mode", min_width=26)
+    for name in ("mIoU", "edges", "pixels", "steady", "cost", *(("fps", "net", "ratio") if timed else ())):
+        table.add_column(name, justify="right", no_wrap=True)
     for s in scores:
         shares = [f"{100 * v:.1f}" for v in (s.miou, s.boundary_iou, s.pixel_accuracy, s.temporal_consistency)]
         speeds = [f"{v:.1f}" for v in (s.fps, s.network_fps, s.fps / scores[0].fps)] if timed else []

@@ -1,23 +1,105 @@
-"""``taplab models``: what ``--model`` accepts."""
+"""``taplab models``: what ``--model`` accepts, how large it is and where it came from."""
 
-from rich.console import Console
-from rich.table import Table
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from taplab.cli import options
 from taplab.cli.app import app, reported
+from taplab.config import rows_and_columns
+from taplab.errors import OutputError
+
+_PAPER_CLASSES = 19  # Cityscapes: for the untrained networks
+_UNTRAINED = "untrained: begin with `taplab train`"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model. multiply_adds: at ``size`` (rows, columns). classes: names, or how many an untrained network got."""
+
+    model: str
+    network: str
+    parameters: int
+    multiply_adds: int
+    size: tuple[int, int]
+    stride: int
+    classes: tuple[str, ...] | int
+    origin: str
 
 
 @app.command()
 @reported
-def models(verbose: options.Verbose = False) -> None:
-    """List the bundled models."""
+def models(
+    files: Annotated[list[str] | None, typer.Argument(help="Your own weights to list too: what train wrote.")] = None,
+    size: Annotated[str, typer.Option(help="Rows x columns at which multiply-adds are counted.")] = "1024x2048",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the list to this file.")] = None,
+    verbose: options.Verbose = False,
+) -> None:
+    """List the bundled models, the paper's untrained networks and your own weights."""
     from taplab.models.load import bundled, weights_file
-    from taplab.models.pretrained import load_pretrained, read_card
+    from taplab.models.zoo import ARCHITECTURES
 
-    table = Table("model", "network", "parameters", "classes", title="Bundled models")
-    for name in bundled():
-        card = read_card(weights_file(name))
-        count = sum(p.numel() for p in load_pretrained(weights_file(name)).net.parameters())
-        table.add_row(name, f"{card.architecture} x{card.width:g}", f"{count / 1e6:.2f} M", ", ".join(card.classes))
+    at = rows_and_columns("--size", size)
+    rows = [_trained(name, weights_file(name), at) for name in bundled()]
+    rows += [_trained(file, Path(file), at) for file in files or []]
+    rows += [_row(name, name, 1.0, _PAPER_CLASSES, _UNTRAINED, at) for name in ARCHITECTURES]
+    if json_file is not None:
+        try:
+            json_file.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+        except OSError as error:
+            raise OutputError(f"{json_file}: cannot be written ({error.strerror})") from error
+    _show(rows, size)
+
+
+def _trained(name: str, file: Path, size: tuple[int, int]) -> Row:
+    from taplab.models.pretrained import read_card
+
+    file = file / "model.safetensors" if file.is_dir() else file
+    card = read_card(file)
+    return _row(name, card.architecture, card.width, card.classes, card.origin or _from_model_card(file), size)
+
+
+def _from_model_card(file: Path) -> str:
+    """The "data" row of the model card beside the weights: bundled ones keep their origin there."""
+    card = file.with_suffix(".md")
+    data = re.search(r"^\| data \| (.*?) \|$", card.read_text(), re.MULTILINE) if card.is_file() else None
+    return f"trained here on {data[1]} (see {card.name})" if data else "unknown"
+
+
+def _row(
+    name: str, architecture: str, width: float, classes: tuple[str, ...] | int, origin: str, size: tuple[int, int]
+) -> Row:
+    import torch
+
+    from taplab.models.cost import multiply_adds
+    from taplab.models.zoo import build
+
+    with torch.device("meta"):  # shapes without memory
+        net = build(architecture, classes if isinstance(classes, int) else len(classes), width)
+    parameters = sum(p.numel() for p in net.parameters())
+    stride = int(net.stride)  # type: ignore[arg-type]
+    network = f"{architecture} x{width:g}"
+    return Row(name, network, parameters, multiply_adds(net, size), size, stride, classes, origin)
+
+
+def _show(rows: list[Row], size: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("model", "network", "parameters", "GMAC", "stride", "classes", title=f"Input of {size}")
+    for column in table.columns[1:]:
+        column.no_wrap = True
+    table.columns[0].overflow = "fold"  # a path is shown whole
+    for row in rows:
+        count = row.classes if isinstance(row.classes, int) else len(row.classes)
+        figures = f"{row.parameters / 1e6:.2f} M", f"{row.multiply_adds / 1e9:.1f}", f"1/{row.stride}", str(count)
+        table.add_row(row.model, row.network, *figures)
     Console().print(table)
-    print("Your own: --model FILE.safetensors, onnx:FILE.onnx, python:MODULE:CALLABLE")
+    for row in rows:
+        names = "" if isinstance(row.classes, int) else f"; classes: {', '.join(row.classes)}"
+        print(f"{row.model}: {row.origin}{names}")
+    print("For --model: any trained one above, FILE.safetensors, onnx:FILE.onnx, python:MODULE:CALLABLE")

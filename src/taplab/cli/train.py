@@ -10,28 +10,40 @@ import typer
 from taplab.cli import options
 from taplab.cli.app import app, reported
 from taplab.cli.progress import progress_bar
-from taplab.errors import SettingError, SourceError
+from taplab.config import rows_and_columns
+from taplab.errors import SettingError
 
 if TYPE_CHECKING:
-    from taplab.data.labelled import Labelled
+    from taplab.training.recipes import TrainSettings
+    from taplab.training.sets import Sets
 
 
 @app.command()
 @reported
 def train(
-    data: Annotated[str, typer.Argument(help="camvid (needs --root) or synthetic.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for checkpoint, log and model.safetensors.")],
-    root: Annotated[Path | None, typer.Option(help="Folder with train, trainannot and the validation split.")] = None,
-    validation: Annotated[str, typer.Option(help="Name of the validation split below --root.")] = "val",
-    architecture: Annotated[str, typer.Option(help="bl2.")] = "bl2",
+    data: Annotated[str, typer.Argument(help="camvid, cityscapes (both with --root), sequence or synthetic.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for checkpoint, logs and model.safetensors.")],
+    root: Annotated[Path | None, typer.Option(help="Where CamVid or Cityscapes is.")] = None,
+    split: Annotated[str, typer.Option(help="Split of --root to train on.")] = "train",
+    validation: Annotated[str | None, typer.Option(help="Split to validate on, or none. Default: val if any.")] = None,
+    images: Annotated[Path | None, typer.Option(help="sequence: folder of images.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="sequence: folder of their labels.")] = None,
+    classes: Annotated[str, typer.Option(help="sequence: camvid, cityscapes, or a file of class names.")] = "camvid",
+    validation_images: Annotated[Path | None, typer.Option(help="sequence: images to validate on.")] = None,
+    validation_labels: Annotated[Path | None, typer.Option(help="sequence: their labels.")] = None,
+    drives: Annotated[int, typer.Option(min=1, help="synthetic: drives to take stills from.")] = 120,
+    recipe: Annotated[str, typer.Option(help="paper, or road: what made the bundled weights.")] = "paper",
+    architecture: Annotated[str, typer.Option(help="bl1, bl2 or bl3.")] = "bl2",
     width: Annotated[float, typer.Option(min=0.1, max=2, help="Scales every channel count.")] = 1.0,
-    steps: Annotated[int | None, typer.Option(min=1, help="Default: as the bundled weights were trained.")] = None,
-    batch: Annotated[int, typer.Option(min=2)] = 8,
-    rate: Annotated[float, typer.Option(help="Learning rate at the end of the warm-up.")] = 2e-3,
-    drives: Annotated[int, typer.Option(min=1, help="Synthetic drives to take stills from.")] = 120,
-    seed: int = 0,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
-    amp: Annotated[bool, typer.Option(help="Mixed precision (bfloat16).")] = True,
+    steps: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's for this data.")] = None,
+    batch: Annotated[int | None, typer.Option(min=2, help="Images of a step, over all processes.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    crop: Annotated[str | None, typer.Option(help="Rows x columns of the crops, such as 800x800.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the network.")] = None,
+    loaders: Annotated[int | None, typer.Option(min=1, help="Threads that prepare batches; default: up to 4.")] = None,
+    amp: Annotated[bool | None, typer.Option(help="Mixed precision (bfloat16). Default: the recipe's.")] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write events into OUT/tensorboard.")] = False,
     device: options.Device = "cpu",
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -39,27 +51,37 @@ def train(
     """Train a network; run the same command again to go on after an interruption."""
     import torch
 
-    from taplab.models.pretrained import card_for, save_pretrained
+    from taplab.models.pretrained import card_for
     from taplab.models.torch import check_device
     from taplab.models.zoo import ARCHITECTURES, build
-    from taplab.training.loop import SYNTHETIC_CROPS, TrainSettings, is_main_process
+    from taplab.training.checkpoint import own_folder
+    from taplab.training.log import event_writer
+    from taplab.training.loop import is_main_process
     from taplab.training.loop import train as run
+    from taplab.training.stock import Stock
 
+    # Whatever can be wrong is found before the data is looked through.
     if device == "cuda" and "LOCAL_RANK" in os.environ:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     check_device(device)
     if architecture not in ARCHITECTURES:
         raise SettingError(f"--architecture {architecture}: choose from {', '.join(ARCHITECTURES)}")
+    settings = _settings(recipe, data, crop, steps=steps, batch=batch, rate=rate, amp=amp, seed=seed)
+    pairs = (images, labels), (validation_images, validation_labels)
+    sets = _sets(data, root, split, validation, pairs, classes, drives)
+    own_folder(out)
+    if tensorboard:
+        event_writer()
     if threads:
         torch.set_num_threads(threads)
-    recipe = TrainSettings() if data == "camvid" else TrainSettings(steps=3500, crops=SYNTHETIC_CROPS)
-    steps = steps or recipe.steps
-    settings = replace(recipe, steps=steps, batch=batch, rate=rate, seed=seed, amp=amp)
-    training, held_out = _data(data, root, validation, drives)
-    torch.manual_seed(seed)
-    net = build(architecture, len(training.classes), width)
     quiet = quiet or not is_main_process()
-    with progress_bar(f"train {architecture}", steps, quiet=quiet, unit="steps/s") as bar:
+    stock = Stock(sets.training)
+    asked, settings = settings, settings.within(stock.smallest)
+    if not quiet:
+        _tell(sets, settings, asked, stock.smallest)
+    torch.manual_seed(seed)
+    net = build(architecture, len(stock.classes), width)
+    with progress_bar(f"train {architecture}", settings.steps, quiet=quiet, unit="steps/s") as bar:
 
         def show(entry: dict[str, Any]) -> None:
             note = f"loss {entry['loss']:.3f}" if "loss" in entry else f"mIoU {100 * entry['miou']:.1f}"
@@ -67,26 +89,68 @@ def train(
             if verbose:
                 print(entry, flush=True)
 
-        net = run(net, training, out, settings, validation=held_out, device=device, progress=show)
-    if not is_main_process():
-        return
-    path = save_pretrained(net.cpu(), card_for(architecture, width, training.classes, training.palette), out)
+        run(
+            net,
+            stock,
+            out,
+            settings,
+            validation=sets.validation,
+            device=device,
+            card=card_for(architecture, width, stock.classes, stock.palette, f"{sets.origin}; {settings}"),
+            tensorboard=tensorboard,
+            loaders=loaders,
+            progress=show,
+        )
     if not quiet:
-        print(f"{steps} steps -> {path} (use it with --model {path})")
+        print(f"{settings.steps} steps -> {out / 'model.safetensors'} (use it with --model {out})")
 
 
-def _data(name: str, root: Path | None, validation: str, drives: int) -> "tuple[Labelled, Labelled | None]":
-    """Training set and, if there is one, the set to validate on."""
-    if name == "synthetic":
-        from taplab.data.stills import SyntheticStills
+def _settings(recipe: str, data: str, crop: str | None, **changes: Any) -> "TrainSettings":
+    """The recipe with what the command line says otherwise."""
+    from taplab.training.recipes import recipe_for
 
-        # Seeds far from those of the demo and the tests.
-        return SyntheticStills(range(1000, 1000 + drives), 384, 640), SyntheticStills(range(2000, 2012), 384, 640)
-    if name == "camvid":
-        from taplab.data.camvid import camvid
+    settings = recipe_for(recipe, data)
+    if crop is not None:
+        changes["crops"] = ((1.0, rows_and_columns("--crop", crop)),)
+    return replace(settings, **{name: value for name, value in changes.items() if value is not None})
 
-        if root is None:
-            raise SettingError("train camvid: say where it is with --root")
-        held_out = camvid(root, validation) if (root / validation).is_dir() else None
-        return camvid(root, "train"), held_out
-    raise SourceError(f"{name}: no such data; choose camvid or synthetic")
+
+def _sets(
+    data: str,
+    root: Path | None,
+    split: str,
+    validation: str | None,
+    folders: tuple[tuple[Path | None, Path | None], tuple[Path | None, Path | None]],
+    classes: str,
+    drives: int,
+) -> "Sets":
+    from taplab.training import sets
+
+    match data:
+        case "camvid" | "cityscapes":
+            return sets.splits_of(data, root, split, validation)
+        case "sequence":
+            pair, held_out = _both("images", *folders[0]), _both("validation-images", *folders[1])
+            if pair is None:
+                raise SettingError("train sequence: say where it is with --images and --labels")
+            return sets.folders(pair, held_out, classes)
+        case "synthetic":
+            return sets.synthetic(drives)
+    raise SettingError(f"{data}: no such data; choose from {', '.join(sets.DATA)}")
+
+
+def _both(name: str, images: Path | None, labels: Path | None) -> tuple[Path, Path] | None:
+    """Both folders or neither. Raises SettingError for one alone."""
+    if images is None and labels is None:
+        return None
+    if images is None or labels is None:
+        raise SettingError(f"--{name} and --{name.replace('images', 'labels')}: give both")
+    return images, labels
+
+
+def _tell(sets: "Sets", settings: "TrainSettings", asked: "TrainSettings", smallest: tuple[int, int]) -> None:
+    print(f"{sets.origin}; {settings}")
+    if settings != asked:
+        print(f"crops are cut to {smallest[0]}x{smallest[1]}, the rows and columns of the smallest image")
+    if sets.note:
+        print(sets.note)

@@ -18,7 +18,10 @@ from taplab.types import Palette
 
 @dataclass(frozen=True)
 class Card:
-    """What the weights file says: structure, classes, colours, normalisation."""
+    """What the weights file says: structure, classes, colours, normalisation, where the weights came from.
+
+    origin: data, recipe, seed and steps in words; empty in files from before it was kept.
+    """
 
     architecture: str
     width: float
@@ -27,15 +30,19 @@ class Card:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     takes_crops: bool = True
+    origin: str = ""
 
 
-def card_for(architecture: str, width: float, classes: Sequence[str], palette: Palette) -> Card:
+def card_for(architecture: str, width: float, classes: Sequence[str], palette: Palette, origin: str = "") -> Card:
     """A card with the usual normalisation."""
-    return Card(architecture, width, tuple(classes), tuple((r, g, b) for r, g, b in palette))
+    return Card(architecture, width, tuple(classes), tuple((r, g, b) for r, g, b in palette), origin=origin)
 
 
 def save_pretrained(net: torch.nn.Module, card: Card, path: Path | str) -> Path:
-    """Writes weights (half precision) and card to ``path``, or to ``path/model.safetensors`` if it is a folder."""
+    """Writes weights (half precision) and card to ``path``, or to ``path/model.safetensors`` if it is a folder.
+
+    An earlier file stays whole until the new one is.
+    """
     path = Path(path)
     if path.suffix != ".safetensors":
         path = path / "model.safetensors"
@@ -43,7 +50,9 @@ def save_pretrained(net: torch.nn.Module, card: Card, path: Path | str) -> Path:
     weights = {k: v.half() if v.ndim == 4 else v for k, v in net.state_dict().items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({k: v.contiguous() for k, v in weights.items()}, path, {"taplab": json.dumps(asdict(card))})
+        part = path.with_name(path.name + ".part")
+        save_file({k: v.contiguous().cpu() for k, v in weights.items()}, part, {"taplab": json.dumps(asdict(card))})
+        part.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
     return path
@@ -57,6 +66,7 @@ def read_card(file: Path) -> Card:
         with safe_open(file, "pt") as opened:
             about = json.loads((opened.metadata() or {})["taplab"])
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
+        fields["palette"] = tuple((r, g, b) for r, g, b in fields["palette"])
         card = Card(**fields)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise ModelError(f"{file}: not weights saved by taplab; make them with `taplab train`") from error

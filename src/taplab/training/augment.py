@@ -21,6 +21,11 @@ class Augmentation:
     rare_crop: float = 0.4  # share of crops that are centred on a rare class
     paste: float = 0.4  # share of images that get another image's rare objects
 
+    @property
+    def changes_colours(self) -> bool:
+        """Whether ``jitter_colour`` is part of it."""
+        return bool(self.colour or self.gamma or self.noise)
+
 
 def sample_crop(
     rng: np.random.Generator, image: Tensor, labels: Tensor, size: tuple[int, int], rare: list[int], how: Augmentation

@@ -23,11 +23,16 @@ def soft_jaccard(scores: Tensor, labels: Tensor) -> Tensor:
     return (1 - hits / union.clamp(min=1))[present].mean()
 
 
-def segmentation_loss(scores: Tensor, labels: Tensor, weights: Tensor, jaccard: float, smoothing: float) -> Tensor:
-    """Weighted cross-entropy (Eq. 5) plus ``jaccard`` times the soft Jaccard loss, at the labels' resolution.
+def segmentation_loss(
+    scores: Tensor, labels: Tensor, weights: Tensor | None = None, jaccard: float = 0.0, smoothing: float = 0.0
+) -> Tensor:
+    """Cross-entropy (Eq. 5) plus ``jaccard`` times the soft Jaccard loss, at the labels' resolution.
 
-    ``scores`` ``[N, C, h, w]`` of any resolution, ``labels`` long ``[N, H, W]`` with 255 ignored.
+    ``scores`` ``[N, C, h, w]`` of any resolution, ``labels`` long ``[N, H, W]`` with 255 ignored, ``weights`` of the
+    classes ``[C]`` or None. 0 if no pixel is labelled.
     """
+    if bool((labels == IGNORE).all()):
+        return scores.sum() * 0.0  # the mean over no pixels is no number
     size = (labels.shape[-2], labels.shape[-1])
     scores = F.interpolate(scores.float(), size, mode="bilinear", align_corners=False)
     loss = F.cross_entropy(scores, labels, weights, ignore_index=IGNORE, label_smoothing=smoothing)

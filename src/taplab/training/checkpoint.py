@@ -1,0 +1,67 @@
+"""The folder of a training: whose it is, and the checkpoint from which it goes on."""
+
+import json
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from taplab.errors import OutputError
+from taplab.output.folder import writable_folder
+from taplab.training.recipes import TrainSettings
+
+_WRITTEN = ("log.jsonl", "log.csv", "model.safetensors")
+
+
+def own_folder(out: Path) -> Path:
+    """Makes ``out``. Raises OutputError if it cannot be written or holds files of these names that are not ours."""
+    writable_folder(out)
+    foreign = [] if (out / "settings.json").exists() else [out / name for name in _WRITTEN if (out / name).exists()]
+    if foreign:
+        raise OutputError(f"{foreign[0]}: is there already, and not from a training; give another folder with -o")
+    return out
+
+
+def about(settings: TrainSettings, digest: str, weights: int, processes: int) -> str:
+    """What must be the same to go on from a checkpoint, as JSON. digest: of the labels. weights: their number."""
+    return json.dumps({"settings": asdict(settings), "data": digest, "weights": weights, "processes": processes})
+
+
+def begin(out: Path, about: str) -> None:
+    """Writes ``out/settings.json``, for people to read; it also says that the folder is ours."""
+    (out / "settings.json").write_text(json.dumps(json.loads(about), indent=2) + "\n")
+
+
+def load(out: Path, expected: str, device: torch.device) -> dict[str, Any] | None:
+    """The state in ``out/checkpoint.pt``, or None if there is none.
+
+    Raises OutputError if it cannot be read, or was made with other settings, on other data or for another network.
+    """
+    path = out / "checkpoint.pt"
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise OutputError(f"{path}: cannot be read; remove it to begin anew, or give another -o") from error
+    made = _complete(state["about"])
+    if made != _complete(expected):
+        recipe = made["settings"]["name"]
+        raise OutputError(f"{path}: made with other settings or data (recipe {recipe}); give them again, or another -o")
+    return state
+
+
+def save(out: Path, state: dict[str, Any]) -> None:
+    """Writes ``out/checkpoint.pt``; the earlier one stays whole until the new one is."""
+    part = out / "checkpoint.pt.part"
+    torch.save(state, part)
+    part.replace(out / "checkpoint.pt")
+
+
+def _complete(text: str) -> dict[str, Any]:
+    """With the fields that settings have got since then, at their defaults."""
+    said: dict[str, Any] = json.loads(text)
+    defaults = json.loads(json.dumps(asdict(TrainSettings())))
+    return {**said, "settings": defaults | said["settings"]}

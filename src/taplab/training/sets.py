@@ -1,0 +1,58 @@
+"""What a training learns from and is validated on, by the names of the command line."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from taplab.data.labelled import Labelled
+from taplab.errors import SettingError, SourceError
+
+DATA = ("camvid", "cityscapes", "sequence", "synthetic")
+
+
+@dataclass(frozen=True)
+class Sets:
+    """origin: the training set in words. note: why there is nothing to validate on, if that was not asked for."""
+
+    training: Labelled
+    validation: Labelled | None
+    origin: str
+    note: str = ""
+
+
+def splits_of(name: str, root: Path | None, split: str, validation: str | None) -> Sets:
+    """Two splits of ``camvid`` or ``cityscapes`` below ``root``.
+
+    validation: a split, ``none``, or None for ``val`` if it is there. Raises SourceError if a split cannot be read,
+    SettingError without ``root``.
+    """
+    if root is None:
+        raise SettingError(f"train {name}: say where it is with --root")
+    read: Callable[[Path, str], Labelled] = getattr(importlib.import_module(f"taplab.data.{name}"), name)
+    training = read(root, split)
+    origin = f"{name} ({split}, {len(training)} images)"
+    if validation == "none":
+        return Sets(training, None, origin)
+    try:
+        return Sets(training, read(root, validation or "val"), origin)
+    except SourceError as error:
+        if validation is not None:
+            raise
+        return Sets(training, None, origin, f"no validation ({error})")
+
+
+def folders(training: tuple[Path, Path], validation: tuple[Path, Path] | None, classes: str) -> Sets:
+    """Folders of (images, labels). Raises SourceError if one cannot be read, SettingError for unknown ``classes``."""
+    sequence: Callable[..., Labelled] = importlib.import_module("taplab.data.sequence").sequence
+    data = sequence(*training, classes)
+    held_out = sequence(*validation, classes) if validation else None
+    return Sets(data, held_out, f"images of the folder {training[0].name} ({len(data)})")
+
+
+def synthetic(drives: int) -> Sets:
+    """Stills of ``drives`` synthetic drives, with seeds far from those of the demo and the tests."""
+    from taplab.data.stills import SyntheticStills
+
+    training = SyntheticStills(range(1000, 1000 + drives), 384, 640)
+    return Sets(training, SyntheticStills(range(2000, 2012), 384, 640), f"stills of {drives} synthetic drives")

@@ -1,0 +1,133 @@
+"""``taplab train`` as users call it, on small folders in the layouts it knows."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from taplab.models.pretrained import read_card
+
+SMALL = ["--width", 0.125, "--batch", 2, "--threads", 1]
+
+
+def command(*args):
+    return [sys.executable, "-m", "taplab", "train", *map(str, args)]
+
+
+def train(*args, **how):
+    return subprocess.run(command(*args), capture_output=True, text=True, timeout=120, check=False, **how)
+
+
+def refused(result, *says, status):
+    assert result.returncode == status, result.stderr
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("taplab: error: ")
+    for words in says:
+        assert words in line
+
+
+def fill(images, labels, count, size=(64, 96), classes=11):
+    rng = np.random.default_rng(count)
+    for folder in (images, labels):
+        folder.mkdir(parents=True)
+    for i in range(count):
+        Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(images / f"{i:03d}.png")
+        Image.fromarray(rng.integers(0, classes, size, dtype=np.uint8)).save(labels / f"{i:03d}.png")
+
+
+@pytest.fixture(scope="module")
+def camvid(tmp_path_factory):
+    root = tmp_path_factory.mktemp("camvid")
+    fill(root / "train", root / "trainannot", 4)
+    fill(root / "held", root / "heldannot", 2)
+    return root
+
+
+def test_camvid_with_the_paper_s_recipe(camvid, tmp_path):
+    how = ["camvid", "--root", camvid, "-o", tmp_path, *SMALL, "--steps", 2, "--architecture", "bl1"]
+    result = train(*how, "--validation", "held", "--tensorboard")
+    assert result.returncode == 0, result.stderr
+    assert "recipe paper" in result.stdout
+    assert "cut to 64x96" in result.stdout  # 600x600 is more than these images have
+    settings = json.loads((tmp_path / "settings.json").read_text())["settings"]
+    assert (settings["name"], settings["rate"], settings["crops"]) == ("paper", 2e-4, [[1.0, [64, 96]]])
+    card = read_card(tmp_path / "model.safetensors")
+    assert card.architecture == "bl1"
+    assert card.origin.startswith("camvid (train, 4 images); recipe paper, ")
+    assert card.origin.endswith("seed 0; step 2 of 2")
+    with (tmp_path / "log.csv").open() as file:
+        assert [bool(row["miou"]) for row in csv.DictReader(file)] == [False, True]
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_the_recipe_can_be_changed(camvid, tmp_path):
+    result = train(
+        *("camvid", "--root", camvid, "-o", tmp_path, *SMALL, "--steps", 2, "--recipe", "road"),
+        *("--crop", "48x64", "--rate", 0.001, "--seed", 5, "--no-amp"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert "no validation" in result.stdout  # there is no split val
+    settings = json.loads((tmp_path / "settings.json").read_text())["settings"]
+    changed = {"crops": [[1.0, [48, 64]]], "rate": 0.001, "seed": 5, "amp": False, "name": "road", "ema": 0.999}
+    assert changed.items() <= settings.items()
+
+
+def test_bad_settings_are_told_before_anything_is_read(tmp_path):
+    out = ["-o", tmp_path / "out"]
+    refused(train("camvid", *out), "--root", status=2)
+    refused(train("kitti", *out), "kitti", "camvid, cityscapes, sequence, synthetic", status=2)
+    refused(train("synthetic", *out, "--recipe", "best"), "best", "paper, road", status=2)
+    for crop in ("800", "800*800", "0x800", "x", "800x"):
+        refused(train("synthetic", *out, "--crop", crop), "--crop", "ROWSxCOLUMNS", status=2)
+    refused(train("synthetic", *out, "--architecture", "bl4"), "bl1, bl2, bl3", status=2)
+    refused(train("synthetic", *out, "--rate", "0"), "rate 0", status=2)
+    refused(train("sequence", *out), "--images and --labels", status=2)
+    refused(train("sequence", *out, "--images", tmp_path), "--images and --labels", status=2)
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_data_is_told_before_training(camvid, tmp_path):
+    out = ["-o", tmp_path / "out", *SMALL]
+    refused(train("camvid", "--root", camvid, *out, "--split", "none"), "none", status=1)
+    refused(train("camvid", "--root", camvid, *out, "--validation", "test"), "test", status=1)
+    fill(tmp_path / "bad/train", tmp_path / "bad/trainannot", 2)
+    Image.fromarray(np.zeros((64, 95), np.uint8)).save(tmp_path / "bad/trainannot/001.png")
+    refused(train("camvid", "--root", tmp_path / "bad", *out), "001.png", "64x95", status=1)
+    assert not (tmp_path / "out/log.jsonl").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_ctrl_c_leaves_a_model(camvid, tmp_path):
+    how = ["camvid", "--root", camvid, "-o", tmp_path, *SMALL, "--steps", 20_000, "--crop", "32x32", "-v"]
+    with subprocess.Popen(command(*how), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("{'step': 260,"):  # the first checkpoint is at 250
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "interrupted" in rest
+    assert "Traceback" not in rest
+    assert read_card(tmp_path / "model.safetensors").origin.endswith("step 250 of 20000")
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does(camvid, tmp_path):
+    """Each validates its share of the images; the scores of the set are logged once."""
+    how = ["camvid", "--root", camvid, "--validation", "held", "--steps", 2, "--width", 0.125, "--batch", 4]
+    run = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "taplab", "train"]
+    many = [*run, *map(str, [*how, "--threads", 1, "-o", tmp_path])]
+    result = subprocess.run(many, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr
+    entries = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [e["step"] for e in entries] == [2, 2]
+    result = subprocess.run(many, capture_output=True, text=True, timeout=300, check=False)  # nothing left to do
+    assert result.returncode == 0, result.stderr
+    model = read_card(tmp_path / "model.safetensors")
+    assert model.origin.endswith("step 2 of 2")
