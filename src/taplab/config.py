@@ -121,7 +121,7 @@ def _threshold(text: str) -> "tuple[float, Unit]":
 
 def rows_and_columns(name: str, text: str) -> tuple[int, int]:
     """ "512x1024" to (512, 1024). name: of the option, for the error. Raises SettingError."""
-    sides = re.fullmatch(r"(\d{1,6})x(\d{1,6})", text)
+    sides = re.fullmatch(r"([1-9]\d{0,5})x([1-9]\d{0,5})", text)
     if sides is None:
         raise SettingError(f"{name} {text}: write rows x columns in pixels, such as 512x512")
     return int(sides[1]), int(sides[2])

@@ -155,8 +155,10 @@ def test_eval_sequence(drive, tmp_path):
     assert {*wanted.split(), "temporal_consistency"} <= set(scores[0])
     assert scores[0]["miou"] > 0.4
     assert abs(scores[0]["miou"] - scores[1]["miou"]) < 0.05
-    (tmp_path / "labels/003.png").unlink()
-    refused(taplab("eval", "sequence", *where), "no labels for 003.png")
+    assert {"boundary_iou", "network_fps", "seconds"} <= set(scores[0])
+    refused(taplab("eval", "sequence", *where, "--phases", "many"), "--phases many", status=2)
+    (tmp_path / "labels/003.png").rename(tmp_path / "labels/099.png")
+    refused(taplab("eval", "sequence", *where), "099.png")
 
 
 def test_bad_sources(make_clip, tmp_path):

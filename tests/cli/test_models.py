@@ -45,6 +45,6 @@ def test_your_own_weights_at_another_size(tmp_path):
 
 def test_wrong_use_is_told(tmp_path):
     result = models("--size", "big")
-    assert (result.returncode, "ROWSxCOLUMNS" in result.stderr) == (2, True)
+    assert (result.returncode, "rows x columns" in result.stderr) == (2, True)
     result = models(tmp_path / "none.safetensors")
     assert (result.returncode, "no such weights file" in result.stderr) == (1, True)

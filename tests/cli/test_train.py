@@ -88,7 +88,7 @@ def test_the_recipe_can_be_changed(camvid, tmp_path):
         (["camvid"], ["--root"]),
         (["kitti"], ["kitti", "camvid, cityscapes, sequence, synthetic"]),
         (["synthetic", "--recipe", "best"], ["--recipe best", "paper, road"]),
-        *((["synthetic", "--crop", c], ["--crop", "ROWSxCOLUMNS"]) for c in ("800", "800*800", "0x800", "x", "800x")),
+        *((["synthetic", "--crop", c], ["--crop", "rows x columns"]) for c in ("800", "800*800", "0x800", "x", "800x")),
         (["synthetic", "--architecture", "bl4"], ["bl4", "bl1, bl2, bl3"]),
         (["synthetic", "--rate", "0"], ["rate 0"]),
         (["sequence"], ["--images and --labels"]),
