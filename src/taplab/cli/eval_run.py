@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 from rich.console import Console
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from taplab.evaluation.score import Score
     from taplab.evaluation.trials import Draw
     from taplab.evaluation.ways import Way
+    from taplab.policies import PaperSettings
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,27 @@ class RunOptions:
     seed: Annotated[
         int | None, typer.Option(help="Draws the first position; without it the first frame is a key frame.")
     ] = None
+    thr_rgfs: Annotated[str, typer.Option(help="THR_RGFS in grey levels per pixel, or with 'sum' behind it raw.")] = (
+        "5.7"
+    )
+    table: Annotated[
+        list[str] | None, typer.Option(help="Of the paper, measured here: 2 to 8, a list with commas, or all.")
+    ] = None
+    figure: Annotated[list[str] | None, typer.Option(help="Of the paper: 1, 5 to 13, a list with commas, or all.")] = (
+        None
+    )
+    models: Annotated[
+        str | None,
+        typer.Option(help="For tables and figures: bl1=NAME_OR_FILE,bl2=…,bl3=…; bl2 is --model if not here."),
+    ] = None
+    flow: Annotated[
+        str | None,
+        typer.Option(help="For Tables 3 and 5 and Figure 7: NAME of the mode flow:NAME.", show_default="net"),
+    ] = None
+    frame: Annotated[
+        int | None, typer.Option(min=0, help="That pictures show; a labelled one far from its key frame if not given.")
+    ] = None
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for tables and figures.")] = Path("out/paper")
     rounds: Annotated[int, typer.Option(min=0, help="Of timing, on the first clip; 0 measures no speed.")] = 3
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores here.")] = None
     cache: Annotated[
@@ -76,7 +98,12 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def run(clips: "ClipSet", given: RunOptions) -> None:
-    """Scores the modes on the clips, prints and saves."""
+    """Scores the modes on the clips, prints and saves; or makes the paper's tables and figures that were asked for."""
+    if given.table or given.figure:
+        from taplab.cli.eval_paper import reproduce
+
+        reproduce(clips, given)
+        return
     from taplab import load_model
     from taplab.data.mapping import in_classes_of
     from taplab.evaluation.cache import Cache
@@ -113,9 +140,9 @@ def run(clips: "ClipSet", given: RunOptions) -> None:
 
 def _ways(given: RunOptions) -> "list[Way]":
     from taplab.evaluation.ways import Way
-    from taplab.policies import PaperSettings, make_policy
+    from taplab.policies import make_policy
 
-    settings = PaperSettings(modules=options.modules(given.modules), interval=given.interval or given.gop)
+    settings = paper_settings(given, options.modules(given.modules))
     ways = []
     for mode in options.modules(given.modes):
         fitting = replace(settings, modules=tuple(m for m in settings.modules if m != "rgc" or mode != "offline"))
@@ -124,6 +151,19 @@ def _ways(given: RunOptions) -> "list[Way]":
     if not ways:
         raise SettingError("--modes: name at least one")
     return ways
+
+
+def paper_settings(given: RunOptions, modules: tuple[str, ...]) -> "PaperSettings":
+    """Of the options. Raises SettingError."""
+    from taplab.policies import PaperSettings
+
+    unit: Literal["sum", "grey"] = "sum" if given.thr_rgfs.endswith("sum") else "grey"
+    try:
+        threshold = float(given.thr_rgfs.removesuffix("sum"))
+    except ValueError as error:
+        raise SettingError(f"--thr-rgfs {given.thr_rgfs}: write a number such as 5.7, or 3.6e7sum") from error
+    interval = given.interval or given.gop
+    return PaperSettings(modules, interval=interval, thr_rgfs=threshold, thr_rgfs_unit=unit)
 
 
 def draw_of(given: RunOptions) -> "Draw":
