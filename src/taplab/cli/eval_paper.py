@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +106,10 @@ def _bench(clips: "ClipSet", given: RunOptions, models: Mapping[str, str], bar: 
     subjects = {key: _subject(clips, name, given.device) for key, name in models.items()}
     encoding = Encoding(given.codec, given.gop, given.quality)
     how: dict[str, Any] = {"rounds": given.rounds, "lanes": given.lanes, "progress": show}
-    return Bench(subjects, encoding, draw_of(given), Cache(given.cache), **how)
+    draw = draw_of(given)
+    if draw.seed is None:  # a key frame at the first labelled frame would leave nothing to be warped
+        draw = replace(draw, seed=0)
+    return Bench(subjects, encoding, draw, Cache(given.cache), **how)
 
 
 def _subject(clips: "ClipSet", name: str, device: str) -> "Subject":
@@ -140,4 +144,4 @@ def _save_figures(
     for sketch in figures:
         files = draw(sketch, plan, bench, setting, out, given.frame)
         if not given.quiet:
-            print(f"figure {sketch.number}, {sketch.title.lower()} -> {', '.join(map(str, files))}")
+            print(f"Figure {sketch.number}, {sketch.title} -> {', '.join(map(str, files))}")

@@ -43,7 +43,8 @@ class RunOptions:
         str, typer.Option(help="Positions of the key frames to average over: a number, or all (every distance).")
     ] = "1"
     seed: Annotated[
-        int | None, typer.Option(help="Draws the first position; without it the first frame is a key frame.")
+        int | None,
+        typer.Option(help="Draws the first position; without it the first frame is a key frame (in tables: 0)."),
     ] = None
     thr_rgfs: Annotated[str, typer.Option(help="THR_RGFS in grey levels per pixel, or with 'sum' behind it raw.")] = (
         "5.7"

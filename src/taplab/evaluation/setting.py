@@ -67,14 +67,15 @@ class Setting:
     def lines(self) -> list[str]:
         """For a list in Markdown."""
         quality = "the encoder's own quality" if self.quality is None else f"quality {self.quality:g}"
-        seed = "" if self.seed is None else f", drawn with seed {self.seed}"
-        positions = f"{self.phases} positions of the key frames a clip{seed}" if self.phases > 1 else f"one draw{seed}"
+        number = "one position" if self.phases == 1 else f"{self.phases} positions"
+        start = "from the first frame on" if self.seed is None else f"drawn with seed {self.seed}"
         classes = [f"{key.upper()}: {note}" for key, notes in self.classes.items() for note in notes]
         return [
             f"Data: {self.data}, {self.clips} clip{'s' * (self.clips > 1)} of {self.size[0]}x{self.size[1]}",
             f"Networks: {', '.join(f'{key.upper()} is {name}' for key, name in self.networks.items())}",
             *([f"Classes: {'; '.join(classes)}"] if classes else []),
-            f"Clips: {self.codec}, {quality}, GOP {self.gop} where none is given; {positions}",
+            f"Clips: {self.codec}, {quality}, GOP {self.gop} where none is given",
+            f"Key frames: {number} a clip, {start}",
             f"RGC: alpha {self.alpha:g}, THR_RGC {self.thr_rgc}; THR_RGFS: {self.thr_rgfs}",
             f"Hardware: {self.hardware}",
             f"taplab {self.taplab}: `{self.command}`",

@@ -11,6 +11,7 @@ from taplab.evaluation.figures.style import (
     NETWORK_COLOURS,
     new_axes,
     new_figure,
+    plain,
 )
 from taplab.evaluation.points import COMBINATIONS, GOPS, NETWORKS, RGC, Plan, Point, named
 from taplab.evaluation.published import PAPER, SYSTEMS
@@ -73,7 +74,8 @@ def _path(
         return
     colour = NETWORK_COLOURS[network]
     line = ":" if style is HOLLOW else "-"
-    axes.plot(*zip(*places.values(), strict=True), color=colour, linestyle=line, linewidth=1.2, label=label)
+    by_speed = sorted(places.values())
+    axes.plot(*zip(*by_speed, strict=True), color=colour, linestyle=line, linewidth=1.2, label=label)
     for modules, (fps, miou) in places.items():
         axes.plot(fps, miou, MODULE_MARKERS[modules], color=colour, linestyle="none", **style)
 
@@ -82,7 +84,7 @@ def _systems(axes: "Axes", systems: list[dict[str, Any]]) -> None:
     for system in systems:
         axes.plot(system["fps"], system["miou"], "o", color="#999999", markersize=5, markerfacecolor="white")
         place = (system["fps"], system["miou"])
-        axes.annotate(system["name"], place, (5, 3), textcoords="offset points", fontsize=8, color=GREY)
+        axes.annotate(system["name"], place, (4, -11), textcoords="offset points", fontsize=8, color=GREY)
 
 
 def _marker_legend(axes: "Axes") -> None:
@@ -109,12 +111,17 @@ def gop_curve(plan: Plan, bench: Bench, frame: int | None) -> Drawn:
     figure = new_figure(8.2, 4.8)
     axes = new_axes(figure, "length of the group of pictures (GOP), frames", "mIoU, %")
     data: dict[str, Any] = {"measured": {}, "paper": {}}
-    for modules in COMBINATIONS:
+    for k, modules in enumerate(COMBINATIONS):
         points = {gop: plan.point("bl2", modules, gop=gop) for gop in GOPS}
         ours = {gop: 100 * bench.scores[p].miou for gop, p in points.items() if p in bench.scores}
         paper = _published_gops(modules)
         colour, marker = MODULE_COLOURS[modules], MODULE_MARKERS[modules]
-        axes.plot(list(ours), list(ours.values()), marker=marker, color=colour, label=f"{named(modules)}, measured")
+        under: dict[str, Any] = {
+            "linewidth": 5 - 1.2 * k,
+            "markersize": 13 - 2 * k,
+        }  # equal curves show as one in another
+        title = f"{named(modules)}, measured"
+        axes.plot(list(ours), list(ours.values()), marker=marker, color=colour, label=title, **under)
         style: dict[str, Any] = {"linestyle": "--", "linewidth": 1.2, **HOLLOW}
         axes.plot(list(paper), list(paper.values()), marker=marker, color=colour, label="the paper's", **style)
         data["measured"]["+".join(modules)], data["paper"]["+".join(modules)] = ours, paper
@@ -140,19 +147,21 @@ def weight_points(plan: Plan) -> list[Point]:
 
 def weight_curve(plan: Plan, bench: Bench, frame: int | None) -> Drawn:
     """Figure 11: mIoU over the weight of the network's scores in RGC's region (Eq. 6)."""
-    figure = new_figure(7, 4.6)
-    axes = new_axes(figure, "blend weight a: 0 is FFW alone, 1 the network alone", "mIoU, %")
-    data: dict[str, Any] = {"weights": WEIGHTS, "miou": {}}
-    for network in plan.networks:
-        points = {a: plan.point(network, RGC, alpha=a) for a in WEIGHTS}
-        values = {a: 100 * bench.scores[p].miou for a, p in points.items() if p in bench.scores}
-        if not values:
-            continue
-        best = max(values, key=lambda a: values[a])
-        label = f"{network.upper()}, best at {best:g}"
-        axes.plot(list(values), list(values.values()), "o-", color=NETWORK_COLOURS[network], label=label)
-        axes.plot(best, values[best], "o", color=NETWORK_COLOURS[network], markersize=12, markerfacecolor="none")
-        data["miou"][network] = list(values.values())
-    axes.set_xticks([k / 5 for k in range(6)])
-    axes.legend(frameon=False)
-    return figure, data
+    points = {network: {a: plan.point(network, RGC, alpha=a) for a in WEIGHTS} for network in plan.networks}
+    measured = {
+        n: {a: 100 * bench.scores[p].miou for a, p in of.items() if p in bench.scores} for n, of in points.items()
+    }
+    measured = {network: values for network, values in measured.items() if values}
+    figure = new_figure(1 + 5.2 * len(measured), 4.4)
+    grid = figure.subplots(1, len(measured), squeeze=False)[0]
+    for axes, (network, values) in zip(grid, measured.items(), strict=True):
+        plain(axes, "blend weight a: 0 keeps the warped scores, 1 takes the network's", "mIoU, %")
+        colour, best = NETWORK_COLOURS[network], max(values, key=lambda a: values[a])
+        axes.plot(list(values), list(values.values()), "o-", color=colour)
+        axes.plot(best, values[best], "o", color=colour, markersize=13, markerfacecolor="none")
+        axes.set_title(f"{network.upper()}: best at {best:g}, {values[best]:.1f} %")
+        axes.set_xticks([k / 5 for k in range(6)])
+    return figure, {
+        "weights": WEIGHTS,
+        "miou": {network: list(values.values()) for network, values in measured.items()},
+    }

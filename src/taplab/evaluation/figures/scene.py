@@ -57,20 +57,22 @@ class Scene:
         return self.clip.truth(index) if index in self.clip.labelled else None
 
 
-def scenes(bench: Bench, network: str, gop: int, frame: int | None, *, most: int = 1) -> list[Scene]:
+def scenes(
+    bench: Bench, network: str, gop: int, frame: int | None, *, most: int = 1, distance: int | None = None
+) -> list[Scene]:
     """A scene of each of the first ``most`` clips: a labelled frame as far from its key frame as the GOP allows.
 
-    frame: to be shown instead. Raises SettingError if a clip has no labels there or if it is a key frame, SourceError
-    without any labels.
+    frame: to be shown instead. distance: from the key frame, instead. Raises SettingError if a clip has no labels at
+    ``frame`` or if that is a key frame, SourceError without any labels.
     """
-    subject = bench.subjects[network]
-    chosen = [(clip, _shown(clip, gop, frame)) for clip in subject.clips.clips[:most]]
-    return [_scene(bench, subject, gop, clip, index) for clip, index in chosen]
+    subject, distance = bench.subjects[network], gop - 1 if distance is None else distance
+    chosen = [(clip, _shown(clip, distance, frame)) for clip in subject.clips.clips[:most]]
+    return [_scene(bench, subject, gop, clip, index, distance) for clip, index in chosen]
 
 
-def _scene(bench: Bench, subject: Subject, gop: int, clip: LabelledClip, index: int) -> Scene:
-    """The group of pictures in which the frame is as late as can be, and the next key frame if the clip has one."""
-    position = min(gop - 1, index)
+def _scene(bench: Bench, subject: Subject, gop: int, clip: LabelledClip, index: int, distance: int) -> Scene:
+    """The group of pictures that has the frame in its place, and the next key frame if the clip goes on so far."""
+    position = min(distance, index)
     if position == 0:
         raise SettingError(f"{clip.name}, frame {index}: a key frame shows no warping; choose another with --frame")
     first = index - position
@@ -80,14 +82,14 @@ def _scene(bench: Bench, subject: Subject, gop: int, clip: LabelledClip, index: 
     return Scene(clip, first, position, source, subject, Remembering(subject.model))
 
 
-def _shown(clip: LabelledClip, gop: int, frame: int | None) -> int:
+def _shown(clip: LabelledClip, distance: int, frame: int | None) -> int:
     if frame is not None:
         if frame not in clip.labelled:
             raise SettingError(f"--frame {frame}: {clip.name} has no labels there; {_where(clip)}")
         return frame
     if not clip.labelled:
         raise SourceError(f"{clip.name}: no frame with labels")
-    return next((index for index in clip.labelled if index >= gop - 1), clip.labelled[-1])
+    return next((index for index in clip.labelled if index >= distance), clip.labelled[-1])
 
 
 def _where(clip: LabelledClip) -> str:

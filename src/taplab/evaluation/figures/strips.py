@@ -11,7 +11,7 @@ from taplab.evaluation.figures.scene import Scene, scenes
 from taplab.evaluation.figures.sheet import Legend, Panel, label_picture, sheet, wrapped
 from taplab.evaluation.figures.sketch import Drawn
 from taplab.evaluation.points import COMBINATIONS, FFW, RGC, RGFS, Plan, Point, named
-from taplab.output.pictures import residual_picture
+from taplab.output.pictures import motion_picture, residual_picture
 from taplab.types import IGNORE, Labels, Result
 
 MOST_CLIPS = 3  # side by side in Figures 12 and 13
@@ -50,6 +50,12 @@ class Strip:
             self.shown.append(self.truth)
             self.panels.append(Panel("truth", label_picture(self.truth, self.scene.palette)))
 
+    def add_motion(self, result: Result) -> None:
+        """What FFW follows."""
+        frame = result.frame
+        if frame.motion is not None:
+            self.panels.append(Panel("motion vectors", motion_picture(frame.motion, frame.height, frame.width)))
+
     def add_residual(self, result: Result) -> None:
         """What the modules look at."""
         frame = result.frame
@@ -70,8 +76,8 @@ class Strip:
 
 
 def propagation(plan: Plan, bench: Bench, frame: int | None) -> Drawn:
-    """Figure 7: ways of propagation."""
-    strip = Strip(scenes(bench, "bl2", plan.gop, frame)[0])
+    """Figure 7: ways of propagation, half way to the next key frame, where interpolation is farthest from both."""
+    strip = Strip(scenes(bench, "bl2", plan.gop, frame, distance=plan.gop // 2)[0])
     strip.add_point("per frame", plan.per_frame("bl2"), bench)
     strip.add_point("interpolation (ITP)", plan.point("bl2", mode="itp"), bench)
     strip.add_point(f"optical flow ({plan.flow})", plan.point("bl2", mode=f"flow:{plan.flow}"), bench)
@@ -88,6 +94,7 @@ def correction(plan: Plan, bench: Bench, frame: int | None) -> Drawn:
     strip = Strip(scenes(bench, "bl2", plan.gop, frame)[0])
     warped, corrected = (strip.scene.result(plan.point("bl2", m).way) for m in (FFW, RGC))
     strip.add_residual(corrected)
+    strip.add_point("per frame", plan.per_frame("bl2"), bench)
     strip.add("FFW", replace(warped, region=corrected.region), region=True)
     strip.add("FFW + RGC", corrected, region=True)
     strip.add_truth()
@@ -114,6 +121,7 @@ def selection(plan: Plan, bench: Bench, frame: int | None) -> Drawn:
         chosen = scene.result(plan.point("bl2", RGFS, **lower).way)
         note = f"; THR_RGFS lowered to {lower['thr_rgfs']:.2g} for this picture: at its own value no frame is chosen"
     strip = Strip(scene)
+    strip.add_motion(hardest)
     strip.add_residual(hardest)
     strip.add("FFW", scene.result(ffw))
     strip.add("FFW + RGFS", chosen)

@@ -50,21 +50,26 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def new_axes(figure: "Figure", x: str, y: str) -> "Axes":
-    """One plot with a light grid and without a box."""
+    """The only plot of a figure."""
     axes = figure.subplots()
+    plain(axes, x, y)
+    return axes
+
+
+def plain(axes: "Axes", x: str, y: str) -> None:
+    """Names of the axes, a light grid and no box."""
     axes.set(xlabel=x, ylabel=y)
     axes.grid(color="#e4e4e4", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    return axes
 
 
 def save(figure: "Figure", data: dict[str, Any], folder: Path, number: int) -> list[Path]:
     """``figure-N.png``, ``figure-N.svg`` and ``figure-N.json``, the plotted data. Raises OutputError."""
     files = [folder / f"figure-{number}.{suffix}" for suffix in ("png", "svg", "json")]
     try:
-        figure.savefig(files[0], dpi=150)
-        figure.savefig(files[1], metadata={"Date": None})
+        figure.savefig(files[0], dpi=150, bbox_inches="tight", pad_inches=0.1)
+        figure.savefig(files[1], bbox_inches="tight", pad_inches=0.1, metadata={"Date": None})
         files[2].write_text(json.dumps(data) + "\n")
     except OSError as error:
         raise OutputError(f"{folder}: figure {number} cannot be written ({error.strerror})") from error
