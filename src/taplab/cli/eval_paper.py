@@ -25,6 +25,7 @@ _STANDARD = {"bl1": "bl1-camvid", "bl3": "bl3-camvid"}  # where bundled; bl2 is 
 def reproduce(clips: "ClipSet", given: RunOptions) -> None:
     """Measures what the asked tables and figures need, once; prints the tables and saves all."""
     from taplab.evaluation.figures import FIGURES, check_matplotlib
+    from taplab.evaluation.setting import Setting
     from taplab.evaluation.tables import TABLES
     from taplab.output.folder import writable_folder
 
@@ -36,16 +37,17 @@ def reproduce(clips: "ClipSet", given: RunOptions) -> None:
     plan = _plan(clips, given, models)
     out = writable_folder(given.out)
     made = [table(plan) for table in tables]
+    curves = [figure for figure in figures if figure.points(plan)]
+    pictures = [figure for figure in figures if not figure.points(plan)]
     with progress_bar("measure", None, quiet=given.quiet, unit="clips/s") as bar:
-        bench = _bench(clips, given, _needed(made, figures, plan, models), bar)
+        bench = _bench(clips, given, _needed(made, curves, plan, models), bar)
+        setting = Setting.of(bench, plan, shlex.join(["taplab", *sys.argv[1:]]))
+        _save_figures(pictures, plan, bench, setting, given, out)  # first: they say at once if they cannot be made
         timed = [point for table in made for point in table.points]
-        timed += [point for figure in figures if figure.timed for point in figure.points(plan)]
-        bench.measure([point for figure in figures for point in figure.points(plan)], timed)
-    from taplab.evaluation.setting import Setting
-
-    setting = Setting.of(bench, plan, shlex.join(["taplab", *sys.argv[1:]]))
+        timed += [point for curve in curves if curve.timed for point in curve.points(plan)]
+        bench.measure([point for curve in curves for point in curve.points(plan)], timed)
     _save_tables(made, bench, setting, out, quiet=given.quiet)
-    _save_figures(figures, plan, bench, setting, given, out)
+    _save_figures(curves, plan, bench, setting, given, out)
 
 
 def _numbers(asked: list[str] | None, known: Mapping[int, Any], option: str) -> list[int]:

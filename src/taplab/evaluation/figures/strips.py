@@ -104,31 +104,32 @@ def correction(plan: Plan, bench: Bench, frame: int | None) -> Drawn:
 def selection(plan: Plan, bench: Bench, frame: int | None) -> Drawn:
     """Figure 10: FFW without and with RGFS, on a frame that RGFS makes a key frame.
 
-    Without ``frame`` it is the one of the largest residual in the group; if that is under the threshold, the threshold
-    is lowered for the picture, which says so.
+    Without ``frame`` it is the one of the largest residual among those, or among the labelled ones if there are none.
+    If the shown frame is under the threshold, the threshold is lowered for the picture, which says so.
     """
     scene = scenes(bench, "bl2", plan.gop, frame)[0]
-    ffw = plan.point("bl2").way
-    watched = plan.point("bl2", RGFS, thr_rgfs=1e12).way  # measures residuals and chooses nothing
-    results = list(scene.results(watched, plan.gop))
-    candidates = results[1:] if frame is None else [results[scene.position]]
-    hardest = max(candidates, key=lambda result: result.residual or 0.0)
-    scene = replace(scene, position=hardest.index)
-    way, note = plan.point("bl2", RGFS).way, ""
-    chosen = scene.result(way)
-    if not chosen.key:
-        lower: dict[str, Any] = {"thr_rgfs": 0.99 * (hardest.residual or 0.0), "thr_rgfs_unit": "grey"}
-        chosen = scene.result(plan.point("bl2", RGFS, **lower).way)
-        note = f"; THR_RGFS lowered to {lower['thr_rgfs']:.2g} for this picture: at its own value no frame is chosen"
+    results = list(scene.results(plan.point("bl2", RGFS).way, plan.gop))
+    selected = [result for result in results[1:] if result.key]
+    labelled = [result for result in results[1:] if scene.first + result.index in scene.clip.labelled]
+    shown = max(selected or labelled, key=_residual) if frame is None else results[scene.position]
+    scene, residual, note = replace(scene, position=shown.index), _residual(shown), ""
+    selection = shown
+    if not shown.key:
+        lower: dict[str, Any] = {"thr_rgfs": 0.99 * residual, "thr_rgfs_unit": "grey"}
+        selection = scene.result(plan.point("bl2", RGFS, **lower).way)
+        note = f"; THR_RGFS lowered to {lower['thr_rgfs']:.2g} for this picture: at its own value it is not chosen"
     strip = Strip(scene)
-    strip.add_motion(hardest)
-    strip.add_residual(hardest)
-    strip.add("FFW", scene.result(ffw))
-    strip.add("FFW + RGFS", chosen)
+    strip.add_motion(shown)
+    strip.add_residual(shown)
+    strip.add("FFW", scene.result(plan.point("bl2").way))
+    strip.add("FFW + RGFS", selection)
     strip.add_truth()
-    residual = f"{hardest.residual or 0.0:.2f} grey levels per pixel"
-    title = f"Residual-guided frame selection: residual {residual}{note}"
-    return strip.drawn(title, residual=hardest.residual, threshold_lowered=bool(note))
+    title = f"Residual-guided frame selection: residual {residual:.2f} grey levels per pixel{note}"
+    return strip.drawn(title, residual=residual, threshold_lowered=bool(note))
+
+
+def _residual(result: Result) -> float:
+    return result.residual or 0.0
 
 
 def modules(plan: Plan, bench: Bench, frame: int | None) -> Drawn:
@@ -146,5 +147,5 @@ def modules(plan: Plan, bench: Bench, frame: int | None) -> Drawn:
     else:
         rows = [list(row) for row in zip(*(strip.panels for strip in strips), strict=True)]
     title = "; ".join(strip.scene.title for strip in strips)
-    figure = sheet(rows, f"{clips.name}\n{title}", legend)
+    figure = sheet(rows, title, legend)
     return figure, {"scenes": [{"scene": s.scene.title, "right": s.shares} for s in strips]}
