@@ -65,6 +65,6 @@ def test_what_is_not_there_is_refused_before_any_work(clips, options, tmp_path, 
 
 
 def test_a_frame_that_cannot_be_shown_is_told_before_any_measuring(clips, options, tmp_path):
-    with pytest.raises(SettingError, match="--frame 99: .* has no labels there"):
+    with pytest.raises(SettingError, match=r"--frame 99: .* has no labels there"):
         reproduce(clips, options(table=["8"], figure=["12"], frame=99))
     assert not list((tmp_path / "cache" / "records").iterdir())
