@@ -86,9 +86,9 @@ class System:
         return self.fps / factor if factor else None
 
 
-# Read again for this list, in abstracts and repositories: ICNet, BiSeNet (105 FPS), SwiftNet, DFF, Accel and DVSNet's
-# accuracy and speed. Known from the papers but not read again: SegNet, ENet, ERFNet, the cards of ICNet and DVSNet, sizes
-# of input, and the factors above.
+# Read again for this list, in abstracts and repositories: ICNet, BiSeNet (105 FPS), SwiftNet, DFF, Accel, accuracy and
+# speed of DVSNet. Known from the papers but not read again: SegNet, ENet, ERFNet, the cards of ICNet and DVSNet, sizes of
+# input, and the factors above.
 _ICNET = "ICNet, ECCV 2018"
 _TITAN = "Titan X (Maxwell)"
 _TI = "GTX 1080 Ti"
