@@ -87,7 +87,7 @@ class System:
 
 
 # Read again for this list, in abstracts and repositories: ICNet, BiSeNet (105 FPS), SwiftNet, DFF, Accel, accuracy and
-# speed of DVSNet. Known from the papers but not read again: SegNet, ENet, ERFNet, the cards of ICNet and DVSNet, sizes of
+# speed of DVSNet. Known from the papers but not read again: SegNet, ENet, ERFNet, cards of ICNet and DVSNet, sizes of
 # input, and the factors above.
 _ICNET = "ICNet, ECCV 2018"
 _TITAN = "Titan X (Maxwell)"
