@@ -8,7 +8,7 @@ last frame's labels. "bound" is what the network cost alone would allow: per-fra
 total says how little the rest takes.
 """
 
-from machine import machine  # isort: skip  (first: it sets how torch's threads wait)
+from taplab.machine import machine  # isort: skip  (first: taplab sets how torch's threads wait)
 
 import argparse
 import json

@@ -6,7 +6,7 @@ A synthetic drive is encoded by the real encoders; stages are timed on its P- an
 is printed. "decode" is PyAV without vectors on one thread, the floor; the ratio to it stands beside each stage.
 """
 
-from machine import machine  # isort: skip  (first: it sets how torch's threads wait)
+from taplab.machine import machine  # isort: skip  (first: taplab sets how torch's threads wait)
 
 import argparse
 import json

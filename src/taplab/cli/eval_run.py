@@ -44,8 +44,27 @@ class RunOptions:
         str, typer.Option(help="Positions of the key frames to average over: a number, or all (every distance).")
     ] = "1"
     seed: Annotated[
-        int | None, typer.Option(help="Draws the first position; without it the first frame is a key frame.")
+        int | None,
+        typer.Option(help="Draws the first position; without it the first frame is a key frame (in tables: 0)."),
     ] = None
+    table: Annotated[
+        list[str] | None, typer.Option(help="Of the paper, measured here: 2 to 8, a list with commas, or all.")
+    ] = None
+    figure: Annotated[list[str] | None, typer.Option(help="Of the paper: 1, 5 to 13, a list with commas, or all.")] = (
+        None
+    )
+    models: Annotated[
+        str | None,
+        typer.Option(help="For tables and figures: bl1=NAME_OR_FILE,bl2=…,bl3=…; bl2 is --model if not here."),
+    ] = None
+    flow: Annotated[
+        str | None,
+        typer.Option(help="For Tables 3 and 5 and Figure 7: NAME of the mode flow:NAME.", show_default="net"),
+    ] = None
+    frame: Annotated[
+        int | None, typer.Option(min=0, help="That pictures show; a labelled one far from its key frame if not given.")
+    ] = None
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for tables and figures.")] = Path("out/paper")
     rounds: Annotated[int, typer.Option(min=0, help="Of timing, on the first clip; 0 measures no speed.")] = 3
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores here.")] = None
     cache: Annotated[
@@ -84,7 +103,12 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def run(clips: "ClipSet", given: RunOptions) -> None:
-    """Scores the modes on the clips, prints and saves."""
+    """Scores the modes on the clips, prints and saves; or makes the paper's tables and figures that were asked for."""
+    if given.table or given.figure:
+        from taplab.cli.eval_paper import reproduce
+
+        reproduce(clips, given)
+        return
     from taplab import load_model
     from taplab.data.check import check
     from taplab.data.mapping import in_classes_of

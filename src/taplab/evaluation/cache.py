@@ -83,7 +83,8 @@ _WITHOUT_LABELS = ("cli", "output", "training", "data")  # parts of taplab that 
 def _own_source() -> str:
     top = Path(taplab.__file__).parent
     files = [f for f in sorted(top.rglob("*.py")) if f.relative_to(top).parts[0] not in _WITHOUT_LABELS]
-    deciding = [f for f in files if f.parent.name != "evaluation" or f.stem in ("protocol", "metrics", "consistency")]
+    scoring = [top / "evaluation" / f"{name}.py" for name in ("protocol", "metrics", "consistency")]
+    deciding = [f for f in files if f.relative_to(top).parts[0] != "evaluation" or f in scoring]
     return _digest(*(file.read_bytes() for file in deciding))
 
 
