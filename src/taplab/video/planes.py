@@ -25,3 +25,10 @@ def luma_plane(picture: av.VideoFrame) -> Plane:
     if picture.format.name in _EIGHT_BIT_LUMA:
         return plane_view(picture)
     return plane_view(picture.reformat(format="gray"))
+
+
+def yuv_planes(picture: av.VideoFrame) -> tuple[Plane, Plane, Plane]:
+    """Luma and both chroma planes as uint8: views where the picture is 8-bit planar YUV, else a conversion."""
+    if not picture.format.name.startswith(("yuv4", "yuvj4")) or picture.format.components[0].bits != 8:
+        picture = picture.reformat(format="yuv420p")
+    return plane_view(picture, 0), plane_view(picture, 1), plane_view(picture, 2)

@@ -1,0 +1,275 @@
+r"""Matching with the key frame's picture: where do a cell's scores come from, and how far are they to be trusted?
+
+Codec motion is added up over many frames, in blocks; it drifts, and it says nothing of what was covered or changed. So
+the picture of a frame is compared with that of its key frame, both at the size of the score map: one luma and two
+chroma values a cell. The comparison first corrects the displacement (``refine``), then weighs the key frame's scores
+around the place it leads to (``gather``)::
+
+    F_t[p] = sum_k sum_q w_k[q] F_k[q] / sum_k sum_q w_k[q],    w_k[q] = share_k exp(-|I_t[p] - I_k[q]| / SPREAD)
+
+over the key frames k and the 3x3 cells q around ``p + displacement``: what differs counts little, wherever it went.
+"""
+
+from collections.abc import Sequence
+
+import av
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from taplab.modules.ffw import Displacement
+from taplab.types import Plane
+from taplab.video.planes import yuv_planes
+
+CellPicture = NDArray[np.float32]  # [h, w, 3], mean Y, U and V of each score cell
+CellScores = NDArray[np.float32]  # [h, w, C], probabilities
+
+SPREAD = 3.0  # grey levels, summed over Y, U and V: difference at which a match counts 1 / e
+MOVE_COST = 1.0  # grey levels by which another displacement must match better than the codec's own
+_STEPS = 2048  # entries of the table of weights, 8 for a grey level
+_WEIGHT = np.exp(-np.arange(_STEPS, dtype=np.float32) / (8 * SPREAD))
+
+
+def cell_picture(picture: av.VideoFrame, cells: tuple[int, int]) -> CellPicture:
+    """The mean colour of each score cell."""
+    out = np.empty((*cells, 3), np.float32)
+    for k, plane in enumerate(yuv_planes(picture)):
+        _average(plane, out[..., k])
+    return out
+
+
+def refine(now: CellPicture, key: CellPicture, displacement: Displacement, active: NDArray[np.bool_]) -> Displacement:
+    """A better displacement for each ``active`` cell: its own, that of a cell 1, 2, 4 or 8 away, or half a cell beside.
+
+    In reading order, so that what one cell found is offered to the next (as in PatchMatch).
+    """
+    out = displacement.copy()
+    _refine(now, key, active, out)
+    return out
+
+
+def gather(
+    now: CellPicture,
+    sides: Sequence[tuple[CellScores, CellPicture, Displacement, float]],
+    active: NDArray[np.bool_],
+) -> CellScores:
+    """Scores ``[h, w, C]`` from one or two key frames, each with its picture, the displacement to it and its share.
+
+    Cells that are not ``active`` take those of the cells that the displacements lead to, without comparison.
+    """
+    one, other = sides[0], sides[-1]
+    share = np.float32(one[3]), np.float32(other[3] if len(sides) > 1 else 0)
+    out = np.empty_like(one[0])
+    _gather(now, *one[:3], *other[:3], *share, active, _WEIGHT, out)
+    return out
+
+
+def calm(scores: CellScores) -> NDArray[np.int16]:
+    """The best class of cells that are surrounded by the same class, two cells far, and -1 elsewhere; ``[h, w]``."""
+    best = scores.argmax(2).astype(np.int16)
+    least, most = best, best
+    for axis in (0, 1):
+        windows = _windows_of_five(least, axis), _windows_of_five(most, axis)
+        least, most = np.minimum.reduce(windows[0]), np.maximum.reduce(windows[1])
+    settled: NDArray[np.int16] = np.where(least == most, best, np.int16(-1))
+    return settled
+
+
+def _windows_of_five(values: NDArray[np.int16], axis: int) -> list[NDArray[np.int16]]:
+    """The values shifted by -2 to 2 along the axis; borders replicate."""
+    place = np.arange(values.shape[axis])
+    return [np.take(values, np.clip(place + k, 0, len(place) - 1), axis) for k in range(-2, 3)]
+
+
+def unsettled(sides: Sequence[tuple[NDArray[np.int16], Displacement]]) -> NDArray[np.bool_]:
+    """Cells that the displacements do not lead to one calm class (see ``calm``): something is open; bool ``[h, w]``."""
+    out = np.empty(sides[0][0].shape, np.bool_)
+    _unsettled(sides[0][0], sides[-1][0], sides[0][1], sides[-1][1], out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _average(plane: Plane, out: NDArray[np.float32]) -> None:  # pragma: no cover - compiled
+    height, width = plane.shape
+    rows, cols = out.shape
+    for i in range(rows):
+        top = i * height // rows
+        bottom = max((i + 1) * height // rows, top + 1)
+        for j in range(cols):
+            left = j * width // cols
+            right = max((j + 1) * width // cols, left + 1)
+            total = np.int32(0)
+            for y in range(top, bottom):
+                for x in range(left, right):
+                    total += plane[y, x]
+            out[i, j] = total / np.float32((bottom - top) * (right - left))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _place(position: np.float32, size: int) -> tuple[int, int, np.float32]:  # pragma: no cover - compiled
+    """The two cells around a position, inside the map, and the share of the second."""
+    position = min(max(position, np.float32(0)), np.float32(size - 1))
+    first = int(position)
+    return first, min(first + 1, size - 1), position - np.float32(first)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _difference(
+    now: CellPicture, key: CellPicture, i: int, j: int, dx: np.float32, dy: np.float32
+) -> np.float32:  # pragma: no cover - compiled
+    """Sum over Y, U, V of the difference between a cell and where (dx, dy) leads."""
+    y0, y1, fy = _place(np.float32(i) + dy, key.shape[0])
+    x0, x1, fx = _place(np.float32(j) + dx, key.shape[1])
+    one = np.float32(1)
+    total = np.float32(0)
+    for k in range(3):
+        upper = key[y0, x0, k] * (one - fx) + key[y0, x1, k] * fx
+        lower = key[y1, x0, k] * (one - fx) + key[y1, x1, k] * fx
+        total += abs(now[i, j, k] - (upper * (one - fy) + lower * fy))
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _refine(
+    now: CellPicture, key: CellPicture, active: NDArray[np.bool_], out: Displacement
+) -> None:  # pragma: no cover - compiled
+    rows, cols = active.shape
+    for i in range(rows):
+        for j in range(cols):
+            if not active[i, j]:
+                continue
+            dx, dy = out[i, j, 0], out[i, j, 1]
+            least = _difference(now, key, i, j, dx, dy)
+            for step in (1, 2, 4, 8):
+                for turn in range(4):
+                    y = i + (step if turn == 0 else -step if turn == 1 else 0)
+                    x = j + (step if turn == 2 else -step if turn == 3 else 0)
+                    if y < 0 or x < 0 or y >= rows or x >= cols:
+                        continue
+                    u, v = out[y, x, 0], out[y, x, 1]
+                    if u == dx and v == dy:
+                        continue
+                    found = _difference(now, key, i, j, u, v) + np.float32(MOVE_COST)
+                    if found < least:
+                        least, dx, dy = found, u, v
+            cx, cy = dx, dy
+            for turn in range(4):
+                u = cx + np.float32(0.5 if turn == 0 else -0.5 if turn == 1 else 0)
+                v = cy + np.float32(0.5 if turn == 2 else -0.5 if turn == 3 else 0)
+                found = _difference(now, key, i, j, u, v) + np.float32(MOVE_COST)
+                if found < least:
+                    least, dx, dy = found, u, v
+            out[i, j, 0], out[i, j, 1] = dx, dy
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _gather(
+    now: CellPicture,
+    scores: CellScores,
+    key: CellPicture,
+    way: Displacement,
+    other_scores: CellScores,
+    other_key: CellPicture,
+    other_way: Displacement,
+    share: np.float32,
+    other_share: np.float32,
+    active: NDArray[np.bool_],
+    weight: NDArray[np.float32],
+    out: CellScores,
+) -> None:  # pragma: no cover - compiled
+    rows, cols, classes = out.shape
+    total = np.empty(classes, np.float32)
+    kernel = np.empty((4, 4), np.float32)
+    both = share + other_share
+    for i in range(rows):
+        for j in range(cols):
+            dx, dy, du, dv = way[i, j, 0], way[i, j, 1], other_way[i, j, 0], other_way[i, j, 1]
+            if not active[i, j]:
+                y, x = _nearest(i + dy, rows), _nearest(j + dx, cols)
+                v, u = _nearest(i + dv, rows), _nearest(j + du, cols)
+                for c in range(classes):
+                    out[i, j, c] = (share * scores[y, x, c] + other_share * other_scores[v, u, c]) / both
+                continue
+            total[:] = 0
+            weights = _weigh(now, key, i, j, dx, dy, share, weight, kernel)
+            _add(scores, i, j, dx, dy, kernel, total)
+            if other_share > 0:
+                weights += _weigh(now, other_key, i, j, du, dv, other_share, weight, kernel)
+                _add(other_scores, i, j, du, dv, kernel, total)
+            for c in range(classes):
+                out[i, j, c] = total[c] / weights
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _nearest(position: np.float32, size: int) -> int:  # pragma: no cover - compiled
+    """The cell at a position, inside the map."""
+    return min(max(int(np.rint(position)), 0), size - 1)
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _weigh(
+    now: CellPicture,
+    key: CellPicture,
+    i: int,
+    j: int,
+    dx: np.float32,
+    dy: np.float32,
+    share: np.float32,
+    weight: NDArray[np.float32],
+    kernel: NDArray[np.float32],
+) -> np.float32:  # pragma: no cover - compiled
+    """Weights of the 4x4 cells around where (dx, dy) leads, and their sum: 3x3 samples, each of four cells."""
+    one = np.float32(1)
+    fx, fy = dx - np.floor(dx), dy - np.floor(dy)
+    kernel[:] = 0
+    weights = np.float32(0)
+    for a in range(3):
+        for b in range(3):
+            d = _difference(now, key, i, j, dx + np.float32(b - 1), dy + np.float32(a - 1))
+            w = share * (weight[min(int(d * np.float32(8)), weight.shape[0] - 1)] + np.float32(1e-9))
+            weights += w
+            kernel[a, b] += w * (one - fy) * (one - fx)
+            kernel[a, b + 1] += w * (one - fy) * fx
+            kernel[a + 1, b] += w * fy * (one - fx)
+            kernel[a + 1, b + 1] += w * fy * fx
+    return weights
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _add(
+    scores: CellScores,
+    i: int,
+    j: int,
+    dx: np.float32,
+    dy: np.float32,
+    kernel: NDArray[np.float32],
+    total: NDArray[np.float32],
+) -> None:  # pragma: no cover - compiled
+    """Adds the scores of the 4x4 cells, by their weights; borders replicate."""
+    rows, cols, classes = scores.shape
+    top, left = i + int(np.floor(dy)) - 1, j + int(np.floor(dx)) - 1
+    for a in range(4):
+        y = min(max(top + a, 0), rows - 1)
+        for b in range(4):
+            k = kernel[a, b]
+            if k == 0:
+                continue
+            x = min(max(left + b, 0), cols - 1)
+            for c in range(classes):
+                total[c] += k * scores[y, x, c]
+
+
+@njit(cache=True, nogil=True)
+def _unsettled(
+    one: NDArray[np.int16],
+    other: NDArray[np.int16],
+    first: Displacement,
+    second: Displacement,
+    out: NDArray[np.bool_],
+) -> None:  # pragma: no cover - compiled
+    rows, cols = out.shape
+    for i in range(rows):
+        for j in range(cols):
+            y, x = _nearest(i + first[i, j, 1], rows), _nearest(j + first[i, j, 0], cols)
+            v, u = _nearest(i + second[i, j, 1], rows), _nearest(j + second[i, j, 0], cols)
+            out[i, j] = one[y, x] < 0 or one[y, x] != other[v, u]
