@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from taplab.data.clips import ClipSet, FileClip, LabelledClip, spread
+from taplab.data.clips import ClipSet, FileClip, spread
 from taplab.data.images import image_size, require_size
 from taplab.data.labelled import Labelled, LabelledFiles
-from taplab.data.mapping import MappedClip
+from taplab.data.mapping import unmapped
 from taplab.errors import SourceError
 
 IDS_CHECKED = 1000  # label files: about 30 s of reading at 1024x2048
@@ -31,15 +31,11 @@ def check(data: ClipSet | Labelled) -> None:
 def _file_clips(data: ClipSet | Labelled) -> Iterable[FileClip]:
     """The part of the data that is in files; every still a clip of one frame."""
     if isinstance(data, ClipSet):
-        return [clip for clip in map(_original, data.clips) if isinstance(clip, FileClip)]
+        return [clip for clip in map(unmapped, data.clips) if isinstance(clip, FileClip)]
     if isinstance(data, LabelledFiles):
         pairs = zip(data.images, data.labels, strict=True)
         return [FileClip(image.stem, 1.0, [image], {0: label}, data.read) for image, label in pairs]
     return []
-
-
-def _original(clip: LabelledClip) -> LabelledClip:
-    return clip.original if isinstance(clip, MappedClip) else clip
 
 
 def _check_sizes(clip: FileClip) -> None:

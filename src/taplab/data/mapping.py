@@ -85,6 +85,11 @@ class MappedClip:
         return table
 
 
+def unmapped(clip: LabelledClip) -> LabelledClip:
+    """The clip with its own class ids."""
+    return clip.original if isinstance(clip, MappedClip) else clip
+
+
 def in_classes_of(clips: ClipSet, classes: Sequence[str]) -> tuple[ClipSet, list[str]]:
     """The clips with their labels read in ``classes``, and notes which classes were merged or left out.
 

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 import taplab
+from taplab.data.mapping import unmapped
 from taplab.errors import OutputError
 from taplab.evaluation.record import Record
 from taplab.evaluation.trials import Encoding, Trial
@@ -43,7 +44,7 @@ class Cache:
 
     def clip(self, trial: Trial, encoding: Encoding) -> Path:
         """The encoded trial; encoded at the first asking."""
-        clip = trial.clip
+        clip = unmapped(trial.clip)  # the same pictures, whatever the labels are read as
         key = _digest(clip.identity, trial.first, trial.last, trial.first_gop, encoding, clip.fps)
         path = self.folder / "clips" / f"{key}.mkv"
         if not path.exists():

@@ -1,11 +1,13 @@
 """What a training learns from and is validated on, by the names of the command line."""
 
-import importlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from taplab.data.camvid import camvid
+from taplab.data.cityscapes import cityscapes
 from taplab.data.labelled import Labelled
+from taplab.data.sequence import sequence
+from taplab.data.stills import SyntheticStills
 from taplab.errors import SettingError, SourceError
 
 DATA = ("camvid", "cityscapes", "sequence", "synthetic")
@@ -29,7 +31,7 @@ def splits_of(name: str, root: Path | None, split: str, validation: str | None) 
     """
     if root is None:
         raise SettingError(f"train {name}: say where it is with --root")
-    read: Callable[[Path, str], Labelled] = getattr(importlib.import_module(f"taplab.data.{name}"), name)
+    read = {"camvid": camvid, "cityscapes": cityscapes}[name]
     training = read(root, split)
     origin = f"{name} ({split}, {len(training)} images)"
     if validation == "none":
@@ -44,7 +46,6 @@ def splits_of(name: str, root: Path | None, split: str, validation: str | None) 
 
 def folders(training: tuple[Path, Path], validation: tuple[Path, Path] | None, classes: str) -> Sets:
     """Folders of (images, labels). Raises SourceError if one cannot be read, SettingError for unknown ``classes``."""
-    sequence: Callable[..., Labelled] = importlib.import_module("taplab.data.sequence").sequence
     data = sequence(*training, classes)
     held_out = sequence(*validation, classes) if validation else None
     return Sets(data, held_out, f"images of the folder {training[0].name} ({len(data)})")
@@ -52,7 +53,5 @@ def folders(training: tuple[Path, Path], validation: tuple[Path, Path] | None, c
 
 def synthetic(drives: int) -> Sets:
     """Stills of ``drives`` synthetic drives, with seeds far from those of the demo and the tests."""
-    from taplab.data.stills import SyntheticStills
-
     training = SyntheticStills(range(1000, 1000 + drives), 384, 640)
     return Sets(training, SyntheticStills(range(2000, 2012), 384, 640), f"stills of {drives} synthetic drives")
