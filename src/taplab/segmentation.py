@@ -57,7 +57,7 @@ class Segmentation:
     def _answers(self, frames: Iterable[CodedFrame]) -> Iterator[Answer]:
         if not self.policy.uses_motion:  # then nothing is predicted from what is shown after the last frame
             frames = (frame for frame in frames if not frame.beyond)
-        if self.lanes == 1 and not self.policy.looks_ahead:
+        if self.policy.endless or (self.lanes == 1 and not self.policy.looks_ahead):
             yield from run_endless(frames, self.policy, self.network)
             return
         lanes = cut_lanes(frames, self.policy.interval, borrow=self.policy.looks_ahead)

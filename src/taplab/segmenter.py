@@ -12,19 +12,21 @@ from taplab.output.folder import remove_earlier_run, writable_folder
 from taplab.output.masks import MaskWriter
 from taplab.output.overlay import OverlayWriter
 from taplab.output.summary import Summary
-from taplab.policies import Paper, PaperSettings, make_policy
+from taplab.policies import Paper, PaperSettings, Policy, make_policy
 from taplab.segmentation import Segmentation
 from taplab.timing import Stopwatch
 from taplab.types import Result
 from taplab.video import Source, open_video
 
 SAVE = ("overlay", "masks")
+LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt")  # schemes of sources that do not wait
 
 
 class Segmenter:
     """Segments videos with ``model``: a ``Model``, or a name or file that ``load_model`` knows.
 
-    mode: "auto", "offline", "paper" or "per-frame", or, to compare with, "itp" or "flow:NAME" (see ``make_policy``).
+    mode: "auto" (offline, or live for streams such as rtsp://), "offline", "live", "paper" or "per-frame", or, to compare
+    with, "itp" or "flow:NAME" (see ``make_policy``).
     settings: of the paper's algorithm, and the interval between key frames. lanes: runs of frames that advance in
     lockstep and share network calls; with 1, "paper" answers every frame as soon as it is decoded. device: "cpu" or
     "cuda", used where ``model`` is a name.
@@ -46,7 +48,8 @@ class Segmenter:
         if self.lanes < 1:
             raise SettingError(f"lanes {lanes}: must be at least 1")
         self.notes: list[str] = []
-        self.policy = make_policy(mode, self._fitting(settings or PaperSettings()), self.model.device)
+        self.mode, self.settings = mode, self._fitting(settings or PaperSettings())
+        self.policy = make_policy(mode, self.settings, self.model.device)
 
     def _fitting(self, settings: PaperSettings) -> PaperSettings:
         """RGC is left out where the network cannot take regions."""
@@ -97,15 +100,21 @@ class Segmenter:
             raise KeyboardInterrupt
         return summary
 
+    def _policy_for(self, source: str) -> Policy:
+        """A stream cannot be looked ahead in without falling behind."""
+        if self.mode == "auto" and self.policy.looks_ahead and source.partition("://")[0].lower() in LIVE:
+            return make_policy("live", self.settings)
+        return self.policy
+
     def _begin(self, source: str | Path, max_frames: int | None) -> Segmentation:
         if max_frames is not None and max_frames < 1:
             raise SettingError(f"max_frames {max_frames}: must be at least 1")
-        stopwatch = Stopwatch()
-        thr_rgc = self.policy.settings.thr_rgc if isinstance(self.policy, Paper) else 30
+        stopwatch, policy = Stopwatch(), self._policy_for(str(source))
+        thr_rgc = policy.settings.thr_rgc if isinstance(policy, Paper) else 30
         opened: Source = open_video(
-            source, motion=self.policy.uses_motion, thr_rgc=thr_rgc, max_frames=max_frames, stopwatch=stopwatch
+            source, motion=policy.uses_motion, thr_rgc=thr_rgc, max_frames=max_frames, stopwatch=stopwatch
         )
-        return Segmentation(opened, self.model, self.policy, self.lanes, stopwatch, list(self.notes))
+        return Segmentation(opened, self.model, policy, self.lanes, stopwatch, list(self.notes))
 
 
 @contextmanager

@@ -53,14 +53,14 @@ def gather(
     sides: Sequence[tuple[CellScores, CellPicture, Displacement, float]],
     active: NDArray[np.bool_],
 ) -> CellScores:
-    """Scores ``[h, w, C]`` from one or two key frames, each with its picture, the displacement to it and its share.
+    """Scores ``[h, w, C]`` from some key frames, each with its picture, the displacement to it and its share.
 
     Cells that are not ``active`` take those of the cells that the displacements lead to, without comparison.
     """
-    one, other = sides[0], sides[-1]
-    share = np.float32(one[3]), np.float32(other[3] if len(sides) > 1 else 0)
-    out = np.empty_like(one[0])
-    _gather(now, *one[:3], *other[:3], *share, active, _WEIGHT, out)
+    out, weights = np.zeros_like(sides[0][0]), np.zeros(active.shape, np.float32)
+    for scores, key, way, share in sides:
+        _gather(now, scores, key, way, np.float32(share), active, _WEIGHT, out, weights)
+    _divide(out, weights)
     return out
 
 
@@ -83,8 +83,13 @@ def _windows_of_five(values: NDArray[np.int16], axis: int) -> list[NDArray[np.in
 
 def unsettled(sides: Sequence[tuple[NDArray[np.int16], Displacement]]) -> NDArray[np.bool_]:
     """Cells that the displacements do not lead to one calm class (see ``calm``): something is open; bool ``[h, w]``."""
-    out = np.empty(sides[0][0].shape, np.bool_)
-    _unsettled(sides[0][0], sides[-1][0], sides[0][1], sides[-1][1], out)
+    found = np.empty(sides[0][0].shape, np.int16)
+    _follow(*sides[0], found)
+    out: NDArray[np.bool_] = found < 0
+    for side in sides[1:]:
+        other = np.empty_like(found)
+        _follow(*side, other)
+        out |= other != found
     return out
 
 
@@ -168,36 +173,36 @@ def _gather(
     scores: CellScores,
     key: CellPicture,
     way: Displacement,
-    other_scores: CellScores,
-    other_key: CellPicture,
-    other_way: Displacement,
     share: np.float32,
-    other_share: np.float32,
     active: NDArray[np.bool_],
     weight: NDArray[np.float32],
     out: CellScores,
+    weights: NDArray[np.float32],
 ) -> None:  # pragma: no cover - compiled
+    """Adds one key frame's scores, and the sum of what they were weighed with."""
     rows, cols, classes = out.shape
-    total = np.empty(classes, np.float32)
     kernel = np.empty((4, 4), np.float32)
-    both = share + other_share
     for i in range(rows):
         for j in range(cols):
-            dx, dy, du, dv = way[i, j, 0], way[i, j, 1], other_way[i, j, 0], other_way[i, j, 1]
-            if not active[i, j]:
-                y, x = _nearest(i + dy, rows), _nearest(j + dx, cols)
-                v, u = _nearest(i + dv, rows), _nearest(j + du, cols)
-                for c in range(classes):
-                    out[i, j, c] = (share * scores[y, x, c] + other_share * other_scores[v, u, c]) / both
+            dx, dy = way[i, j, 0], way[i, j, 1]
+            if active[i, j]:
+                weights[i, j] += _weigh(now, key, i, j, dx, dy, share, weight, kernel)
+                _add(scores, i, j, dx, dy, kernel, out[i, j])
                 continue
-            total[:] = 0
-            weights = _weigh(now, key, i, j, dx, dy, share, weight, kernel)
-            _add(scores, i, j, dx, dy, kernel, total)
-            if other_share > 0:
-                weights += _weigh(now, other_key, i, j, du, dv, other_share, weight, kernel)
-                _add(other_scores, i, j, du, dv, kernel, total)
+            y, x = _nearest(i + dy, rows), _nearest(j + dx, cols)
             for c in range(classes):
-                out[i, j, c] = total[c] / weights
+                out[i, j, c] += share * scores[y, x, c]
+            weights[i, j] += share
+
+
+@njit(cache=True, nogil=True)
+def _divide(out: CellScores, weights: NDArray[np.float32]) -> None:  # pragma: no cover - compiled
+    rows, cols, classes = out.shape
+    for i in range(rows):
+        for j in range(cols):
+            one = np.float32(1) / weights[i, j]
+            for c in range(classes):
+                out[i, j, c] *= one
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -260,16 +265,11 @@ def _add(
 
 
 @njit(cache=True, nogil=True)
-def _unsettled(
-    one: NDArray[np.int16],
-    other: NDArray[np.int16],
-    first: Displacement,
-    second: Displacement,
-    out: NDArray[np.bool_],
+def _follow(
+    classes: NDArray[np.int16], way: Displacement, out: NDArray[np.int16]
 ) -> None:  # pragma: no cover - compiled
+    """The class where each cell comes from."""
     rows, cols = out.shape
     for i in range(rows):
         for j in range(cols):
-            y, x = _nearest(i + first[i, j, 1], rows), _nearest(j + first[i, j, 0], cols)
-            v, u = _nearest(i + second[i, j, 1], rows), _nearest(j + second[i, j, 0], cols)
-            out[i, j] = one[y, x] < 0 or one[y, x] != other[v, u]
+            out[i, j] = classes[_nearest(i + way[i, j, 1], rows), _nearest(j + way[i, j, 0], cols)]

@@ -3,12 +3,13 @@
 from taplab.errors import SettingError
 from taplab.policies.base import Answer, Ask, Policy, Steps
 from taplab.policies.itp import Interpolation
+from taplab.policies.live import Live
 from taplab.policies.offline import Offline
 from taplab.policies.paper import MODULES, Paper, PaperSettings
 from taplab.policies.per_frame import PerFrame
 from taplab.policies.propagation import FastFeatureWarping, OpticalFlow, Propagation
 
-MODES = ("auto", "offline", "paper", "per-frame")
+MODES = ("auto", "offline", "live", "paper", "per-frame")
 
 __all__ = [
     "MODES",
@@ -17,6 +18,7 @@ __all__ = [
     "Ask",
     "FastFeatureWarping",
     "Interpolation",
+    "Live",
     "Offline",
     "OpticalFlow",
     "Paper",
@@ -30,7 +32,7 @@ __all__ = [
 
 
 def make_policy(mode: str, settings: PaperSettings | None = None, device: str = "cpu") -> Policy:
-    """The policy of that name; "auto" is offline, or paper if RGC is asked for.
+    """The policy of that name; "auto" is offline (``Segmenter`` takes live for streams), or paper if RGC is asked for.
 
     To compare with: "itp" interpolates between key frames, "flow:NAME" is the paper's with an optical flow in place of
     FFW (NAME as of ``load_flow``, which runs on ``device``). Raises SettingError.
@@ -40,6 +42,8 @@ def make_policy(mode: str, settings: PaperSettings | None = None, device: str = 
         return PerFrame()
     if mode == "offline" or (mode == "auto" and "rgc" not in settings.modules):
         return Offline(settings)
+    if mode == "live":
+        return Live(settings)
     if mode in ("auto", "paper"):
         return Paper(settings)
     if mode == "itp":

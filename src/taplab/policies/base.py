@@ -39,7 +39,8 @@ class Policy(ABC):
     """name: as after ``--mode``. interval: at most so many frames between key frames; lanes are cut there.
 
     uses_motion, uses_residual: what it looks at, so that nothing else is computed. looks_ahead: every lane ends with
-    the next lane's key frame. modules: of the paper's algorithm, for the record.
+    the next lane's key frame. endless: it remembers more than a lane, so the whole stream is one, and every frame is
+    answered as soon as it comes. modules: of the paper's algorithm, for the record.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Policy(ABC):
     uses_motion: bool = True
     uses_residual: bool = True
     looks_ahead: bool = False
+    endless: bool = False
     modules: tuple[str, ...] = ()
 
     @abstractmethod

@@ -1,0 +1,111 @@
+"""Key frames and the ways that lead to them: what ``offline`` and ``live`` share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from taplab.modules import ffw, matching
+from taplab.modules.ffw import Carried, Displacement
+from taplab.modules.matching import CellPicture, CellScores
+from taplab.types import MOTION_BLOCK, CodedFrame, MotionField
+from taplab.video.estimate import estimate_motion
+from taplab.video.planes import luma_plane
+
+
+@dataclass(eq=False)
+class Key:
+    """A frame that the network saw. scores: ``[C, h, w]``."""
+
+    frame: CodedFrame
+    scores: Tensor
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Rows and columns of the score map."""
+        return int(self.scores.shape[-2]), int(self.scores.shape[-1])
+
+    @cached_property
+    def probabilities(self) -> CellScores:
+        """Of the classes, float32 ``[h, w, C]``: of two raw scores the louder one would decide."""
+        array: CellScores = self.scores.softmax(0).permute(1, 2, 0).float().contiguous().cpu().numpy()
+        return array
+
+    def replace(self, scores: Carried) -> None:
+        """Other probabilities, ``[C, h, w]``, for those of the network."""
+        self.__dict__["probabilities"] = scores.scores.permute(1, 2, 0).contiguous().numpy()
+
+    @cached_property
+    def picture(self) -> CellPicture:
+        """The frame's colours at the size of the score map."""
+        return matching.cell_picture(self.frame.picture, self.cells)
+
+    @cached_property
+    def calm(self) -> NDArray[np.int16]:
+        """See ``matching.calm``."""
+        return matching.calm(self.probabilities)
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """The way from a frame, shown at ``display``, to a key frame; None at the key frame itself."""
+
+    display: int
+    key: Key
+    displacement: Displacement | None = None
+
+    @property
+    def way(self) -> Displacement:
+        """The displacement, or zeros."""
+        return np.zeros((*self.key.cells, 2), np.float32) if self.displacement is None else self.displacement
+
+    def before(self, frame: CodedFrame, field: MotionField) -> "Side":
+        """The way of a frame that moved by ``field`` from the frame whose side this is."""
+        size = frame.height, frame.width
+        return Side(frame.display, self.key, ffw.compose(field.vectors, self.displacement, self.key.cells, size))
+
+
+def along(frame: CodedFrame, sides: Mapping[int, Side], *, before: bool) -> Side | None:
+    """Along the vectors to the key frame that the frames shown ``before`` this one, or after it, lead to.
+
+    Blocks that were not predicted from there go by way of the other reference, if that leads to the same key frame.
+    None if no vectors lead to it.
+    """
+    if frame.motion is None:
+        return None
+    fields = [field for field in frame.motion.fields if field.reference in sides]
+    wanted = [f for f in fields if (sides[f.reference].display < frame.display) is before]
+    if not wanted:
+        return None
+    best = max(wanted, key=lambda field: float(field.weight.sum()))
+    key, size = sides[best.reference].key, (frame.height, frame.width)
+    there = [field for field in fields if sides[field.reference].key is key]
+    ways = [ffw.compose(f.vectors, sides[f.reference].displacement, key.cells, size) for f in there]
+    if len(ways) == 1:
+        return Side(frame.display, key, ways[0])
+    first = ffw.to_cells(there[0].weight, key.cells, size, MOTION_BLOCK) >= 0.5
+    return Side(frame.display, key, np.where(first[..., None], ways[0], ways[1]))
+
+
+def estimated(frame: CodedFrame, reference: CodedFrame) -> MotionField:
+    """Motion of a frame from another of the same size, where the stream has none: I-frames, other references."""
+    seed = reference.motion.fields[0] if reference.motion is not None else None
+    luma, earlier = luma_plane(frame.picture), luma_plane(reference.picture)
+    return estimate_motion(luma, earlier, reference.index, seed).fields[0]
+
+
+def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]]) -> Carried:
+    """The scores of some key frames, each with its share, weighed by how well they match this frame's picture."""
+    cells = sides[0][0].key.cells
+    now = matching.cell_picture(frame.picture, cells)
+    ways = [(side.key, side.way, share) for side, share in sides]
+    active = matching.unsettled([(key.calm, way) for key, way, _ in ways])
+    refined = [
+        (key.probabilities, key.picture, matching.refine(now, key.picture, way, active), share)
+        for key, way, share in ways
+    ]
+    return Carried(torch.from_numpy(matching.gather(now, refined, active)).permute(2, 0, 1))

@@ -1,0 +1,85 @@
+"""Without looking ahead: every frame is answered as soon as it is decoded, from the last two key frames.
+
+What a key frame says is not taken alone: the scores of the key frames before it are brought to it and gathered with its
+own, so that what the network sees once is not forgotten with the next key frame, and errors of single frames fade. As
+everywhere, what does not match the picture does not count.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from taplab.errors import SettingError
+from taplab.policies.base import Answer, Ask, Policy, Steps
+from taplab.policies.keyed import Key, Side, along, estimated, gathered
+from taplab.policies.paper import Paper, PaperSettings
+from taplab.types import REFERENCES_KEPT, CodedFrame
+
+KEYS_KEPT = 2
+HISTORY = 0.6  # share of the key frame before in a new one, which has 1; that of the one before that is its square
+
+
+class Live(Policy):
+    """Forward from the last key frames, weighed by how well the pictures match, and by 1 / distance in frames."""
+
+    name = "live"
+    endless = True
+
+    def __init__(self, settings: PaperSettings) -> None:
+        if "rgc" in settings.modules:
+            raise SettingError("mode live has no rgc: leave it out of the modules, or use mode paper")
+        self.settings = settings
+        self.interval, self.modules = settings.interval, settings.modules
+        self.uses_residual = "rgfs" in settings.modules
+        self._keys = Paper(settings)
+
+    def run(self, frames: Iterable[CodedFrame]) -> Steps:
+        """All frames of a stream, in coded order."""
+        known = _Known()
+        for frame in frames:
+            sides = [] if frame.damaged else list(known.ways(frame))
+            if sides and not self._keys.is_key(frame):
+                shares = [1 / max(abs(frame.display - side.key.frame.display), 1) for side in sides]
+                yield Answer(frame, gathered(frame, list(zip(sides, shares, strict=True))), "fused")
+            else:
+                key = Key(frame, (yield Ask(frame)))
+                own = Side(frame.display, key)
+                history = [side for side in sides or known.estimate(frame) if side.key.cells == key.cells]
+                shares = [HISTORY**k for k in range(1 + len(history))]
+                scores = gathered(frame, list(zip([own, *history], shares, strict=True)))
+                key.replace(scores)
+                yield Answer(frame, scores, "network")
+                sides = [own, *history]
+            known.add(frame, sides)
+
+
+class _Known:
+    """The ways from the newest reference frames to the newest key frames."""
+
+    def __init__(self) -> None:
+        self.keys: list[Key] = []  # newest first
+        self.sides: dict[int, list[Side]] = {}  # by coded index
+        self.last: CodedFrame | None = None
+
+    def ways(self, frame: CodedFrame) -> Iterator[Side]:
+        """Along the stream's own vectors, to each key frame that they lead to."""
+        for key in self.keys:
+            there = {index: side for index, sides in self.sides.items() for side in sides if side.key is key}
+            side = along(frame, there, before=True) or along(frame, there, before=False)
+            if side is not None:
+                yield side
+
+    def estimate(self, frame: CodedFrame) -> list[Side]:
+        """By way of the frame before, where the stream has no vectors; never from or into damage."""
+        last = self.last
+        if last is None or last.damaged or frame.damaged or (last.height, last.width) != (frame.height, frame.width):
+            return []
+        field = estimated(frame, last)
+        return [side.before(frame, field) for side in self.sides.get(last.index, ())]
+
+    def add(self, frame: CodedFrame, sides: list[Side]) -> None:
+        """Takes in a frame that was answered; forgets what is too old."""
+        self.last = frame
+        if sides[0].key not in self.keys:
+            self.keys = [sides[0].key, *self.keys][:KEYS_KEPT]
+        self.sides[frame.index] = [side for side in sides if side.key in self.keys]
+        while len(self.sides) > REFERENCES_KEPT:
+            del self.sides[min(self.sides)]
