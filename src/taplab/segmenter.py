@@ -25,8 +25,8 @@ LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt")  # schemes
 class Segmenter:
     """Segments videos with ``model``: a ``Model``, or a name or file that ``load_model`` knows.
 
-    mode: "auto" (offline, or live for streams such as rtsp://), "offline", "live", "paper" or "per-frame", or, to compare
-    with, "itp" or "flow:NAME" (see ``make_policy``).
+    mode: "auto" (offline, or live for streams such as rtsp://), "offline", "live", "paper" or "per-frame"; to compare
+    with, also "itp" or "flow:NAME" (see ``make_policy``).
     settings: of the paper's algorithm, and the interval between key frames. lanes: runs of frames that advance in
     lockstep and share network calls; with 1, "paper" answers every frame as soon as it is decoded. device: "cpu" or
     "cuda", used where ``model`` is a name.

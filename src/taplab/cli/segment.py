@@ -20,7 +20,9 @@ def segment(
     source: Annotated[str, typer.Argument(help="A video file, a URL that FFmpeg reads, or a folder of images.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for masks/, overlay.mp4 and summary.json.")],
     model: options.Model = "bl2-camvid",
-    mode: Annotated[str, typer.Option(help="auto (offline; live for streams), offline, live, paper or per-frame.")] = "auto",
+    mode: Annotated[
+        str, typer.Option(help="auto (offline, for streams live), offline, live, paper, per-frame.")
+    ] = "auto",
     modules: options.Modules = "ffw,rgfs",
     interval: options.Interval = 12,
     alpha: options.Alpha = 0.6,
