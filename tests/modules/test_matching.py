@@ -90,13 +90,14 @@ def test_gathering_is_the_formula(key, scores):
     np.testing.assert_allclose(gathered[i, j], total / weights, rtol=0.05)
 
 
-def test_calm_is_where_the_same_class_is_all_around():
+@pytest.mark.parametrize("reach", [1, 2])
+def test_calm_is_where_the_same_class_is_all_around(reach):
     scores = np.zeros((9, 12, 2), np.float32)
     scores[:, :6, 0], scores[:, 6:, 1] = 1, 1
-    found = matching.calm(scores)
-    assert (found[:, :4] == 0).all()
-    assert (found[:, 4:8] == -1).all()
-    assert (found[:, 8:] == 1).all()
+    found = matching.calm(scores, reach)
+    assert (found[:, : 6 - reach] == 0).all()
+    assert (found[:, 6 - reach : 6 + reach] == -1).all()
+    assert (found[:, 6 + reach :] == 1).all()
 
 
 def test_settled_are_cells_of_one_calm_class():

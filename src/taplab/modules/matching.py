@@ -64,21 +64,21 @@ def gather(
     return out
 
 
-def calm(scores: CellScores) -> NDArray[np.int16]:
-    """The best class of cells that are surrounded by the same class, two cells far, and -1 elsewhere; ``[h, w]``."""
+def calm(scores: CellScores, reach: int) -> NDArray[np.int16]:
+    """The best class of cells that have it all around, ``reach`` cells far, and -1 elsewhere; ``[h, w]``."""
     best = scores.argmax(2).astype(np.int16)
     least, most = best, best
     for axis in (0, 1):
-        windows = _windows_of_five(least, axis), _windows_of_five(most, axis)
-        least, most = np.minimum.reduce(windows[0]), np.maximum.reduce(windows[1])
+        least = np.minimum.reduce(_around(least, axis, reach))
+        most = np.maximum.reduce(_around(most, axis, reach))
     settled: NDArray[np.int16] = np.where(least == most, best, np.int16(-1))
     return settled
 
 
-def _windows_of_five(values: NDArray[np.int16], axis: int) -> list[NDArray[np.int16]]:
-    """The values shifted by -2 to 2 along the axis; borders replicate."""
+def _around(values: NDArray[np.int16], axis: int, reach: int) -> list[NDArray[np.int16]]:
+    """The values shifted by up to ``reach`` along the axis, either way; borders replicate."""
     place = np.arange(values.shape[axis])
-    return [np.take(values, np.clip(place + k, 0, len(place) - 1), axis) for k in range(-2, 3)]
+    return [np.take(values, np.clip(place + k, 0, len(place) - 1), axis) for k in range(-reach, reach + 1)]
 
 
 def unsettled(sides: Sequence[tuple[NDArray[np.int16], Displacement]]) -> NDArray[np.bool_]:

@@ -19,10 +19,11 @@ from taplab.video.planes import luma_plane
 
 @dataclass(eq=False)
 class Key:
-    """A frame that the network saw. scores: ``[C, h, w]``."""
+    """A frame that the network saw. scores: ``[C, h, w]``. reach: see ``matching.calm``."""
 
     frame: CodedFrame
     scores: Tensor
+    reach: int
 
     @property
     def cells(self) -> tuple[int, int]:
@@ -47,7 +48,7 @@ class Key:
     @cached_property
     def calm(self) -> NDArray[np.int16]:
         """See ``matching.calm``."""
-        return matching.calm(self.probabilities)
+        return matching.calm(self.probabilities, self.reach)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,8 @@ from taplab.policies.keyed import Key, Side, along, estimated, gathered
 from taplab.policies.paper import Paper, PaperSettings
 from taplab.types import CodedFrame, MotionField
 
+REACH = 1  # cells: two key frames that agree need no comparison closer to their edges than that
+
 
 class Offline(Policy):
     """Forward from the last key frame, backward from the next, weighed by how well the pictures match."""
@@ -39,7 +41,7 @@ class Offline(Policy):
             if not self._keys.is_key(frame):
                 side = along(frame, forward, before=True) or along(frame, forward, before=False)
             if side is None:
-                keys[frame.index] = Key(frame, (yield Ask(frame)))
+                keys[frame.index] = Key(frame, (yield Ask(frame)), REACH)
                 side = Side(frame.display, keys[frame.index])
             forward[frame.index] = side
         backward = _backward(lane, keys)
