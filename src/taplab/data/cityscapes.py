@@ -77,7 +77,7 @@ def cityscapes_clips(
     if not moving and not stills:
         raise SourceError(
             f"{root}: looked for leftImg8bit_sequence/{split}, the frames around the labelled ones; "
-            f"found {found_in(root)}. Add Cityscapes' leftImg8bit_sequence, or score frames by themselves (stills)"
+            f"found {found_in(root)}. Add Cityscapes' leftImg8bit_sequence, or score frames by themselves (--stills)"
         )
     images: Images = "leftImg8bit_sequence" if moving else "leftImg8bit"
     frames, labels = _by_place(root, images, split), _labels(root, split)
