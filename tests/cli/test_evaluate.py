@@ -1,8 +1,6 @@
 """``taplab eval``: from the options of each command to the clips that are scored."""
 
-import numpy as np
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
 from taplab.cli import evaluate
@@ -23,11 +21,6 @@ def clips_of(monkeypatch):
     return clips_of
 
 
-def write(file, value):
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((6, 8), value, np.uint8)).save(file)
-
-
 def refused(*args, says, status):
     result = CliRunner().invoke(app, ["eval", *map(str, args)])
     assert result.exit_code == status, result.stderr
@@ -35,18 +28,18 @@ def refused(*args, says, status):
     assert says in line
 
 
-def test_camvid_by_single_images(clips_of, tmp_path):
+def test_camvid_by_single_images(clips_of, write, tmp_path):
     for number in (30, 90):
-        write(tmp_path / "test" / f"0001TP_0{number:05}.png", 1)
+        write(tmp_path / "test" / f"0001TP_0{number:05}.png")
         write(tmp_path / "testannot" / f"0001TP_0{number:05}.png", 0)
     refused("camvid", "--root", tmp_path, says="score frames by themselves (--stills)", status=1)
     clips = clips_of("camvid", "--root", tmp_path, "--stills")
     assert [len(clip) for clip in clips.clips] == [1, 1]
 
 
-def test_cityscapes_by_single_images(clips_of, tmp_path):
+def test_cityscapes_by_single_images(clips_of, write, tmp_path):
     for i in (19, 49):
-        write(tmp_path / "leftImg8bit" / "val" / "ulm" / f"ulm_000000_{i:06}_leftImg8bit.png", 1)
+        write(tmp_path / "leftImg8bit" / "val" / "ulm" / f"ulm_000000_{i:06}_leftImg8bit.png")
         write(tmp_path / "gtFine" / "val" / "ulm" / f"ulm_000000_{i:06}_gtFine_labelIds.png", 7)
     refused("cityscapes", "--root", tmp_path, says="score frames by themselves (--stills)", status=1)
     clips = clips_of("cityscapes", "--root", tmp_path, "--stills")

@@ -70,7 +70,7 @@ class TrainSettings:
 
     def __str__(self) -> str:
         crops = ", ".join(f"{rows}x{columns}" for _, (rows, columns) in self.crops)
-        return f"recipe {self.name}, steps of {self.batch}, crops {crops}, rate {self.rate:g}, seed {self.seed}"
+        return f"recipe {self.name}, batch {self.batch}, crops {crops}, rate {self.rate:g}, seed {self.seed}"
 
 
 ROAD = TrainSettings()
