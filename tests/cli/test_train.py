@@ -160,3 +160,17 @@ def test_two_processes_share_the_validation_and_go_on(camvid, tmp_path):
     assert result.returncode == 0, result.stderr
     model = read_card(tmp_path / "model.safetensors")
     assert model.origin.endswith("step 2 of 2")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_ctrl_c_stops_two_processes_after_the_same_step(camvid, tmp_path):
+    how = ["camvid", "--root", camvid, "--steps", 5000, "--width", 0.125, "--batch", 4, "--crop", "32x32", "-v"]
+    run = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "taplab", "train"]
+    many = [*run, *map(str, [*how, "--threads", 1, "-o", tmp_path])]
+    with subprocess.Popen(many, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert any(line.startswith("{'step': 20,") for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    (step,) = re.findall(r"taplab: interrupted; .* holds step (\d+)", said)
+    assert read_card(tmp_path / "model.safetensors").origin.endswith(f"step {step} of 5000")
