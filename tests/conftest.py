@@ -1,9 +1,11 @@
-"""Clips made by the real encoders from a synthetic drive, and the real clips where they are at hand."""
+"""Clips made by the real encoders from a synthetic drive, small images, and the real clips where they are at hand."""
 
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from taplab.data.synthetic import SyntheticDrive
 from taplab.video.encode import encode_clip
@@ -30,6 +32,19 @@ def make_clip(drive: SyntheticDrive, tmp_path_factory: pytest.TempPathFactory) -
         return made[key]
 
     return make
+
+
+@pytest.fixture
+def write() -> Callable[..., Path]:
+    """``write(file, value, size)``: an image of one value, an id or a colour (default black), of (rows, columns)."""
+
+    def write(file: Path, value: object = (0, 0, 0), size: tuple[int, int] = (6, 8)) -> Path:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shape = size if isinstance(value, int) else (*size, 3)
+        Image.fromarray(np.full(shape, value, np.uint8)).save(file)
+        return file
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -132,7 +132,10 @@ def test_bad_folders(folder, tmp_path):
     with pytest.raises(SettingError, match="frames: quality 99"):
         check_source(folder, Encoding(quality=99))
     Image.new("RGB", (64, 64)).save(folder / "009.png")
-    with pytest.raises(SourceError, match=r"009\.png: is 64x64, but 001\.png is 192x144"):
+    with pytest.raises(SourceError, match=r"009\.png: 64x64 pixels .*001\.png has 144x192"):
+        check_source(folder, Encoding())
+    (folder / "009.png").write_bytes((folder / "008.png").read_bytes()[:-500])
+    with pytest.raises(SourceError, match=r"009\.png: cannot be read as an image"):
         check_source(folder, Encoding())
     (folder / "009.png").write_text("hello")
     with pytest.raises(SourceError, match=r"009\.png: cannot be read as an image"):

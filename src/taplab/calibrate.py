@@ -15,9 +15,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-from taplab.data.labelled import image_files
+from taplab.data.images import image_files, image_size, require_size, require_whole
 from taplab.errors import SettingError, SourceError
 from taplab.lanes import mark_keys
 from taplab.modules.rgfs import residual_score
@@ -123,8 +122,8 @@ def _rounded(lowest: float, below: float) -> float:
 def check_source(source: str | Path, encoding: Encoding, max_frames: int | None = None) -> int | None:
     """Opens a clip or looks through a folder of images; how many steps ``measure`` will take, where that is known.
 
-    Raises SourceError for what cannot be read, a folder of fewer than two images or of images of unequal size, and
-    SettingError for what the encoder refuses.
+    Raises SourceError for what cannot be read, a folder of fewer than two images, or of images of unequal size or that
+    were cut off, and SettingError for what the encoder refuses.
     """
     if not Path(source).is_dir():
         with closing(open_video(source, max_frames=max_frames)) as video:
@@ -132,26 +131,16 @@ def check_source(source: str | Path, encoding: Encoding, max_frames: int | None 
     files = image_files(Path(source))[:max_frames]
     if len(files) < 2:
         raise SourceError(f"{source}: one image is no clip; give a folder of consecutive frames")
-    sizes = [_size(file) for file in files]
-    for file, size in zip(files, sizes, strict=True):
-        if size != sizes[0]:
-            first = "x".join(map(str, sizes[0]))
-            raise SourceError(f"{file}: is {size[0]}x{size[1]}, but {files[0].name} is {first}; all must be alike")
+    first = image_size(files[0])
+    for file in files:
+        require_size(file, image_size(file), files[0], first)
+        require_whole(file)
     with tempfile.TemporaryDirectory() as scratch:
         try:
             _encode(source, Path(scratch) / "try.mkv", encoding, 2, lambda _: None)
         except SettingError as error:
             raise SettingError(f"{source}: {error}") from error
     return 2 * len(files)
-
-
-def _size(file: Path) -> tuple[int, int]:
-    """(width, height), from the file's header."""
-    try:
-        with Image.open(file) as image:
-            return image.size
-    except (UnidentifiedImageError, OSError) as error:
-        raise SourceError(f"{file}: cannot be read as an image; remove or replace it") from error
 
 
 def measure(

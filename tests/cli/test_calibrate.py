@@ -90,6 +90,39 @@ def test_other_settings_stay(make_clip, tmp_path):
     assert path.read_text().count("chosen by taplab calibrate") == 1
 
 
+def test_the_interval_of_the_file_is_the_one_calibrated_for(make_clip, tmp_path):
+    clip, path = make_clip("mpeg4", gop=30), tmp_path / "taplab.toml"
+    path.write_text("interval = 5\n")
+    result = run("calibrate", clip, "-o", path)
+    assert result.exit_code == 0, result.stderr
+    assert "due by the interval of 5" in result.stdout
+    assert f"--config {path})" in result.stdout
+    settings = tomllib.loads(path.read_text())
+    assert settings["interval"] == 5
+    before = path.read_text()
+    refused(
+        run("calibrate", clip, "-o", path, "--interval", 12), "--interval 12", "taplab.toml says interval = 5", status=2
+    )
+    assert path.read_text() == before
+    assert run("calibrate", clip, "-o", path, "--interval", 5).exit_code == 0
+    assert tomllib.loads(path.read_text()) == settings
+
+
+def test_an_interval_that_no_file_says_is_part_of_the_use(make_clip, tmp_path):
+    clip, path = make_clip("mpeg4", gop=30), tmp_path / "taplab.toml"
+    assert "due by the interval of 12" in run("calibrate", clip).stdout
+    assert " --interval" not in run("calibrate", clip, "--interval", 12).stdout
+    assert "--interval 7)" in run("calibrate", clip, "--interval", 7).stdout
+    assert f"--config {path} --interval 7)" in run("calibrate", clip, "--interval", 7, "-o", path).stdout
+
+
+def test_modules_without_rgfs_get_a_note(make_clip, tmp_path):
+    path = tmp_path / "taplab.toml"
+    for modules, notes in (('"ffw,rgc"', 1), ('["ffw", "rgfs"]', 0)):
+        path.write_text(f"modules = {modules}\n")
+        assert run("calibrate", make_clip("mpeg4"), "-o", path).stderr.count("works with rgfs among them") == notes
+
+
 def test_a_file_of_something_else_is_left_alone(make_clip, tmp_path):
     path = tmp_path / "pyproject.toml"
     path.write_text("[project]\n")

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -89,6 +90,7 @@ def test_the_recipe_can_be_changed(camvid, tmp_path):
         (["kitti"], ["kitti", "camvid, cityscapes, sequence, synthetic"]),
         (["synthetic", "--recipe", "best"], ["--recipe best", "paper, road"]),
         *((["synthetic", "--crop", c], ["--crop", "rows x columns"]) for c in ("800", "800*800", "0x800", "x", "800x")),
+        (["synthetic", "--crop", "3x64"], ["crops of 3x64", "at least 32x32"]),
         (["synthetic", "--architecture", "bl4"], ["bl4", "bl1, bl2, bl3"]),
         (["synthetic", "--rate", "0"], ["rate 0"]),
         (["sequence"], ["--images and --labels"]),
@@ -119,14 +121,29 @@ def test_ctrl_c_leaves_a_model(camvid, tmp_path):
     how = ["camvid", "--root", camvid, "-o", tmp_path, *SMALL, "--steps", 20_000, "--crop", "32x32", "-v"]
     with subprocess.Popen(command(*how), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
-            if line.startswith("{'step': 260,"):  # the first checkpoint is at 250
+            if line.startswith("{'step': 20,"):  # the first checkpoint would be at 250
                 process.send_signal(signal.SIGINT)
                 break
-        rest = process.communicate(timeout=60)[1]
+        first, last = process.communicate(timeout=60)[1].splitlines()
     assert process.returncode == 130
-    assert "interrupted" in rest
-    assert "Traceback" not in rest
-    assert read_card(tmp_path / "model.safetensors").origin.endswith("step 250 of 20000")
+    assert first == "taplab: finishing this step, to save it; Ctrl-C again stops at once"
+    said = re.fullmatch(rf"taplab: interrupted; {tmp_path} holds step (\d+); the same command goes on from there", last)
+    assert 20 <= int(said[1]) < 250
+    assert read_card(tmp_path / "model.safetensors").origin.endswith(f"step {said[1]} of 20000")
+
+
+def test_ctrl_c_before_there_is_a_step(camvid, tmp_path, monkeypatch):
+    def interrupted(data):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("taplab.training.stock.Stock", interrupted)
+    result = CliRunner().invoke(app, ["train", "camvid", "--root", str(camvid), "-o", str(tmp_path)])
+    assert (result.exit_code, result.stderr) == (130, "taplab: interrupted; no step was saved\n")
+
+
+def test_a_damaged_checkpoint_is_told(camvid, tmp_path):
+    (tmp_path / "checkpoint.pt").write_text("junk\n")
+    refused(train("camvid", "--root", camvid, "-o", tmp_path, *SMALL), "checkpoint.pt: is damaged; remove it", status=1)
 
 
 @pytest.mark.slow
@@ -143,3 +160,17 @@ def test_two_processes_share_the_validation_and_go_on(camvid, tmp_path):
     assert result.returncode == 0, result.stderr
     model = read_card(tmp_path / "model.safetensors")
     assert model.origin.endswith("step 2 of 2")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_ctrl_c_stops_two_processes_after_the_same_step(camvid, tmp_path):
+    how = ["camvid", "--root", camvid, "--steps", 5000, "--width", 0.125, "--batch", 4, "--crop", "32x32", "-v"]
+    run = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "taplab", "train"]
+    many = [*run, *map(str, [*how, "--threads", 1, "-o", tmp_path])]
+    with subprocess.Popen(many, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert any(line.startswith("{'step': 20,") for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    (step,) = re.findall(r"taplab: interrupted; .* holds step (\d+)", said)
+    assert read_card(tmp_path / "model.safetensors").origin.endswith(f"step {step} of 5000")

@@ -1,5 +1,7 @@
 """What is found before any work starts."""
 
+from types import SimpleNamespace
+
 import pytest
 from PIL import Image
 
@@ -53,6 +55,36 @@ def test_stills_may_differ_in_size(folders, write):
 def test_unreadable(folders):
     (folders[0] / "1.png").write_bytes(b"no image")
     refused(folders, r"drive.1\.png: cannot be read as an image")
+
+
+def test_cut_off(folders):
+    file = folders[0] / "2.png"
+    file.write_bytes(file.read_bytes()[:50])
+    refused(folders, r"drive.2\.png: cannot be read as an image")
+
+
+@pytest.mark.parametrize("size", [(6, 7), (5, 8)])
+def test_odd_sizes_cannot_be_encoded(folders, write, size):
+    good = sequence_clips(*folders)
+    for i in range(4):
+        write(folders[0].with_name("odd") / f"{i}.png", (i, 0, 0), size)
+        write(folders[1].with_name("odd labels") / f"{i}.png", i, size)
+    odd = folders[0].with_name("odd"), folders[1].with_name("odd labels")
+    says = rf"odd.0\.png: {size[0]}x{size[1]} pixels .* even number of rows and columns"
+    for clips in (sequence_clips(*odd), in_classes_of(sequence_clips(*odd), ["sky", "road"])[0]):
+        with pytest.raises(SourceError, match=says):
+            check(ClipSet("both", clips.classes, clips.palette, [*good.clips, *clips.clips]))
+    check(sequence(*odd))  # stills are not encoded
+    with pytest.raises(SourceError, match="mine: "):
+        check(ClipSet("drawn", good.classes, good.palette, [SimpleNamespace(name="mine", size=size)]))
+
+
+def test_odd_sizes_are_found_before_labels_are_read(folders, write, monkeypatch):
+    for i in range(4):
+        write(folders[0] / f"{i}.png", size=(5, 8))
+    monkeypatch.setattr(Image.Image, "convert", None)
+    with pytest.raises(SourceError, match=r"drive.0\.png: 5x8 pixels"):
+        check(sequence_clips(*folders))
 
 
 def test_unknown_id(folders, write):

@@ -79,7 +79,13 @@ def test_missing_labels(root):
     (root / "gtFine/val/frankfurt/frankfurt_000000_000294_gtFine_labelIds.png").unlink()
     with pytest.raises(SourceError, match=r"gtFine.val: no labels for frankfurt_000000_000294 \(1 of 3 images\)"):
         cityscapes(root, "val")
-    with pytest.raises(SourceError, match=r"no labels for frankfurt_000000_000275 \(30 of 90 images\)"):
+    with pytest.raises(SourceError, match=r"no labels for frankfurt_000000_000294 \(30 of 90 images\)"):
+        cityscapes_clips(root, "val")
+
+
+def test_frames_beyond_a_snippet(root, write):
+    write(root / "leftImg8bit_sequence/val/frankfurt/frankfurt_000000_000305_leftImg8bit.png")
+    with pytest.raises(SourceError, match=r"no labels for frankfurt_000000_000305 \(1 of 91 images\)"):
         cityscapes_clips(root, "val")
 
 
@@ -114,9 +120,14 @@ def test_snippets(tmp_path, write):
     assert clips.name == "cityscapes-snippets"
     assert [(clip.name, len(clip), clip.labelled) for clip in clips.clips] == [("a", 30, (19,)), ("b", 30, (19,))]
     assert (cityscapes(tmp_path)[1][1] == CLASSES.index("bicycle")).all()
+    for load in (cityscapes, cityscapes_clips):
+        with pytest.raises(SettingError, match=r"split foo: the snippets in .* are in no split; choose train or val"):
+            load(tmp_path, "foo")
     (tmp_path / "val").mkdir()
     (tmp_path / "a").rename(tmp_path / "val" / "a")
     assert [clip.name for clip in cityscapes_clips(tmp_path, "val").clips] == ["a"]
+    (tmp_path / "val").rename(tmp_path / "foo")
+    assert [clip.name for clip in cityscapes_clips(tmp_path, "foo").clips] == ["a"]
 
 
 def test_real_snippets(shared):

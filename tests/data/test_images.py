@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from taplab.data.images import found_in, image_files, image_size, read_rgb
+from taplab.data.images import found_in, image_files, image_size, read_rgb, require_whole
 from taplab.errors import SourceError
 
 
@@ -40,6 +41,28 @@ def test_size_and_pixels(tmp_path, write):
     for read in (image_size, read_rgb):
         with pytest.raises(SourceError, match=r"a\.png: cannot be read"):
             read(file)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.JPEG"])
+def test_cut_off_images_are_found(tmp_path, monkeypatch, name):
+    file = tmp_path / name
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)).save(file)
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"more")  # unusual, but an image
+    require_whole(file)
+    for length in (len(whole) // 2, len(whole) - 200, 0):
+        file.write_bytes(whole[:length])
+        with pytest.raises(SourceError, match=r"a\.\w+: cannot be read as an image"):
+            require_whole(file)
+    file.write_bytes(whole)
+    monkeypatch.setattr(Image, "open", None)
+    require_whole(file)  # without decoding it
+
+
+def test_other_kinds_of_images_are_not_looked_through(tmp_path, write, monkeypatch):
+    file = write(tmp_path / "a.bmp")
+    monkeypatch.setattr(Image, "open", None)
+    require_whole(file)
 
 
 def test_size_needs_only_the_header(tmp_path, write):

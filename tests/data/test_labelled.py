@@ -43,6 +43,12 @@ def test_missing_and_alone(folders, write):
         LabelledImages(*folders, ["a", "b", "c"], [])
 
 
+def test_one_folder_for_both(folders, tmp_path):
+    for labels in (folders[0], tmp_path / "labels" / ".." / "images"):
+        with pytest.raises(SourceError, match="images: given for the images and for their labels"):
+            pairs_of(folders[0], labels)
+
+
 def test_other_size(folders, write):
     write(folders[1] / "1.png", 1, size=(4, 4))
     with pytest.raises(SourceError, match=r"1\.png: 4x4 pixels .*1\.jpg has 6x8"):

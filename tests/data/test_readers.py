@@ -57,7 +57,7 @@ def test_colours(tmp_path):
     assert read(save(tmp_path / "a.png", pixels)).tolist() == [[0, 1, 2, 255]]
 
 
-@pytest.mark.parametrize("colour", [(1, 0, 0), (255, 255, 255), (0, 0, 254)])
+@pytest.mark.parametrize("colour", [(1, 0, 0), (255, 255, 254), (0, 0, 254)])
 def test_unknown_colour_is_named(tmp_path, colour):
     read = Colours({(0, 0, 0): IGNORE, (255, 0, 0): 0, (0, 0, 255): 1}, "repaint it")
     pixels = np.zeros((2, 3, 3), np.uint8)
@@ -72,6 +72,12 @@ def test_unknown_colour_is_named(tmp_path, colour):
 def test_ids_where_colours_belong(tmp_path):
     with pytest.raises(SourceError, match="colour labels were expected"):
         read_colours(save(tmp_path / "a.png", np.full((2, 2), 128, np.uint8)))
+
+
+def test_ids_in_three_channels(tmp_path):
+    file = save(tmp_path / "a.png", np.repeat(np.array([[[0], [10]], [[3], [0]]], np.uint8), 3, axis=2))
+    with pytest.raises(SourceError, match=r"a\.png: colour \(10, 10, 10\) at row 0, column 1 .*save one channel"):
+        read_colours(file)
 
 
 def test_no_image(tmp_path):

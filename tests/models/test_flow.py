@@ -55,6 +55,11 @@ def test_what_is_no_flow_is_told(net, says):
         TorchFlow(net, name="mine")(NOW, BEFORE)
 
 
+def test_what_a_network_raises_is_told():
+    with pytest.raises(ModelError, match=r"^mine: raised RuntimeError: .*size"):
+        TorchFlow(lambda one, two: one + two[..., :-1], name="mine")(NOW, BEFORE)
+
+
 def test_settings_are_checked():
     with pytest.raises(DeviceError, match="no such device"):
         TorchFlow(torch.nn.Identity(), device="gpu9000")
@@ -74,6 +79,8 @@ def test_flows_by_name(tmp_path, monkeypatch):
         "    return lambda now, before: np.zeros((*now.shape[:2], 2), np.float32)\n"
         "def wrong(device):\n"
         "    return 3\n"
+        "def without_weights(device):\n"
+        "    raise ValueError('no weights')\n"
     )
     monkeypatch.chdir(tmp_path)
     assert np.allclose(
@@ -82,6 +89,8 @@ def test_flows_by_name(tmp_path, monkeypatch):
     assert not load_flow("python:myflow:plain")(NOW, BEFORE).any()
     with pytest.raises(ModelError, match="int"):
         load_flow("python:myflow:wrong")
+    with pytest.raises(ModelError, match=r"^python:myflow:without_weights: raised ValueError: no weights$"):
+        load_flow("python:myflow:without_weights")
     with pytest.raises(ModelError, match="nowhere"):
         load_flow("python:nowhere:net")
     with pytest.raises(SettingError, match="dis, farneback, net"):

@@ -2,11 +2,12 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from taplab.data.synthetic import SyntheticDrive
-from taplab.errors import MissingExtraError
+from taplab.errors import MissingExtraError, ModelError
 from taplab.modules.ffw import compose
-from taplab.modules.flow import Dis, Farneback
+from taplab.modules.flow import Dis, Farneback, ask
 
 
 @pytest.mark.parametrize("method", [Dis, Farneback])
@@ -43,6 +44,52 @@ def test_the_missing_extra_names_the_install_line(monkeypatch, method):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'taplab\[flow\]'"):
         method()
+
+
+IMAGE = np.zeros((6, 8, 3), np.uint8)
+
+
+def test_a_users_numbers_become_float32():
+    for kind in (np.float32, np.float64, np.int16):
+        found = ask(lambda now, before, kind=kind: np.ones((2, 6, 8), kind).transpose(1, 2, 0), "mine", IMAGE, IMAGE)
+        assert (found.dtype, found.shape, found.flags.c_contiguous) == (np.float32, (6, 8, 2), True)
+        assert (found == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (
+            np.zeros((2, 6, 8), np.float32),
+            r"returned float32 \[2, 6, 8\]; return float32 \[H, W, 2\], here \[6, 8, 2\]",
+        ),
+        (np.zeros((3, 4, 2)), r"returned float64 \[3, 4, 2\]"),
+        (np.zeros((6, 8, 2), complex), "returned complex128"),
+        (torch.zeros(6, 8, 2), r"returned Tensor \[6, 8, 2\]"),
+        (None, "returned NoneType; return"),
+        (np.full((6, 8, 2), np.nan), "returned numbers that are not finite"),
+    ],
+)
+def test_what_is_no_flow_is_told(found, says):
+    with pytest.raises(ModelError, match=f"^mine: {says}"):
+        ask(lambda now, before: found, "mine", IMAGE, IMAGE)
+
+
+def test_what_a_users_code_raises_is_told_in_one_line():
+    def flow(now, before):
+        raise ValueError("oh\nno " + 900 * "and so on ")
+
+    with pytest.raises(ModelError) as told:
+        ask(flow, "mine", IMAGE, IMAGE)
+    assert str(told.value).startswith("mine: raised ValueError: oh no and so on")
+    assert len(str(told.value)) < 350
+    assert "\n" not in str(told.value)
+
+    def without_extra(now, before):
+        raise MissingExtraError("pip install")
+
+    with pytest.raises(MissingExtraError):
+        ask(without_extra, "mine", IMAGE, IMAGE)
 
 
 def test_dense_flow_is_sampled_at_the_centres_of_the_cells():

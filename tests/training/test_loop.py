@@ -1,5 +1,6 @@
 import csv
 import json
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from taplab.data.stills import SyntheticStills
 from taplab.errors import OutputError, SettingError, SourceError, TaplabError
 from taplab.models.pretrained import card_for, load_pretrained, read_card
 from taplab.models.zoo import build
+from taplab.training import checkpoint, loop
 from taplab.training.loop import train
 from taplab.training.recipes import RECIPES, TrainSettings
 from taplab.types import IGNORE
@@ -41,14 +43,40 @@ def fresh(architecture="bl2", width=0.125):
     return build(architecture, 11, width)
 
 
-def stop_at(step):
+def stop_at(step, entry_with="miou"):
     """Progress that breaks off at the validation of this step or the next one."""
 
     def progress(entry):
-        if entry["step"] >= step and "miou" in entry:
+        if entry["step"] >= step and entry_with in entry:
             raise StoppedError
 
     return progress
+
+
+def ctrl_c_at(step):
+    """Progress during which Ctrl-C is pressed, when the loss of this step is logged."""
+
+    def progress(entry):
+        if entry["step"] == step and "loss" in entry:
+            signal.raise_signal(signal.SIGINT)
+
+    return progress
+
+
+@pytest.fixture
+def every_step_is_logged(monkeypatch):
+    monkeypatch.setattr(loop, "_LOG_EVERY", 1)
+
+
+def log_of(out):
+    entries = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in entry.items() if k != "seconds_per_step"} for entry in entries]
+
+
+def assert_same(one, two):
+    """The same to the bit."""
+    for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_training_lowers_the_loss_and_is_logged(stills, tmp_path):
@@ -73,30 +101,73 @@ def test_training_lowers_the_loss_and_is_logged(stills, tmp_path):
     ("recipe", "architecture"),
     [("road", "bl2"), ("paper", "bl2"), ("paper", "bl1"), ("paper", "bl3"), ("road", "bl3")],  # BL3 has dropout
 )
+@pytest.mark.usefixtures("every_step_is_logged")
 def test_resuming_is_exact_to_the_bit(stills, tmp_path, recipe, architecture):
     how = settings(recipe)
     whole = train(fresh(architecture), stills, tmp_path / "whole", how, validation=stills)
     with pytest.raises(StoppedError):
-        train(fresh(architecture), stills, tmp_path / "parts", how, validation=stills, progress=stop_at(3))
+        train(fresh(architecture), stills, tmp_path / "parts", how, validation=stills, progress=stop_at(3, "loss"))
+    assert checkpoint.saved_step(tmp_path / "parts") == 2
     torch.manual_seed(77)  # resuming must not depend on the generator's state
     net = build(architecture, 11, 0.125)
-    resumed = train(net, stills, tmp_path / "parts", how, validation=stills)
-    for a, b in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
-        assert torch.equal(a, b)
-    logs = [
-        [
-            {k: v for k, v in json.loads(line).items() if k != "seconds_per_step"}
-            for line in path.read_text().splitlines()
-        ]
-        for path in (tmp_path / "whole/log.jsonl", tmp_path / "parts/log.jsonl")
-    ]
-    assert logs[0] == logs[1]  # what was logged after the checkpoint is not there twice
+    assert_same(whole, train(net, stills, tmp_path / "parts", how, validation=stills))
+    # What was logged after the checkpoint is not there twice.
+    assert log_of(tmp_path / "whole") == log_of(tmp_path / "parts")
+
+
+@pytest.mark.usefixtures("every_step_is_logged")
+@pytest.mark.parametrize("step", [1, 3, 6])  # 3 is to be validated, 6 is the last
+def test_ctrl_c_saves_the_step_at_once(stills, tmp_path, step):
+    how = settings(checkpoint_every=1000)
+    card = card_for("bl2", 0.125, stills.classes, stills.palette, "made for this test")
+    whole = train(fresh(), stills, tmp_path / "whole", how, validation=stills)
+    told = []
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            *(fresh(), stills, tmp_path / "parts", how),
+            validation=stills,
+            card=card,
+            progress=ctrl_c_at(step),
+            on_interrupt=lambda: told.append("stopping"),
+        )
+    assert told == ["stopping"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert checkpoint.saved_step(tmp_path / "parts") == step
+    assert read_card(tmp_path / "parts/model.safetensors").origin.endswith(f"step {step} of 6")
+    assert_same(whole, train(fresh(), stills, tmp_path / "parts", how, validation=stills))
+    assert log_of(tmp_path / "whole") == log_of(tmp_path / "parts")  # with the validation that was left out
+
+
+def test_ctrl_c_does_not_wait_for_a_validation(stills, tmp_path, monkeypatch):
+    how = settings(checkpoint_every=1000)
+    whole = train(fresh(), stills, tmp_path / "whole", how, validation=stills)
+
+    def long_validation(*args, **how):
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("it went on")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "validate", long_validation)
+        with pytest.raises(KeyboardInterrupt):
+            train(fresh(), stills, tmp_path / "parts", how, validation=stills)
+    assert checkpoint.saved_step(tmp_path / "parts") == 3
+    assert_same(whole, train(fresh(), stills, tmp_path / "parts", how, validation=stills))
+    assert log_of(tmp_path / "whole") == log_of(tmp_path / "parts")
+
+
+@pytest.mark.usefixtures("every_step_is_logged")
+def test_ctrl_c_twice_saves_nothing_that_is_half_done(stills, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            *(fresh(), stills, tmp_path, settings(checkpoint_every=1000)),
+            progress=ctrl_c_at(2),
+            on_interrupt=lambda: signal.raise_signal(signal.SIGINT),
+        )
+    assert checkpoint.saved_step(tmp_path) is None
 
 
 def test_the_number_of_loaders_changes_nothing(stills, tmp_path):
-    nets = [train(fresh(), stills, tmp_path / str(n), settings(), loaders=n) for n in (1, 3)]
-    for a, b in zip(*(net.state_dict().values() for net in nets), strict=True):
-        assert torch.equal(a, b)
+    assert_same(*(train(fresh(), stills, tmp_path / str(n), settings(), loaders=n) for n in (1, 3)))
 
 
 def test_another_recipe_does_not_resume(stills, tmp_path):
@@ -125,8 +196,9 @@ def test_checkpoints_from_before_there_were_recipes_resume_as_road(stills, tmp_p
 
 def test_a_broken_checkpoint_is_told(stills, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
-    with pytest.raises(OutputError, match="cannot be read"):
+    with pytest.raises(OutputError, match=r"checkpoint\.pt: is damaged; remove it"):
         train(fresh(), stills, tmp_path, settings(steps=2))
+    assert not (tmp_path / "settings.json").exists()
 
 
 def test_files_of_others_are_not_overwritten(stills, tmp_path):
@@ -151,7 +223,7 @@ def test_an_interrupted_training_leaves_a_model(stills, tmp_path):
     model = load_pretrained(tmp_path)
     assert model.classes == stills.classes
     assert list(model.palette) == list(stills.palette)
-    assert read_card(tmp_path / "model.safetensors").origin == "made for this test; step 4 of 9"
+    assert read_card(tmp_path / "model.safetensors").origin == "made for this test; step 6 of 9"
     model.warm_up((64, 64))
     net = train(fresh(), stills, tmp_path, how, validation=stills, card=card)
     (tmp_path / "model.safetensors").unlink()

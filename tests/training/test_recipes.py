@@ -44,6 +44,13 @@ def test_crops_are_cut_to_the_smallest_image():
     assert ROAD.within((300, 400)).crop(6999) == (300, 400)
 
 
+def test_crops_smaller_than_a_cell_are_refused():
+    assert PAPER.within((32, 32)).crop(0) == (32, 32)
+    for size in ((31, 480), (480, 31)):
+        with pytest.raises(SettingError, match=rf"crops of {size[0]}x{size[1]}: take at least 32x32"):
+            TrainSettings(crops=((0.5, (64, 64)), (0.5, size)))
+
+
 def test_an_unknown_recipe_is_told():
     with pytest.raises(SettingError, match="choose from paper, road"):
         recipe_for("best", "camvid")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from taplab.data.labelled import LabelledImages
+from taplab.data.labelled import LabelledFiles, LabelledImages
 from taplab.errors import SourceError
 from taplab.training.stock import Stock
 
@@ -76,3 +76,24 @@ def test_labels_of_another_size_are_told_by_name(data, memory):
     Image.fromarray(np.zeros((24, 31), np.uint8)).save(data.labels[17])
     with pytest.raises(SourceError, match=r"17\.png"):
         Stock(data, memory=memory)
+
+
+def test_images_that_are_cut_off_are_told_before_training(data):
+    file = data.images[18]
+    file.write_bytes(file.read_bytes()[:200])
+    for memory in (0, 1 << 20):
+        with pytest.raises(SourceError, match=r"18\.png: cannot be read as an image"):
+            Stock(data, memory=memory)
+
+
+def test_labels_without_a_class_are_told_by_folder(data, tmp_path):
+    for file in data.labels:
+        Image.fromarray(np.full(np.array(Image.open(file)).shape, 255, np.uint8)).save(file)
+    with pytest.raises(SourceError, match=rf"^{tmp_path / 'labels'}: no pixel of the validation set has a label"):
+        Stock(data, "validation set")
+    spread = LabelledFiles(
+        [(data.images[0], data.labels[0]), (data.images[1], data.images[1])], CLASSES, PALETTE, lambda file: labels
+    )
+    labels = np.full((24, 32), 255, np.uint8)
+    with pytest.raises(SourceError, match=rf"^{tmp_path}: no pixel of the training set has a label"):
+        Stock(spread)

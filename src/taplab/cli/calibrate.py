@@ -20,8 +20,10 @@ from taplab.errors import OutputError, SettingError
 
 if TYPE_CHECKING:
     from taplab.calibrate import ClipScores, Curve, Encoding
+    from taplab.config import Config
 
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
+_INTERVAL = 12  # as of the other commands
 NAMED = 12  # clips that the comment in the TOML file names
 
 
@@ -38,7 +40,10 @@ def calibrate(
         Path | None, typer.Option("-o", "--out", help="TOML file for --config; what else is in it stays.")
     ] = None,
     share: Annotated[float, typer.Option(help="Of the frames that would be warped; 0.1 as in the paper.")] = 0.1,
-    interval: options.Interval = 12,
+    interval: Annotated[
+        int | None,
+        typer.Option(min=1, show_default="12", help="As of segment; what the file of -o says if not given."),
+    ] = None,
     codec: Annotated[str, typer.Option(help="Folders: mpeg4, h264, hevc, mpeg2video, …")] = "mpeg4",
     gop: Annotated[int, typer.Option(min=1, help="Folders: I-frames every so many frames.")] = 12,
     quality: Annotated[float | None, typer.Option(help="Folders: quantiser (MPEG-4: 3) or crf (H.264: 23).")] = None,
@@ -57,6 +62,7 @@ def calibrate(
 
     check_share(share)
     _check_outputs(out, json_file, plot)
+    interval = _interval(interval, out)
     encoding = Encoding(codec, gop, quality, fps)
     measured = _measure(clips, encoding, interval, max_frames, quiet=quiet, verbose=verbose)
     curve = Curve(measured)
@@ -73,13 +79,13 @@ def calibrate(
         draw_share_curve(plot, curve, threshold, f"{len(curve.scores)} frames of {_clips(measured)}")
     if out is not None:
         write_threshold(out, threshold, _comment(measured, curve, share, interval))
+        _warn_unused(out)
     if not quiet:
-        use = f"--thr-rgfs {threshold!r}" if out is None else f"--config {shlex.quote(str(out))}"
+        use = _use(threshold, interval, out)
         print(f"thr_rgfs = {threshold!r} (use it with: taplab segment SOURCE -o OUT {use})")
 
 
 def _check_outputs(out: Path | None, json_file: Path | None, plot: Path | None) -> None:
-    from taplab.config import read_config
     from taplab.output.folder import writable_folder
     from taplab.output.share_curve import check_picture
 
@@ -91,8 +97,30 @@ def _check_outputs(out: Path | None, json_file: Path | None, plot: Path | None) 
         writable_folder(file.parent)
         if file.exists() and not (file.is_file() and os.access(file, os.W_OK)):
             raise OutputError(f"{file}: is there and cannot be written as a file; give another {option}")
-    if out is not None and out.exists():
-        read_config(out)  # what is there must be settings
+
+
+def _interval(asked: int | None, out: Path | None) -> int:
+    """The one with which the threshold will be used. Raises SettingError if ``out`` is there and says another."""
+    said = _settings_in(out).interval
+    if asked is not None and said is not None and asked != said:
+        raise SettingError(
+            f"--interval {asked}: {out} says interval = {said}, with which the threshold would be used; "
+            "leave --interval out, or change it there"
+        )
+    return asked or said or _INTERVAL
+
+
+def _settings_in(out: Path | None) -> "Config":
+    """What stands in the file that gets the threshold. Raises SettingError if it is none of settings."""
+    from taplab.config import Config, read_config
+
+    return read_config(out) if out is not None and out.exists() else Config()
+
+
+def _use(threshold: float, interval: int, out: Path | None) -> str:
+    """The options that make use of the threshold."""
+    use = f"--thr-rgfs {threshold!r}" if out is None else f"--config {shlex.quote(str(out))}"
+    return use if interval == (_settings_in(out).interval or _INTERVAL) else f"{use} --interval {interval}"
 
 
 def _measure(
@@ -137,6 +165,12 @@ def _warn(clip: "ClipScores") -> None:
             "a threshold from single pictures fits no video",
             file=sys.stderr,
         )
+
+
+def _warn_unused(out: Path) -> None:
+    modules = _settings_in(out).modules
+    if modules is not None and "rgfs" not in modules:
+        print(f"taplab: note: {out}: modules = {modules}; the threshold works with rgfs among them", file=sys.stderr)
 
 
 def _print(clips: "Sequence[ClipScores]", curve: "Curve", share: float, interval: int) -> None:

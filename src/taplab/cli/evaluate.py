@@ -39,13 +39,16 @@ def cityscapes(
     root: Root,
     split: Annotated[str, typer.Option(help="val, train or test.")] = "val",
     max_clips: Clips = None,
+    stills: Annotated[
+        bool, typer.Option("--stills", help="Without leftImg8bit_sequence: labelled images as clips of one frame.")
+    ] = False,
     *,
     options: RunOptions,
 ) -> None:
     """Cityscapes in its published folder layout, with leftImg8bit_sequence."""
     from taplab.data.cityscapes import cityscapes_clips
 
-    run(cityscapes_clips(root, split, max_clips), options)
+    run(cityscapes_clips(root, split, max_clips, stills=stills), options)
 
 
 @evaluation.command()
@@ -58,13 +61,16 @@ def camvid(
         Path | None, typer.Option(help="Frames of the videos, where --root has the labelled ones.")
     ] = None,
     max_clips: Clips = None,
+    stills: Annotated[
+        bool, typer.Option("--stills", help="Images without neighbours, too, as clips of one frame.")
+    ] = False,
     *,
     options: RunOptions,
 ) -> None:
     """CamVid, as 360x480 with 11 classes or as 720x960 with colour labels."""
     from taplab.data.camvid import camvid_clips
 
-    run(camvid_clips(root, split, frames=frames, max_clips=max_clips), options)
+    run(camvid_clips(root, split, frames=frames, max_clips=max_clips, stills=stills), options)
 
 
 @evaluation.command()

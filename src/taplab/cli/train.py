@@ -1,6 +1,9 @@
 """``taplab train``: a network of the zoo on labelled images."""
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -75,34 +78,56 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     quiet = quiet or not is_main_process()
-    stock = Stock(sets.training)
-    asked, settings = settings, settings.within(stock.smallest)
-    if not quiet:
-        _tell(sets, settings, asked, stock.smallest)
-    torch.manual_seed(seed)
-    net = build(architecture, len(stock.classes), width)
-    with progress_bar(f"train {architecture}", settings.steps, quiet=quiet, unit="steps/s") as bar:
+    with _interruption_told(out):
+        stock = Stock(sets.training)
+        asked, settings = settings, settings.within(stock.smallest)
+        if not quiet:
+            _tell(sets, settings, asked, stock.smallest)
+        torch.manual_seed(seed)
+        net = build(architecture, len(stock.classes), width)
+        with progress_bar(f"train {architecture}", settings.steps, quiet=quiet, unit="steps/s") as bar:
 
-        def show(entry: dict[str, Any]) -> None:
-            note = f"loss {entry['loss']:.3f}" if "loss" in entry else f"mIoU {100 * entry['miou']:.1f}"
-            bar.reach(entry["step"], note)
-            if verbose:
-                print(entry, flush=True)
+            def show(entry: dict[str, Any]) -> None:
+                note = f"loss {entry['loss']:.3f}" if "loss" in entry else f"mIoU {100 * entry['miou']:.1f}"
+                bar.reach(entry["step"], note)
+                if verbose:
+                    print(entry, flush=True)
 
-        run(
-            net,
-            stock,
-            out,
-            settings,
-            validation=sets.validation,
-            device=device,
-            card=card_for(architecture, width, stock.classes, stock.palette, f"{sets.origin}; {settings}"),
-            tensorboard=tensorboard,
-            loaders=loaders,
-            progress=show,
-        )
+            run(
+                net,
+                stock,
+                out,
+                settings,
+                validation=sets.validation,
+                device=device,
+                card=card_for(architecture, width, stock.classes, stock.palette, f"{sets.origin}; {settings}"),
+                tensorboard=tensorboard,
+                loaders=loaders,
+                progress=show,
+                on_interrupt=_finishing if is_main_process() else None,
+            )
     if not quiet:
         print(f"{settings.steps} steps -> {out / 'model.safetensors'} (use it with --model {out})")
+
+
+def _finishing() -> None:
+    print("taplab: finishing this step, to save it; Ctrl-C again stops at once", file=sys.stderr)
+
+
+@contextmanager
+def _interruption_told(out: Path) -> Iterator[None]:
+    """What Ctrl-C leaves in the folder, in one line, and exit status 130."""
+    from taplab.training.checkpoint import saved_step
+    from taplab.training.loop import is_main_process
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        step = saved_step(out)
+        kept = "no step was saved" if step is None else f"{out} holds step {step}; the same command goes on from there"
+        if is_main_process():
+            print(f"taplab: interrupted; {kept}", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 def _settings(recipe: str, data: str, crop: str | None, **changes: Any) -> "TrainSettings":

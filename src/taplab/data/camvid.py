@@ -81,7 +81,7 @@ def camvid_clips(
     if not clips:
         raise SourceError(
             f"{root}: no labelled images of {split} follow each other in the video; looked for its frames in "
-            f"{frames or Path(root) / 'frames'}; give their folder (frames), or score frames by themselves (stills)"
+            f"{frames or Path(root) / 'frames'}; give their folder (--frames), or score frames by themselves (--stills)"
         )
     notes = (f"{alone} single frames {'among the clips' if stills else 'left out'}",) if alone else ()
     return ClipSet(f"camvid-{split}", CLASSES, PALETTE, spread(clips, max_clips), notes)

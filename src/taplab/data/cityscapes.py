@@ -43,7 +43,8 @@ def read_labels(file: Path) -> Labels:
 def cityscapes(root: Path | str, split: str = "train") -> LabelledFiles:
     """The labelled images of ``split``, in name order: from ``leftImg8bit``, or else from ``leftImg8bit_sequence``.
 
-    Raises SourceError if a folder or a file is missing, SettingError for the test split.
+    Raises SourceError if a folder or a file is missing, SettingError for the test split, or where folders of snippets
+    are not divided into splits for one that is neither train nor val.
     """
     root = Path(root)
     _refuse_test(split)
@@ -64,7 +65,7 @@ def cityscapes_clips(
     max_clips: so many at most, spread evenly over the split. stills: where there is no ``leftImg8bit_sequence``,
     make clips of one frame from ``leftImg8bit``, fit for scores of every frame by itself and nothing else.
     Also takes folders of snippets, each with ``frames/`` and ``gt/``, directly in ``root`` or in ``root/split``.
-    Raises SourceError if a folder or a file is missing, SettingError for the test split or less than one clip.
+    Raises SourceError if a folder or a file is missing, SettingError as ``cityscapes`` and for less than one clip.
     """
     root = Path(root)
     _refuse_test(split)
@@ -77,12 +78,13 @@ def cityscapes_clips(
     if not moving and not stills:
         raise SourceError(
             f"{root}: looked for leftImg8bit_sequence/{split}, the frames around the labelled ones; "
-            f"found {found_in(root)}. Add Cityscapes' leftImg8bit_sequence, or score frames by themselves (stills)"
+            f"found {found_in(root)}. Add Cityscapes' leftImg8bit_sequence, or score frames by themselves (--stills)"
         )
     images: Images = "leftImg8bit_sequence" if moving else "leftImg8bit"
     frames, labels = _by_place(root, images, split), _labels(root, split)
     before, after = (BEFORE, AFTER) if moving else (0, 0)
-    _require_labels(root / "gtFine" / split, frames, {p for place in labels for p in _around(place, before, after)})
+    near = {p for place in labels for p in _around(place, before, after)}
+    _require_labels(root / "gtFine" / split, frames, near, before)
     chosen = spread(list(labels), max_clips)
     clips = [_clip(place, labels[place], frames, root / images, before, after) for place in chosen]
     notes = () if moving else ("single frames: no leftImg8bit_sequence",)
@@ -106,11 +108,14 @@ def _frame(frames: Mapping[str, Path], place: str, folder: Path) -> Path:
     return frames[place]
 
 
-def _require_labels(folder: Path, frames: Mapping[str, Path], labelled: Container[str]) -> None:
+def _require_labels(folder: Path, frames: Mapping[str, Path], labelled: Container[str], before: int = 0) -> None:
+    """before: frames of a snippet before the one that should have labels."""
     alone = [place for place in frames if place not in labelled]
     if alone:
+        whole = _around(alone[0], 0, before)  # what is without labels begins with a snippet's first frame
+        missing = whole[-1] if all(place in frames for place in whole) else alone[0]
         raise SourceError(
-            f"{folder}: no labels for {alone[0]} ({len(alone)} of {len(frames)} images); unpack all of gtFine there"
+            f"{folder}: no labels for {missing} ({len(alone)} of {len(frames)} images); unpack all of gtFine there"
         )
 
 
@@ -136,12 +141,19 @@ def _named(folder: Path, ending: str) -> dict[str, Path]:
 
 
 def _snippets(root: Path, split: str) -> list[FileClip]:
-    """Folders with ``frames`` and ``gt``. Raises SourceError if there are none."""
-    for place in (root / split, root):
-        folders = sorted(f.parent for f in place.glob("*/gt") if (f.parent / "frames").is_dir())
-        if folders:
-            return [_snippet(folder) for folder in folders]
-    raise _incomplete(root, split, root)
+    """Folders with ``frames`` and ``gt``. Raises SourceError if there are none, SettingError for an unknown split."""
+    folders = _snippet_folders(root / split)
+    if not folders and (folders := _snippet_folders(root)) and split not in ("train", "val"):
+        raise SettingError(
+            f"split {split}: the snippets in {root} are in no split; choose train or val for all of them"
+        )
+    if not folders:
+        raise _incomplete(root, split, root)
+    return [_snippet(folder) for folder in folders]
+
+
+def _snippet_folders(place: Path) -> list[Path]:
+    return sorted(f.parent for f in place.glob("*/gt") if (f.parent / "frames").is_dir())
 
 
 def _snippet(folder: Path) -> FileClip:

@@ -6,6 +6,7 @@ from functools import cached_property
 from taplab import __version__
 from taplab.data.clips import ClipSet, digest
 from taplab.data.synthetic import SyntheticDrive
+from taplab.errors import SettingError
 from taplab.types import Labels, Rgb
 
 
@@ -48,8 +49,14 @@ def drive_clips(
     *,
     speeds: Sequence[str] = ("medium",),
 ) -> ClipSet:
-    """A drive for each speed and seed, of CamVid's 11 classes. Raises SettingError as ``SyntheticDrive`` does."""
+    """A drive for each speed and seed, of CamVid's 11 classes.
+
+    Raises SettingError as ``SyntheticDrive`` does, and for a speed or seed that is given twice.
+    """
     seeds = tuple(seeds)
+    for name, given in (("seeds", seeds), ("speeds", speeds)):
+        if len(set(given)) < len(given):
+            raise SettingError(f"{name} {','.join(map(str, given))}: give each once")
     clips = [DriveClip(SyntheticDrive(height, width, frames, s, speed=speed)) for speed in speeds for s in seeds]
     name = f"drive-{height}x{width}-{'-'.join(speeds)}"
     return ClipSet(name, SyntheticDrive.classes, SyntheticDrive.palette, clips)

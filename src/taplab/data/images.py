@@ -11,6 +11,7 @@ from taplab.errors import SourceError
 from taplab.types import Rgb
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
+_ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
 _SHOWN = 8  # entries of a folder in a message
 
 
@@ -53,6 +54,16 @@ def image_size(file: Path) -> tuple[int, int]:
     """(rows, columns), from the header alone. Raises SourceError."""
     with opened(file) as image:
         return image.height, image.width
+
+
+def require_whole(file: Path) -> None:
+    """Raises SourceError if a PNG or JPEG file was cut off. Decodes only what does not end as usual."""
+    ending = _ENDINGS.get(file.suffix.lower(), b"")
+    with file.open("rb") as data:
+        data.seek(max(0, file.stat().st_size - len(ending)))
+        whole = data.read() == ending
+    if ending and not whole:
+        read_rgb(file)
 
 
 def read_rgb(file: Path) -> Rgb:

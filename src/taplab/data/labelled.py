@@ -88,8 +88,11 @@ def pairs_of(images: Path, labels: Path) -> list[tuple[Path, Path | None]]:
 
     A label image has the stem of its image, or that and an ending: ``_L`` as in CamVid, ``_labelIds``, or
     ``_gtFine_labelIds`` instead of ``_leftImg8bit`` as in Cityscapes.
-    Raises SourceError if a folder is missing or empty, a label image has no image, or two have the same.
+    Raises SourceError if a folder is missing or empty, both are the same, a label image has no image, or two have the
+    same.
     """
+    if images.resolve() == labels.resolve():
+        raise SourceError(f"{labels}: given for the images and for their labels; give the labels a folder of their own")
     frames = {file.stem: file for file in image_files(images)}
     label_of: dict[str, Path] = {}
     for label in label_files(labels):

@@ -82,7 +82,9 @@ class Colours:
         unknown = self._keys[place] != packed
         if unknown.any():
             value = tuple(int(v) for v in rgb[unknown][0])
-            _refuse(file, unknown, f"colour {value}", f"none of the {len(self.classes)} known; {self.remedy}")
+            grey = bool((rgb == rgb[..., :1]).all())
+            remedy = "its three channels are equal: if they hold class ids, save one channel" if grey else self.remedy
+            _refuse(file, unknown, f"colour {value}", f"none of the {len(self.classes)} known; {remedy}")
         return self._values[place]
 
     @cached_property

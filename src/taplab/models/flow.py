@@ -16,7 +16,7 @@ from taplab.errors import ModelError, OutputError, SettingError
 from taplab.models.load import WEIGHTS, from_python
 from taplab.models.torch import Precision, autocast_type, check_device, three_numbers
 from taplab.models.zoo.flownet import FlowNet
-from taplab.modules.flow import Dis, Farneback, Flow, Vectors
+from taplab.modules.flow import Dis, Farneback, Flow, Vectors, blamed
 from taplab.types import Rgb
 
 BUNDLED = WEIGHTS / "flow" / "flow-synthetic.safetensors"
@@ -30,7 +30,7 @@ class TorchFlow:
     turns its values into pixels of the images. FlowNet2: ``std=(1 / 255,) * 3, multiple=64``, in a callable that
     stacks both images as it wants them; PWC-Net: ``multiple=64, scale=20``.
 
-    Raises DeviceError if the device is not there, ModelError if the network gives something else.
+    Raises DeviceError if the device is not there, ModelError if the network raises or gives something else.
     """
 
     def __init__(
@@ -57,7 +57,8 @@ class TorchFlow:
         """See ``Flow``."""
         height, width = now.shape[:2]
         images = self._prepared(now), self._prepared(before)
-        with torch.autocast(torch.device(self.device).type, self.dtype, enabled=self.dtype != torch.float32):
+        half = torch.autocast(torch.device(self.device).type, self.dtype, enabled=self.dtype != torch.float32)
+        with blamed(self.name), half:
             found = self.net(*images)
         found = found[0] if isinstance(found, list | tuple) else found
         if not isinstance(found, Tensor) or found.ndim != 4 or found.shape[:2] != (1, 2):
@@ -90,7 +91,8 @@ def load_flow(name: str, *, device: str = "cpu") -> Flow:
     if name == "net":
         return load_flow_net(BUNDLED, device=device)
     if name.startswith("python:"):
-        made = from_python(name, device)
+        with blamed(name):
+            made = from_python(name, device)
         if isinstance(made, nn.Module):
             return TorchFlow(made, name=name, device=device)
         if not callable(made):

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from taplab.modules import ffw
 from taplab.modules.ffw import Carried
-from taplab.modules.flow import Flow
+from taplab.modules.flow import Flow, ask
 from taplab.policies.base import Answer
 from taplab.types import CodedFrame
 
@@ -35,7 +35,8 @@ class FastFeatureWarping:
 class OpticalFlow:
     """Along ``flow`` from the reference frame that is shown nearest to this one, composed as FFW composes vectors.
 
-    Like FFW it carries nothing over damage.
+    Like FFW it carries nothing over damage. Raises ModelError if the flow raises or gives something else than ``Flow``
+    says.
     """
 
     def __init__(self, flow: Flow, name: str) -> None:
@@ -48,7 +49,7 @@ class OpticalFlow:
         if frame.damaged or not sound:
             return None
         nearest = min(sound, key=lambda a: (abs(a.frame.display - frame.display), a.frame.display))
-        vectors = self.flow(frame.rgb(), nearest.frame.rgb())
+        vectors = ask(self.flow, self.name, frame.rgb(), nearest.frame.rgb())
         origin = nearest.carried.origin
         cells = int(origin.shape[-2]), int(origin.shape[-1])
         return Carried(origin, ffw.compose(vectors, nearest.carried.displacement, cells, size, block=1))

@@ -1,7 +1,7 @@
 """The folder of a training: whose it is, and the checkpoint from which it goes on."""
 
 import json
-import pickle
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from taplab.errors import OutputError
 from taplab.output.folder import writable_folder
 from taplab.training.recipes import TrainSettings
 
+_FILE = "checkpoint.pt"
 _WRITTEN = ("log.jsonl", "log.csv", "model.safetensors")
 
 
@@ -37,15 +38,12 @@ def begin(out: Path, about: str) -> None:
 def load(out: Path, expected: str, device: torch.device) -> dict[str, Any] | None:
     """The state in ``out/checkpoint.pt``, or None if there is none.
 
-    Raises OutputError if it cannot be read, or was made with other settings, on other data or for another network.
+    Raises OutputError if it is damaged, or was made with other settings, on other data or for another network.
     """
-    path = out / "checkpoint.pt"
+    path = out / _FILE
     if not path.exists():
         return None
-    try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise OutputError(f"{path}: cannot be read; remove it to begin anew, or give another -o") from error
+    state = read(path, device, ("step", "net", "ema", "optimiser", "about"))
     made = _complete(state["about"])
     if made != _complete(expected):
         recipe = made["settings"]["name"]
@@ -53,11 +51,31 @@ def load(out: Path, expected: str, device: torch.device) -> dict[str, Any] | Non
     return state
 
 
+def read(path: Path, device: torch.device | str, parts: Collection[str], *, mmap: bool = False) -> dict[str, Any]:
+    """What ``save`` wrote. Raises OutputError if the file is damaged or one of ``parts`` is not in it."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True, mmap=mmap)
+        missing = set(parts) - state.keys()
+    except Exception as error:  # what is no pickle can lead the unpickler anywhere
+        raise OutputError(f"{path}: is damaged; remove it to begin anew, or give another -o") from error
+    if missing:
+        raise OutputError(f"{path}: is no checkpoint of taplab; remove it to begin anew, or give another -o")
+    return state
+
+
 def save(out: Path, state: dict[str, Any]) -> None:
     """Writes ``out/checkpoint.pt``; the earlier one stays whole until the new one is."""
-    part = out / "checkpoint.pt.part"
+    part = out / f"{_FILE}.part"
     torch.save(state, part)
-    part.replace(out / "checkpoint.pt")
+    part.replace(out / _FILE)
+
+
+def saved_step(out: Path) -> int | None:
+    """That of ``out/checkpoint.pt``; None if there is none to go on from."""
+    try:
+        return int(read(out / _FILE, "cpu", ("step",), mmap=True)["step"])
+    except OutputError:
+        return None
 
 
 def _complete(text: str) -> dict[str, Any]:

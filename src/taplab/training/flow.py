@@ -6,7 +6,6 @@
 import argparse
 import json
 import os
-import pickle
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +25,7 @@ from taplab.models.flow import save_flow_net
 from taplab.models.zoo.flownet import FlowNet
 from taplab.modules.flow import Flow
 from taplab.output.folder import writable_folder
+from taplab.training import checkpoint
 
 _LEVELS = (0.3, 0.4, 0.6, 1.0)  # weights of the loss at 1/32, 1/16, 1/8, 1/4
 Progress = Callable[[dict[str, Any]], None]
@@ -173,10 +173,8 @@ def _step(
 
 
 def _save(out: Path, settings: FlowSettings, net: FlowNet, optimiser: torch.optim.Optimizer, step: int) -> None:
-    part = out / "checkpoint.pt.part"
     state = {"step": step, "net": net.state_dict(), "optimiser": optimiser.state_dict(), "about": _about(settings)}
-    torch.save(state, part)
-    part.replace(out / "checkpoint.pt")
+    checkpoint.save(out, state)
 
 
 def _resume(out: Path, settings: FlowSettings, net: FlowNet, optimiser: torch.optim.Optimizer) -> int:
@@ -184,10 +182,7 @@ def _resume(out: Path, settings: FlowSettings, net: FlowNet, optimiser: torch.op
     path = out / "checkpoint.pt"
     if not path.exists():
         return 0
-    try:
-        state = torch.load(path, weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError) as error:
-        raise OutputError(f"{path}: cannot be read; delete it to begin anew") from error
+    state = checkpoint.read(path, "cpu", ("step", "net", "optimiser", "about"))
     if state["about"] != _about(settings):
         raise OutputError(f"{path}: was made with other settings; give the same ones, or another folder")
     net.load_state_dict(state["net"])

@@ -21,13 +21,15 @@ class Log:
     """``log.jsonl`` and ``log.csv`` in ``out``, and TensorBoard events in ``out/tensorboard``.
 
     ``progress`` is called with every entry. Entries after step ``after``, of a run that went on beyond its last
-    checkpoint, are dropped: they come again. Raises OutputError if the log in ``out`` was not written by taplab.
+    checkpoint, are dropped: they come again. ``validated`` is the last step before that with scores, or 0. Raises
+    OutputError if the log in ``out`` was not written by taplab.
     """
 
     def __init__(self, out: Path, after: int, tensorboard: bool = False, progress: Progress | None = None) -> None:
         self._progress = progress
         self._lines, self._table = out / "log.jsonl", out / "log.csv"
         entries = [entry for entry in _read(self._lines) if entry["step"] <= after]
+        self.validated: int = max((entry["step"] for entry in entries if "miou" in entry), default=0)
         self._lines.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
         with self._table.open("w", newline="") as table:
             csv.writer(table, lineterminator="\n").writerows([COLUMNS, *map(_row, entries)])

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from taplab.errors import SettingError, SourceError
 from taplab.models.pretrained import Card, save_pretrained
 from taplab.training import checkpoint
 from taplab.training.batches import Batches
+from taplab.training.interrupt import PutOff
 from taplab.training.learner import Learner
 from taplab.training.log import Log, Progress, event_writer
 from taplab.training.recipes import TrainSettings
@@ -36,14 +38,17 @@ def train(
     tensorboard: bool = False,
     loaders: int | None = None,
     progress: Progress | None = None,
+    on_interrupt: Callable[[], None] | None = None,
 ) -> nn.Module:
     """Trains ``net`` on ``data`` and returns it with the averaged (EMA) weights.
 
     ``out`` holds ``checkpoint.pt`` (resumed from if it is there), ``log.jsonl``, ``log.csv``, ``settings.json`` and,
     with a ``card``, ``model.safetensors``, written anew with every checkpoint. ``loaders`` threads prepare batches
-    (default: up to 4); ``progress`` is called with every log entry. Raises SourceError if a set is empty or its labels
-    are wrong, SettingError if the processes cannot share the batch, OutputError if the checkpoint in ``out`` was made
-    with other settings, on other data or for another network, MissingExtraError if TensorBoard is not installed.
+    (default: up to 4); ``progress`` is called with every log entry. At Ctrl-C the step is finished and saved before
+    KeyboardInterrupt is raised; ``on_interrupt`` is called at once, and a second Ctrl-C does not wait.
+    Raises SourceError if a set is empty or its labels are wrong, SettingError if the processes cannot share the batch,
+    OutputError if the checkpoint in ``out`` is damaged or was made with other settings, on other data or for another
+    network, MissingExtraError if TensorBoard is not installed.
     """
     if tensorboard:
         event_writer()
@@ -58,7 +63,7 @@ def train(
         torch.manual_seed(settings.seed)
         learner = Learner(net, settings, stock.frequency, torch.device(device), rank, world)
         run = _Run(learner, Batches(stock, settings, rank, world), held_out, out, card)
-        run.loop(loaders or min(4, os.cpu_count() or 1), tensorboard, progress)
+        run.loop(loaders or min(4, os.cpu_count() or 1), tensorboard, progress, on_interrupt)
     finally:
         if world > 1:
             torch.distributed.destroy_process_group()
@@ -103,37 +108,62 @@ class _Run:
         elif self.main:
             checkpoint.begin(out, self.about)
 
-    def loop(self, loaders: int, tensorboard: bool, progress: Progress | None) -> None:
+    def loop(
+        self, loaders: int, tensorboard: bool, progress: Progress | None, on_interrupt: Callable[[], None] | None
+    ) -> None:
         """From the learner's step to the last."""
         learner, settings = self.learner, self.settings
         started, first = time.monotonic(), learner.step
         batches = self.batches.between(first, settings.steps, loaders)
         log = Log(self.out, first, tensorboard, progress) if self.main else None
-        with closing(batches), closing(log) if log else nullcontext():
+        # An interruption waits until the step is whole and saved, but for no validation: before one all is saved.
+        with closing(batches), closing(log) if log else nullcontext(), PutOff(on_interrupt) as interruption:
+            if self._validates() and self._in_any_process(log is not None and log.validated < first):
+                self._validate(log, interruption)  # it was interrupted
             for x, y in batches:
                 loss = learner.learn(x, y)
-                last = learner.step == settings.steps
-                if learner.step % _LOG_EVERY == 0 or last:
+                if self._is_due(_LOG_EVERY):
                     pace = (time.monotonic() - started) / (learner.step - first)
                     rate = settings.rate_at(learner.step)
                     self._enter(log, loss=round(loss, 4), rate=rate, seconds_per_step=round(pace, 4))
-                if self.held_out is not None and (learner.step % settings.validate_every == 0 or last):
-                    self._enter(log, **self._validate(self.held_out))
-                if learner.step % settings.checkpoint_every == 0 or last:
+                stop = self._in_any_process(interruption.asked)
+                if stop or self._is_due(settings.checkpoint_every) or self._validates():
                     self._save()
+                if stop:
+                    raise KeyboardInterrupt
+                if self._validates():
+                    self._validate(log, interruption)
         if first == settings.steps:
             self._export()  # nothing was left to do; the export may be missing
+
+    def _is_due(self, every: int) -> bool:
+        """What is done ``every`` so many steps, and after the last."""
+        return self.learner.step % every == 0 or self.learner.step == self.settings.steps
+
+    def _validates(self) -> bool:
+        return self.held_out is not None and self._is_due(self.settings.validate_every)
+
+    def _in_any_process(self, said: bool) -> bool:
+        if self.batches.world == 1:
+            return said
+        flag = torch.tensor(float(said), device=self.learner.device)
+        torch.distributed.all_reduce(flag, torch.distributed.ReduceOp.MAX)
+        return bool(flag)
 
     def _enter(self, log: Log | None, **entry: Any) -> None:
         if log is not None:  # the main process
             log.add({"step": self.learner.step, "steps": self.settings.steps, **entry})
 
-    def _validate(self, held_out: Stock) -> dict[str, Any]:
+    def _validate(self, log: Log | None, interruption: PutOff) -> None:
+        assert self.held_out is not None
         learner, world = self.learner, self.batches.world
-        if world > 1:
-            learner.share_average()
-        with learner.averaged() as net:
-            return validate(net, held_out, learner.device, amp=self.settings.amp, rank=learner.rank, world=world)
+        how: dict[str, Any] = {"amp": self.settings.amp, "rank": learner.rank, "world": world}
+        with interruption.suspended():
+            if world > 1:
+                learner.share_average()
+            with learner.averaged() as net:
+                scores = validate(net, self.held_out, learner.device, **how)
+        self._enter(log, **scores)
 
     def _save(self) -> None:
         if self.main:

@@ -9,6 +9,8 @@ from taplab.training.augment import Augmentation
 Recipe = Literal["paper", "road"]
 Crops = tuple[tuple[float, tuple[int, int]], ...]
 
+SMALLEST = 32  # rows and columns of a crop: the last features are at 1/32
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -48,6 +50,12 @@ class TrainSettings:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.rate <= 0:
             raise SettingError(f"steps {self.steps}, rate {self.rate}: both must be above 0")
+        for _, (rows, columns) in self.crops:
+            if min(rows, columns) < SMALLEST:
+                raise SettingError(
+                    f"crops of {rows}x{columns}: take at least {SMALLEST}x{SMALLEST}, "
+                    "which is one cell of the networks' coarsest features"
+                )
 
     def crop(self, step: int) -> tuple[int, int]:
         """Size of the crops at this step."""
@@ -70,7 +78,7 @@ class TrainSettings:
 
     def __str__(self) -> str:
         crops = ", ".join(f"{rows}x{columns}" for _, (rows, columns) in self.crops)
-        return f"recipe {self.name}, steps of {self.batch}, crops {crops}, rate {self.rate:g}, seed {self.seed}"
+        return f"recipe {self.name}, batch {self.batch}, crops {crops}, rate {self.rate:g}, seed {self.seed}"
 
 
 ROAD = TrainSettings()

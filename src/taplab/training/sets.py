@@ -33,11 +33,14 @@ def splits_of(name: str, root: Path | None, split: str, validation: str | None) 
         raise SettingError(f"train {name}: say where it is with --root")
     read = {"camvid": camvid, "cityscapes": cityscapes}[name]
     training = read(root, split)
-    origin = f"{name} ({split}, {len(training)} images)"
+    origin = f"{name} ({split}, {_count(len(training), 'image')})"
     if validation == "none":
         return Sets(training, None, origin)
     try:
-        return Sets(training, read(root, validation or "val"), origin)
+        held_out = read(root, validation or "val")
+        if held_out.images == training.images:
+            raise SourceError(f"{root}: the images to validate on are those to train on; give another --validation")
+        return Sets(training, held_out, origin)
     except SourceError as error:
         if validation is not None:
             raise
@@ -54,4 +57,10 @@ def folders(training: tuple[Path, Path], validation: tuple[Path, Path] | None, c
 def synthetic(drives: int) -> Sets:
     """Stills of ``drives`` synthetic drives, with seeds far from those of the demo and the tests."""
     training = SyntheticStills(range(1000, 1000 + drives), 384, 640)
-    return Sets(training, SyntheticStills(range(2000, 2012), 384, 640), f"stills of {drives} synthetic drives")
+    return Sets(
+        training, SyntheticStills(range(2000, 2012), 384, 640), f"stills of {_count(drives, 'synthetic drive')}"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

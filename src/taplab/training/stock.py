@@ -1,6 +1,7 @@
 """Labelled images for training: looked through once, kept in memory as far as they fit, else read when asked for."""
 
 import hashlib
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
+from taplab.data.images import image_size, require_whole
 from taplab.data.labelled import Labelled
 from taplab.errors import SourceError
 from taplab.types import IGNORE, Labels, Palette, Rgb
@@ -22,9 +23,10 @@ _AT_ONCE = 16  # pairs read ahead in the first pass
 
 @runtime_checkable
 class OnDisk(Protocol):
-    """A ``Labelled`` whose labels can be read without their images."""
+    """A ``Labelled`` in files, whose labels can be read without their images."""
 
     images: Sequence[Path]
+    labels: Sequence[Path]
 
     def load_labels(self, index: int) -> Labels:
         """Labels uint8 ``[H, W]``."""
@@ -60,7 +62,8 @@ class Stock:
                         self._kept.append(_tensors(rgb, labels))
                         memory -= rgb.nbytes + labels.nbytes
         if not counts.any():
-            raise SourceError(f"no pixel of the {name} has a label")
+            where = f"{_folder(data.labels)}: " if isinstance(data, OnDisk) else ""
+            raise SourceError(f"{where}no pixel of the {name} has a label, all are {IGNORE}; give labels with classes")
         self.frequency = torch.from_numpy(counts / counts.sum()).float()
         self.digest = digest.hexdigest()
         self.smallest = min(rows for rows, _ in sizes), min(columns for _, columns in sizes)
@@ -91,9 +94,9 @@ class Stock:
         """Labels alone where the data set can, with the image's size from its header: large images take long."""
         if not isinstance(self.data, OnDisk):
             return self._read(index)
-        labels = self.data.load_labels(index)
-        with Image.open(self.data.images[index]) as image:
-            self._check_size(index, (image.height, image.width), labels)
+        labels, image = self.data.load_labels(index), self.data.images[index]
+        self._check_size(index, image_size(image), labels)
+        require_whole(image)
         return None, labels
 
     def _check_size(self, index: int, size: tuple[int, ...], labels: Labels) -> None:
@@ -114,6 +117,11 @@ class Stock:
                 f"but there are {len(self.classes)} classes (and {IGNORE} for none)"
             )
         return counts[: len(self.classes)]
+
+
+def _folder(files: Sequence[Path]) -> str:
+    """Where all of them are."""
+    return os.path.commonpath([file.parent for file in files])
 
 
 def _tensors(rgb: Rgb, labels: Labels) -> tuple[Tensor, Tensor]:
