@@ -8,7 +8,10 @@ from taplab.evaluation import ways
 from taplab.evaluation.ways import Way
 from taplab.models import flow as flow_models
 
-FLOW = "import numpy as np\ndef make(device):\n    return lambda now, before: np.full((*now.shape[:2], 2), {}, np.float32)\n"
+FLOW = """import numpy as np
+def make(device):
+    return lambda now, before: np.full((*now.shape[:2], 2), {}, np.float32)
+"""
 
 
 def anew(mode):
