@@ -24,7 +24,7 @@ def test_all_ways_are_scored_on_the_same_frames(bright, model, cache):
     assert ffw.miou < offline.miou
     assert ffw.boundary_iou < per_frame.boundary_iou <= 1
     assert list(ffw.miou_by_distance) == list(range(12))
-    assert ffw.network_cost == pytest.approx(0.1)
+    assert ffw.network_cost == pytest.approx(1 / 12, abs=1e-4)
     assert ffw.network_fps >= ffw.fps > 0
     assert ffw.as_json()["seconds"]["network"] > 0
 

@@ -7,29 +7,39 @@ from taplab.evaluation.trials import Draw, by_phase, trials
 
 def test_a_clip_that_is_labelled_throughout_is_one_trial_a_phase(bright):
     made = trials(bright(), 12, Draw(phases=3))
-    assert [(t.first, t.last, t.first_gop, t.counted) for t in made] == [
-        (0, 30, 12, 30),
-        (0, 30, 8, 30),
-        (0, 30, 4, 30),
-    ]
-    assert all(t.is_dense for t in made)
+    assert [(t.first, t.last, t.first_gop) for t in made] == [(0, 30, 12), (0, 30, 8), (0, 30, 4)]
+    assert [t.counted for t in made] == [range(24), range(8, 20), range(4, 28)]  # whole groups of pictures
+    assert all(t.throughout for t in made)
     assert by_phase(made) == [[0], [1], [2]]
+
+
+def test_one_missing_label_changes_nothing_but_what_is_scored(bright):
+    (trial,) = trials(bright((0, 1, 2, *range(4, 30))), 12, Draw())
+    assert (trial.first, trial.last, trial.throughout) == (0, 30, True)
+    assert 3 not in trial.scored
+
+
+def test_single_labelled_frames_are_drawn_without_a_seed_too(bright):
+    clips = bright(tuple(range(20, 2400, 40)), frames=2400)
+    distances = [t.scored[0] for t in trials(clips, 12, Draw())]
+    assert len(set(distances)) > 6
+    assert distances == [t.scored[0] for t in trials(clips, 12, Draw(seed=0))]
 
 
 def test_every_distance_counts_once_when_all_are_asked_for(bright):
     made = trials(bright((19,)), 12, Draw(phases=12, seed=3))
     assert [t.scored for t in made] == [(d,) for d in range(12)]
     assert all(t.first + t.scored[0] == 19 for t in made)
-    assert all(t.last <= 30 and t.counted == min(12, t.last - t.first) for t in made)
+    assert all(t.last <= 30 and t.whole is (t.first + 12 <= 30) for t in made)
 
 
 def test_the_next_key_frame_is_there_but_does_not_count(bright):
     trial = trials(bright((19,)), 6, Draw(phases=6))[2]
-    assert (trial.first, trial.last, trial.counted, trial.first_gop) == (17, 24, 6, 6)
+    assert (trial.first, trial.last, trial.counted, trial.first_gop) == (17, 24, range(6), 6)
 
 
 def test_drawn_distances_are_uniform_and_repeatable(bright):
-    clips = bright(tuple(range(0, 2400, 2)), frames=2400)
+    clips = bright(tuple(range(0, 7200, 6)), frames=7200)
     drawn = [t.scored[0] for t in trials(clips, 12, Draw(seed=0)) if t.first + t.scored[0] >= 12]
     assert drawn == [t.scored[0] for t in trials(clips, 12, Draw(seed=0)) if t.first + t.scored[0] >= 12]
     assert drawn != [t.scored[0] for t in trials(clips, 12, Draw(seed=1)) if t.first + t.scored[0] >= 12]

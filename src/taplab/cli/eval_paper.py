@@ -109,10 +109,7 @@ def _bench(clips: "ClipSet", given: RunOptions, models: Mapping[str, str], bar: 
     subjects = {key: _subject(clips, name, given.device) for key, name in models.items()}
     encoding = Encoding(given.codec, given.gop, given.quality)
     how: dict[str, Any] = {"rounds": given.rounds, "lanes": given.lanes, "progress": show}
-    draw = draw_of(given)
-    if draw.seed is None:  # a key frame at the first labelled frame would leave nothing to be warped
-        draw = replace(draw, seed=0)
-    return Bench(subjects, encoding, draw, Cache(given.cache), **how)
+    return Bench(subjects, encoding, draw_of(given), Cache(given.cache), **how)
 
 
 def _subject(clips: "ClipSet", name: str, device: str) -> "Subject":

@@ -44,8 +44,7 @@ class RunOptions:
         str, typer.Option(help="Positions of the key frames to average over: a number, or all (every distance).")
     ] = "1"
     seed: Annotated[
-        int | None,
-        typer.Option(help="Draws the first position; without it the first frame is a key frame (in tables: 0)."),
+        int | None, typer.Option(help="Draws the first position (default: 0 for single labelled frames).")
     ] = None
     table: Annotated[
         list[str] | None, typer.Option(help="Of the paper, measured here: 2 to 8, a list with commas, or all.")

@@ -39,7 +39,7 @@ def segmentation_of(
 
 def _results(trial: Trial, source: Path, model: Model, way: Way, lanes: int | None) -> Iterator[Result]:
     segmentation = segmentation_of(source, model, way, lanes)
-    if way.mode == "per-frame" and not trial.is_dense:  # what nobody compares need not be computed
+    if way.mode == "per-frame" and not trial.throughout:  # what nobody compares need not be computed
         segmentation.policy = _PerFrameOf({k for scored in trial.scored for k in (scored - 1, scored)})
     yield from segmentation
 
@@ -69,7 +69,7 @@ class _Counts:
 
     def add(self, result: Result) -> None:
         self.distance = 0 if result.key else self.distance + 1
-        if result.index < self.trial.counted:
+        if result.index in self.trial.counted:
             self._add_cost(result)
         truth = self._truth(result) if result.index in self.missing else None
         if truth is not None:
@@ -114,4 +114,5 @@ class _Counts:
             key_frames=self.key_frames,
             pixels=self.pixels,
             network_pixels=self.network_pixels,
+            whole=self.trial.whole,
         )

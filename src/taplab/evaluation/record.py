@@ -14,7 +14,8 @@ class Record:
     """confusion: int64 ``[classes, classes]``; by_distance: the same by frames since the last key frame.
 
     boundary: see ``BoundaryOverlap``. consistency: one share for every pair of successive frames. frames: scored.
-    pixels, network_pixels: of all frames that count for the cost, and those given to the network.
+    pixels, network_pixels: of all frames that count for the cost, and those given to the network. whole: they are
+    whole groups of pictures.
     """
 
     confusion: NDArray[np.int64]
@@ -25,6 +26,7 @@ class Record:
     key_frames: int = 0
     pixels: int = 0
     network_pixels: int = 0
+    whole: bool = True
 
     def save(self, path: Path) -> None:
         """As JSON; a reader never sees half of it."""

@@ -98,7 +98,7 @@ def evaluate(
     if rounds:
         first = made[0]
         model.warm_up(first.clip.size)
-        timings = time_ways(cache.clip(first, encoding), model, ways, frames=first.counted, rounds=rounds)
+        timings = time_ways(cache.clip(first, encoding), model, ways, frames=len(first.counted), rounds=rounds)
     return [
         summarise(way, kept, made, clips, model, encoding, timing)
         for way, kept, timing in zip(ways, records, timings, strict=True)
@@ -156,13 +156,19 @@ def summarise(
         boundary_iou=_round(boundary.mean),
         temporal_consistency=_round(np.mean(consistency)) if consistency else float("nan"),
         miou_by_distance={d: _miou_at(d, records, clips) for d in distances},
-        network_cost=_round(sum(r.network_pixels for r in records) / sum(r.pixels for r in records)),
+        network_cost=_cost(records),
         key_frames=sum(record.key_frames for record in records),
     )
     if timing is None:
         return score
     seconds = {stage: round(value, 6) for stage, value in timing.seconds.items()}
     return replace(score, fps=round(timing.fps, 2), network_fps=round(timing.network_fps, 2), seconds=seconds)
+
+
+def _cost(records: Sequence[Record]) -> float:
+    """Over whole groups of pictures, where there are any: a clip that ends early would make key frames dearer."""
+    counted = [record for record in records if record.whole] or records
+    return _round(sum(r.network_pixels for r in counted) / sum(r.pixels for r in counted))
 
 
 def _miou_at(distance: int, records: Sequence[Record], clips: ClipSet) -> float:

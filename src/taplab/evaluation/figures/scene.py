@@ -10,7 +10,7 @@ from taplab.errors import SettingError, SourceError
 from taplab.evaluation.bench import Bench, Subject
 from taplab.evaluation.protocol import segmentation_of
 from taplab.evaluation.remember import Remembering
-from taplab.evaluation.trials import Trial
+from taplab.evaluation.trials import window
 from taplab.evaluation.ways import Way
 from taplab.models.base import Model
 from taplab.types import Labels, Palette, Result, Rgb
@@ -75,11 +75,9 @@ def _scene(bench: Bench, subject: Subject, gop: int, clip: LabelledClip, index: 
     position = min(distance, index)
     if position == 0:
         raise SettingError(f"{clip.name}, frame {index}: a key frame shows no warping; choose another with --frame")
-    first = index - position
-    last = min(first + gop + 1, len(clip))
-    trial = Trial(clip, first, last, gop, (position,), min(gop, last - first), 0)
+    trial = window(clip, index, gop, position, 0)
     source = bench.cache.clip(trial, bench.encoded(gop))
-    return Scene(clip, first, position, source, subject, Remembering(subject.model))
+    return Scene(clip, trial.first, position, source, subject, Remembering(subject.model))
 
 
 def _shown(clip: LabelledClip, distance: int, frame: int | None) -> int:
