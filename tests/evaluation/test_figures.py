@@ -107,7 +107,9 @@ def test_the_shown_frame(make_bench):
 
 
 def test_frames_that_cannot_be_shown(make_bench):
-    with pytest.raises(SettingError, match=r"--frame 5: drive-96x128-medium-5 has no labels there; it has labels at 19"):
+    with pytest.raises(
+        SettingError, match=r"--frame 5: drive-96x128-medium-5 has no labels there; it has labels at 19"
+    ):
         scenes(make_bench(labelled=(19,)), "bl2", 12, 5)
     with pytest.raises(SettingError, match="frame 0: a key frame shows no warping"):
         scenes(make_bench(), "bl2", 12, 0)
