@@ -35,7 +35,7 @@ def test_tables_and_figures_of_one_command(clips, options, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "# Table 6: " in printed
     assert (tmp_path / "out" / "table-8.md").read_text() in printed
-    assert "Figure 12, " in printed
+    assert "Figure 12: The modules in pictures (the paper's: Cityscapes); drive -> " in printed
     plain = json.loads((tmp_path / "out" / "table-8.json").read_text())
     assert plain["setting"]["quality"] == 3  # the encoder's own, as a number
     assert plain["setting"]["networks"] == {"bl2": "bl2-synthetic (BL2 x0.33, bundled)"}

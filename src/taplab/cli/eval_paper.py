@@ -160,9 +160,9 @@ def _save_tables(tables: "Iterable[Table]", bench: "Bench", setting: "Setting", 
 def _save_figures(
     figures: "Iterable[Sketch]", plan: "Plan", bench: "Bench", setting: "Setting", given: RunOptions, out: Path
 ) -> None:
-    from taplab.evaluation.figures import draw
+    from taplab.evaluation.figures import draw, title
 
     for sketch in figures:
         files = draw(sketch, plan, bench, setting, out, given.frame)
         if not given.quiet:
-            print(f"Figure {sketch.number}, {sketch.title} -> {', '.join(map(str, files))}")
+            print(f"Figure {sketch.number}: {title(sketch, setting)} -> {', '.join(map(str, files))}")

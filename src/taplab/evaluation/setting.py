@@ -105,7 +105,7 @@ class Setting:
         number = "one position" if self.phases == 1 else f"{self.phases} positions"
         if self.seed is not None:
             return f"{number} a clip, drawn with seed {self.seed}"
-        return f"{number} a labelled frame, drawn with seed 0; from the first frame on in clips with labels throughout"
+        return f"{number} a clip, drawn with seed 0; where a clip has labels throughout, from its first frame on"
 
     def _speed(self) -> str:
         if not self.rounds:
