@@ -64,6 +64,8 @@ def test_overrides_win(write):
         ("alpha = 2", "alpha 2: must lie in 0..1"),
         ("thr_rgc = 300", "thr_rgc = 300: write a whole number of grey levels, 0 to 254"),
         ("thr_rgfs = nan", "thr_rgfs nan: must be a number"),
+        ("thr_rgfs = -3", "thr_rgfs -3: must be at least 0"),
+        ("thr_rgfs = '-1sum'", "thr_rgfs -1sum: must be at least 0"),
         ("thr_rgfs = 'much'", "thr_rgfs much: write a number such as 5.7, or 3.6e7sum"),
         ("thr_rgfs = [5.7]", "thr_rgfs = [5.7]: write grey levels per pixel"),
         ("modules = ['ffw', 3]", "modules = ['ffw', 3]: write names"),

@@ -114,9 +114,12 @@ def names(text: str) -> tuple[str, ...]:
 
 def _threshold(text: str) -> "tuple[float, Unit]":
     try:
-        return float(text.removesuffix("sum")), "sum" if text.endswith("sum") else "grey"
+        value = float(text.removesuffix("sum"))
     except ValueError as error:
         raise SettingError(f"thr_rgfs {text}: write a number such as 5.7, or 3.6e7sum") from error
+    if value < 0:
+        raise SettingError(f"thr_rgfs {text}: must be at least 0; no residual is less")
+    return value, "sum" if text.endswith("sum") else "grey"
 
 
 def rows_and_columns(name: str, text: str) -> tuple[int, int]:

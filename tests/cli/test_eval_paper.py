@@ -35,9 +35,10 @@ def test_tables_and_figures_of_one_command(clips, options, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "# Table 6: " in printed
     assert (tmp_path / "out" / "table-8.md").read_text() in printed
-    assert "Figure 12, " in printed
+    assert "Figure 12: The modules in pictures (the paper's: Cityscapes); drive -> " in printed
     plain = json.loads((tmp_path / "out" / "table-8.json").read_text())
-    assert plain["setting"]["seed"] == 0  # drawn: a key frame must not always be the labelled one
+    assert plain["setting"]["quality"] == 3  # the encoder's own, as a number
+    assert plain["setting"]["networks"] == {"bl2": "bl2-synthetic (BL2 x0.33, bundled)"}
     assert all(0.1 < row["measured"]["miou"] < 1 for row in plain["rows"])
 
 
@@ -54,8 +55,18 @@ def test_networks_are_named(clips, options, tmp_path):
         ({"figure": ["5,two"]}, "--figure two: there are 1, 5, 6, 7, 8, 9, 10, 11, 12, 13; or write all"),
         ({"table": ["2"], "models": "bl9=x"}, "--models bl9=x: write bl1=NAME, bl2=NAME, bl3=NAME"),
         ({"table": ["2"], "models": "bl1"}, "--models bl1: write"),
-        ({"table": ["2"], "thr_rgfs": "high"}, "--thr-rgfs high: write a number"),
+        ({"table": ["2"], "thr_rgfs": "high"}, "thr_rgfs high: write a number"),
         ({"table": ["5"], "flow": "nothing"}, "nothing"),
+        ({"table": [""]}, "--table '': name some of 2, 3"),
+        ({"table": ["2"], "figure": [","]}, "--figure ',': name some of 1, 5"),
+        ({"table": ["6"], "phases": "99"}, "--phases 99: a GOP of 12 has 12 positions"),
+        ({"table": ["6"], "thr_rgfs": "-3"}, "thr_rgfs -3: must be at least 0"),
+        ({"table": ["6"], "codec": "av1"}, "codec 'av1': choose one of mpeg4"),
+        ({"figure": ["1"], "rounds": 0}, "--rounds 0: figure 1 shows speed"),
+        (
+            {"table": ["6"], "json_file": "a.json", "written": {"json_file"}},
+            "--json: each table .* in the folder of -o",
+        ),
     ],
 )
 def test_what_is_not_there_is_refused_before_any_work(clips, options, tmp_path, given, says):

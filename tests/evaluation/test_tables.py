@@ -1,13 +1,17 @@
 import json
+from dataclasses import replace
 
 import pytest
 
-from taplab import PaperSettings
+from taplab import PaperSettings, SettingError
+from taplab.data.clips import FileClip
 from taplab.evaluation import bench as bench_module
+from taplab.evaluation.bench import Bench
 from taplab.evaluation.points import ALL, FFW, GOPS, RGC, Plan
 from taplab.evaluation.setting import Setting
 from taplab.evaluation.tables import TABLES, as_json, as_markdown
 from taplab.evaluation.tables.contents import scaled
+from taplab.evaluation.trials import Encoding
 
 PLAN = Plan((96, 128))
 
@@ -43,11 +47,41 @@ def test_networks_with_speed_and_the_papers_values(make_bench):
 
 def test_the_setting_stands_in_the_table(make_bench):
     _, markdown, plain = made(2, make_bench())
-    for words in ("bright, 1 clip of 96x128", "mpeg4", "BL2 is torch", "cores", "`taplab eval`", "Scored frames: 30"):
+    for words in ("bright, 1 clip of 96x128", "BL2 is torch", "cores", "`taplab eval`", "Scored frames: 30"):
         assert words in markdown
+    assert markdown.startswith("# Table 2: The networks on every frame; bright\n")
+    assert "mpeg4, quantiser 3, GOP 12" in markdown
+    assert "regions of 48x48 every 24x24" in markdown
+    assert "Speed: not measured (--rounds 0)" in markdown
     assert "Classes: BL2: bright: white" in markdown
     assert plain["setting"]["thr_rgfs"] == "5.7 grey levels per pixel"
     assert plain["setting"]["networks"] == {"bl2": "torch"}
+    assert (plain["setting"]["quality"], plain["setting"]["folder"]) == (3, None)
+
+
+def test_where_the_clips_are_what_the_networks_are_and_how_speed_is_measured(make_bench, tmp_path):
+    bench = make_bench(rounds=3)
+    subject = bench.subjects["bl2"]
+    files = [tmp_path / "drives" / name / "000.png" for name in ("a", "b")]
+    clips = [FileClip(file.parent.name, 15.0, [file], {}, None) for file in files]
+    two = replace(subject.clips, name="drives", clips=clips)
+    bench.subjects = {"bl2": replace(subject, clips=two, about="BL2 x0.25, synthetic, step 4 of 4")}
+    setting = Setting.of(bench, PLAN, "")
+    lines = "\n".join(setting.lines())
+    assert f"Data: drives ({tmp_path / 'drives'}), 2 clips" in lines
+    assert "BL2 is torch (BL2 x0.25, synthetic, step 4 of 4)" in lines
+    assert "the first clip alone (a, at most 60 frames)" in lines
+    assert "medians of 3 rounds" in lines
+    assert "Speed" not in "\n".join(setting.lines(timed=False))
+
+
+def test_the_encoders_quality_is_named(make_bench):
+    bench = make_bench()
+    for encoding, says in ((Encoding("h264"), "h264, crf 23"), (Encoding("mpeg4", quality=8), "mpeg4, quantiser 8")):
+        other = Bench(bench.subjects, encoding, bench.draw, bench.cache)
+        assert says in "\n".join(Setting.of(other, PLAN, "").lines())
+    with pytest.raises(SettingError, match="codec 'av1': choose one of mpeg4"):
+        Bench(bench.subjects, Encoding("av1"), bench.draw, bench.cache)
 
 
 def test_propagation_by_every_flow(make_bench):
@@ -80,6 +114,18 @@ def test_regions_are_the_papers_share_of_the_frame(make_bench):
     costs = [bench.scores[row.point].network_cost for row in table.rows]
     assert costs[0] < costs[1] < costs[2] == costs[3]
     assert table.rows[3].point.way.settings == PaperSettings(RGC)  # the default is the paper's
+
+
+def test_the_default_region_is_what_its_row_says(make_bench):
+    plan = Plan((96, 128), settings=PaperSettings(FFW, region=(32, 32), stride=(16, 32)))
+    bench = make_bench(("bl1",))
+    table, markdown, plain = made(4, bench, plan)
+    assert table.rows[3].point.way.settings == PaperSettings(RGC)
+    assert cells(markdown, "network")[3][2] == "48x48, 24x24"
+    share = bench.scores[table.rows[3].point].network_cost
+    assert share == pytest.approx((1 + 11 * 48 * 48 / (96 * 128)) / 12, abs=0.001)
+    assert "regions of 32x32 every 16x32 where none are given" in markdown
+    assert (plain["setting"]["region"], plain["setting"]["stride"]) == ([32, 32], [16, 32])
 
 
 def test_modules_one_by_one():
@@ -123,7 +169,7 @@ def test_the_threshold_decides_which_frames_are_selected(make_bench):
     never, always = (TABLES[8](Plan((96, 128), settings=PaperSettings(FFW, thr_rgfs=t))).rows[3] for t in (200, 0))
     bench = make_bench()
     bench.measure([], [never.point, always.point])
-    assert bench.scores[never.point].network_cost == pytest.approx(0.1)
+    assert bench.scores[never.point].network_cost == pytest.approx(1 / 12, abs=1e-4)
     assert bench.scores[always.point].network_cost == 1.0
 
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taplab.cli.eval_run import RunOptions, draw_of, save_json, settings_of
+from taplab.cli.eval_report import save_json
+from taplab.cli.eval_run import RunOptions, draw_of, encoding_of, settings_of
+from taplab.cli.eval_usage import check_for_paper
 from taplab.cli.progress import Bar, progress_bar
 from taplab.errors import OutputError, SettingError
 
@@ -29,10 +31,13 @@ def reproduce(clips: "ClipSet", given: RunOptions) -> None:
     from taplab.evaluation.tables import TABLES
     from taplab.output.folder import writable_folder
 
-    tables = [TABLES[n] for n in _numbers(given.table, TABLES, "--table")]
-    figures = [FIGURES[n] for n in _numbers(given.figure, FIGURES, "--figure")]
-    if figures:
+    numbers = _numbers(given.table, TABLES, "--table"), _numbers(given.figure, FIGURES, "--figure")
+    tables, figures = [TABLES[n] for n in numbers[0]], [FIGURES[n] for n in numbers[1]]
+    check_for_paper(given.written, *numbers)
+    for figure in figures:
         check_matplotlib()
+        if figure.timed and not given.rounds:
+            raise SettingError(f"--rounds 0: figure {figure.number} shows speed; give at least 1, or leave it out")
     models = _models(given)
     plan = _plan(clips, given, models)
     out = writable_folder(given.out)
@@ -53,6 +58,8 @@ def reproduce(clips: "ClipSet", given: RunOptions) -> None:
 def _numbers(asked: list[str] | None, known: Mapping[int, Any], option: str) -> list[int]:
     """Of ``["2,5", "7"]`` or ``["all"]``, each once and in order."""
     wanted = [part.strip() for text in asked or () for part in text.split(",") if part.strip()]
+    if asked and not wanted:
+        raise SettingError(f"{option} {','.join(asked)!r}: name some of {', '.join(map(str, known))}; or write all")
     if "all" in wanted:
         return list(known)
     unknown = [part for part in wanted if not part.isdigit() or int(part) not in known]
@@ -100,16 +107,14 @@ def _needed(
 def _bench(clips: "ClipSet", given: RunOptions, models: Mapping[str, str], bar: Bar) -> "Bench":
     from taplab.evaluation.bench import Bench
     from taplab.evaluation.cache import Cache
-    from taplab.evaluation.trials import Encoding
 
     def show(done: int, total: int, what: str) -> None:
         bar.total(total)
         bar.reach(done, what)
 
     subjects = {key: _subject(clips, name, given.device) for key, name in models.items()}
-    encoding = Encoding(given.codec, given.gop, given.quality)
     how: dict[str, Any] = {"rounds": given.rounds, "lanes": given.lanes, "progress": show}
-    return Bench(subjects, encoding, draw_of(given), Cache(given.cache), **how)
+    return Bench(subjects, encoding_of(given), draw_of(given), Cache(given.cache), **how)
 
 
 def _subject(clips: "ClipSet", name: str, device: str) -> "Subject":
@@ -121,7 +126,21 @@ def _subject(clips: "ClipSet", name: str, device: str) -> "Subject":
     model = load_model(name, device=device)
     mapped, notes = in_classes_of(clips, model.classes)
     check(mapped)
-    return Subject(model, mapped, tuple(notes))
+    return Subject(model, mapped, tuple(notes), _about(name))
+
+
+def _about(name: str) -> str:
+    """Architecture, width and origin, of weights that taplab saved."""
+    from taplab.models.load import bundled, weights_file
+    from taplab.models.pretrained import read_card
+
+    file = weights_file(name) if name in bundled() else Path(name)
+    file = file / "model.safetensors" if file.is_dir() else file
+    if file.suffix != ".safetensors":
+        return ""
+    card = read_card(file)
+    origin = card.origin or ("bundled" if name in bundled() else "origin unknown")
+    return f"{card.architecture.upper()} x{card.width:g}, {origin}"
 
 
 def _save_tables(tables: "Iterable[Table]", bench: "Bench", setting: "Setting", out: Path, *, quiet: bool) -> None:
@@ -141,9 +160,9 @@ def _save_tables(tables: "Iterable[Table]", bench: "Bench", setting: "Setting", 
 def _save_figures(
     figures: "Iterable[Sketch]", plan: "Plan", bench: "Bench", setting: "Setting", given: RunOptions, out: Path
 ) -> None:
-    from taplab.evaluation.figures import draw
+    from taplab.evaluation.figures import draw, title
 
     for sketch in figures:
         files = draw(sketch, plan, bench, setting, out, given.frame)
         if not given.quiet:
-            print(f"Figure {sketch.number}, {sketch.title} -> {', '.join(map(str, files))}")
+            print(f"Figure {sketch.number}: {title(sketch, setting)} -> {', '.join(map(str, files))}")

@@ -1,33 +1,30 @@
-"""What the commands of ``taplab eval`` share: their options, the run, the printed scores."""
+"""What the commands of ``taplab eval`` share: their options and the run."""
 
 import functools
 import inspect
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from taplab.cli import options
+from taplab.cli.eval_report import check_json, print_scores, save_json
+from taplab.cli.eval_usage import check_without_paper
 from taplab.cli.progress import progress_bar
-from taplab.errors import OutputError, SettingError
+from taplab.errors import SettingError
 
 if TYPE_CHECKING:
     from taplab.data.clips import ClipSet
-    from taplab.evaluation.score import Score
-    from taplab.evaluation.trials import Draw
+    from taplab.evaluation.trials import Draw, Encoding
     from taplab.evaluation.ways import Way
     from taplab.policies import PaperSettings
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Options of every ``taplab eval`` command."""
+    """Options of every ``taplab eval`` command. written: names of those that stand on the command line."""
 
     codec: Annotated[str, typer.Option(help="mpeg4, h264, hevc, mpeg2video, …")] = "mpeg4"
     gop: Annotated[int, typer.Option(min=1, help="I-frames every so many frames.")] = 12
@@ -79,6 +76,7 @@ class RunOptions:
     lanes: options.Lanes = None
     quiet: options.Quiet = False
     verbose: options.Verbose = False
+    written: frozenset[str] = frozenset()
 
 
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -87,18 +85,24 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
     hints = get_type_hints(command, include_extras=True)
     keyword = inspect.Parameter.KEYWORD_ONLY
     kept = [p.replace(kind=keyword, annotation=hints[name]) for name, p in own.parameters.items() if name != "options"]
-    added = [
-        inspect.Parameter(f.name, keyword, default=f.default, annotation=shared[f.name]) for f in fields(RunOptions)
-    ]
+    of_options = [f for f in fields(RunOptions) if f.name != "written"]
+    added = [inspect.Parameter(f.name, keyword, default=f.default, annotation=shared[f.name]) for f in of_options]
+    added.append(inspect.Parameter("ctx", keyword, annotation=typer.Context))
 
     @functools.wraps(command)
-    def with_all(**given: Any) -> None:
-        run_options = RunOptions(**{f.name: given.pop(f.name) for f in fields(RunOptions)})
-        command(**given, options=run_options)
+    def with_all(ctx: typer.Context, **given: Any) -> None:
+        run_options = {f.name: given.pop(f.name) for f in of_options}
+        command(**given, options=RunOptions(**run_options, written=_on_command_line(ctx)))
 
     with_all.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
     with_all.__annotations__ = {p.name: p.annotation for p in (*kept, *added)}
     return with_all
+
+
+def _on_command_line(ctx: typer.Context) -> frozenset[str]:
+    """Names of the options that were given there, and not in a file of settings."""
+    sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
+    return frozenset(name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE")
 
 
 def run(clips: "ClipSet", given: RunOptions) -> None:
@@ -111,11 +115,13 @@ def run(clips: "ClipSet", given: RunOptions) -> None:
     from taplab import load_model
     from taplab.data.check import check
     from taplab.data.mapping import in_classes_of
+    from taplab.evaluation.bench import require_labels
     from taplab.evaluation.cache import Cache
     from taplab.evaluation.score import evaluate
-    from taplab.evaluation.trials import Encoding
 
-    ways = _ways(given)
+    check_without_paper(given.written)
+    ways, encoding, draw = _ways(given), encoding_of(given), draw_of(given)
+    check_json(given.json_file)
     model = load_model(given.model, device=given.device)
     clips, notes = in_classes_of(clips, model.classes)
     check(clips)
@@ -129,13 +135,14 @@ def run(clips: "ClipSet", given: RunOptions) -> None:
             clips,
             model,
             ways,
-            Encoding(given.codec, given.gop, given.quality),
-            draw_of(given),
+            encoding,
+            draw,
             Cache(given.cache),
             rounds=given.rounds,
             lanes=given.lanes,
             progress=show,
         )
+    require_labels(scores)
     if not given.quiet:
         for note in clips.notes:
             print(f"note: {note}")
@@ -176,6 +183,15 @@ def _ways(given: RunOptions) -> "list[Way]":
     return ways
 
 
+def encoding_of(given: RunOptions) -> "Encoding":
+    """``--codec``, ``--gop`` and ``--quality``."""
+    from taplab.evaluation.bench import quality_of
+    from taplab.evaluation.trials import Encoding
+
+    encoding = Encoding(given.codec, given.gop, given.quality)
+    return replace(encoding, quality=quality_of(encoding))
+
+
 def draw_of(given: RunOptions) -> "Draw":
     """``--phases`` and ``--seed``."""
     from taplab.evaluation.trials import Draw
@@ -184,27 +200,8 @@ def draw_of(given: RunOptions) -> "Draw":
         return Draw(given.gop, given.seed)
     if not given.phases.isdigit() or int(given.phases) < 1:
         raise SettingError(f"--phases {given.phases}: write a number, or all")
+    if int(given.phases) > given.gop:
+        raise SettingError(
+            f"--phases {given.phases}: a GOP of {given.gop} has {given.gop} positions; write that or all"
+        )
     return Draw(int(given.phases), given.seed)
-
-
-def print_scores(scores: "Sequence[Score]") -> None:
-    """A table on stdout; speeds where they were measured."""
-    timed = scores[0].fps == scores[0].fps  # not NaN
-    title = f"{scores[0].data}, {scores[0].model}, {scores[0].codec}"
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=title)
-    table.add_column("mode", min_width=24)
-    for name in ("mIoU", "edges", "pixels", "steady", "cost", *(("fps", "net", "ratio") if timed else ())):
-        table.add_column(name, justify="right", no_wrap=True)
-    for s in scores:
-        shares = [f"{100 * v:.1f}" for v in (s.miou, s.boundary_iou, s.pixel_accuracy, s.temporal_consistency)]
-        speeds = [f"{v:.1f}" for v in (s.fps, s.network_fps, s.fps / scores[0].fps)] if timed else []
-        table.add_row(s.title, *shares, f"{s.network_cost:.3f}", *speeds)
-    Console().print(table)
-
-
-def save_json(values: Any, path: Path) -> None:
-    """Indented JSON. Raises OutputError."""
-    try:
-        path.write_text(json.dumps(values, indent=2) + "\n")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error

@@ -12,7 +12,9 @@ evaluation = typer.Typer(no_args_is_help=True, help="Score modes against true la
 app.add_typer(evaluation, name="eval")
 
 Root = Annotated[Path, typer.Option(help="Folder of the data set.")]
-Clips = Annotated[int | None, typer.Option("--max-clips", min=1, help="The first so many clips only.")]
+Clips = Annotated[
+    int | None, typer.Option("--max-clips", min=1, help="At most so many clips, spread evenly over the split.")
+]
 
 
 @evaluation.command()

@@ -1,25 +1,44 @@
 """Measures points of tables and figures, each of them once."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from taplab.data.clips import ClipSet
-from taplab.errors import TaplabError
+from taplab.errors import SettingError, SourceError, TaplabError
 from taplab.evaluation.cache import Cache
 from taplab.evaluation.points import Point
 from taplab.evaluation.score import Progress, Score, evaluate
 from taplab.evaluation.trials import Draw, Encoding
 from taplab.models.base import Model
 from taplab.policies import make_policy
+from taplab.video.encode import ENCODERS
 
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A network, and the clips with their labels in its classes. notes: classes that were merged or left out."""
+    """A network, and the clips with their labels in its classes.
+
+    notes: classes that were merged or left out. about: architecture, width and origin of the weights, if known.
+    """
 
     model: Model
     clips: ClipSet
     notes: tuple[str, ...] = ()
+    about: str = ""
+
+
+def quality_of(encoding: Encoding) -> float:
+    """As a number, where the encoder's default is asked for too. Raises SettingError for an unknown codec."""
+    if encoding.codec not in ENCODERS:
+        raise SettingError(f"codec {encoding.codec!r}: choose one of {', '.join(ENCODERS)}")
+    return ENCODERS[encoding.codec].quality if encoding.quality is None else encoding.quality
+
+
+def require_labels(scores: Sequence[Score]) -> None:
+    """Raises SourceError if not one scored pixel has a label."""
+    for score in scores:
+        if score.miou != score.miou:
+            raise SourceError(f"{score.data}: no pixel of the scored frames has a label; check the labels' class ids")
 
 
 class Bench:
@@ -39,7 +58,9 @@ class Bench:
         lanes: int | None = None,
         progress: Progress | None = None,
     ) -> None:
-        self.subjects, self.encoding, self.draw, self.cache = subjects, encoding, draw, cache
+        self.subjects, self.draw, self.cache = subjects, draw, cache
+        self.quality = quality_of(encoding)
+        self.encoding = replace(encoding, quality=self.quality)
         self.rounds, self.lanes, self.progress = rounds, lanes, progress
         self.scores: dict[Point, Score] = {}
         self._modes: dict[str, str | None] = {}
@@ -83,11 +104,12 @@ class Bench:
             lanes=self.lanes,
             progress=self.progress,
         )
+        require_labels(scores)
         self.scores.update(zip(group, scores, strict=True))
 
     def encoded(self, gop: int) -> Encoding:
         """How clips of that GOP length are encoded."""
-        return Encoding(self.encoding.codec, gop, self.encoding.quality)
+        return replace(self.encoding, gop=gop)
 
 
 def _why_no_mode(point: Point) -> str | None:

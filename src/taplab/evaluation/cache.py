@@ -47,11 +47,12 @@ class Cache:
         clip = unmapped(trial.clip)  # the same pictures, whatever the labels are read as
         key = _digest(clip.identity, trial.first, trial.last, trial.first_gop, encoding, clip.fps)
         path = self.folder / "clips" / f"{key}.mkv"
-        if not path.exists():
+        if not _is_whole(path):
             part = path.with_name(f"{key}-{os.getpid()}.part.mkv")
             frames = (clip.frame(i) for i in range(trial.first, trial.last))
             how = {"codec": encoding.codec, "gop": encoding.gop, "quality": encoding.quality, "fps": clip.fps}
             encode_clip(part, frames, first_gop=trial.first_gop, **how)  # type: ignore[arg-type]
+            _noted_size(path).write_text(str(part.stat().st_size))
             part.replace(path)
         return path
 
@@ -62,9 +63,24 @@ class Cache:
         return self.folder / "records" / f"{key}.json"
 
     def known(self, trial: Trial, encoding: Encoding, model: Model, way: Way) -> Record | None:
-        """The record, if it was made already."""
-        path = self.record(trial, encoding, model, way)
-        return Record.load(path) if path.exists() else None
+        """The record, if it was made already and is whole."""
+        try:
+            return Record.load(self.record(trial, encoding, model, way))
+        except (FileNotFoundError, ValueError):
+            return None
+
+
+def _noted_size(clip: Path) -> Path:
+    """Where it stands how many bytes a clip has."""
+    return clip.with_suffix(".size")
+
+
+def _is_whole(clip: Path) -> bool:
+    """A clip that was cut short would decode, to fewer frames."""
+    try:
+        return clip.stat().st_size == int(_noted_size(clip).read_text())
+    except (OSError, ValueError):
+        return False
 
 
 def fingerprint(model: Model) -> str:

@@ -81,9 +81,9 @@ class System:
 
     @property
     def normalised_fps(self) -> float | None:
-        """As on a GTX 1080 Ti; None for cards whose relation to it is not known."""
+        """As on a GTX 1080 Ti, to a tenth; None for cards whose relation to it is not known."""
         factor = GPU_FACTORS.get(self.gpu)
-        return self.fps / factor if factor else None
+        return round(self.fps / factor, 1) if factor else None
 
 
 # Read again for this list, in abstracts and repositories: ICNet, BiSeNet (105 FPS), SwiftNet, DFF, Accel, accuracy and

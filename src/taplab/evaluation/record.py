@@ -1,7 +1,7 @@
 """What one way made of one trial, as plain counts that add up to scores."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,10 @@ class Record:
 
     @classmethod
     def load(cls, path: Path) -> "Record":
-        """What ``save`` wrote."""
-        plain = json.loads(path.read_text())
+        """What ``save`` wrote. Raises ValueError for anything else, OSError if it cannot be read."""
+        plain = json.loads(path.read_text("utf-8"))
+        if not isinstance(plain, dict) or set(plain) != {f.name for f in fields(cls)}:
+            raise ValueError(f"{path}: no record")
         for name in ("confusion", "boundary"):
             plain[name] = np.array(plain[name], np.int64)
         plain["by_distance"] = {int(d): np.array(counts, np.int64) for d, counts in plain["by_distance"].items()}

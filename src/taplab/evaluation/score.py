@@ -10,6 +10,7 @@ from taplab.data.clips import ClipSet
 from taplab.errors import SettingError, SourceError
 from taplab.evaluation.cache import Cache
 from taplab.evaluation.metrics import BoundaryOverlap, Confusion
+from taplab.evaluation.plain import plain
 from taplab.evaluation.protocol import run_trial
 from taplab.evaluation.record import Record
 from taplab.evaluation.remember import Remembering
@@ -57,7 +58,8 @@ class Score:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; None for NaN."""
-        return {k: None if v != v else v for k, v in asdict(self).items()}
+        values: dict[str, Any] = plain(asdict(self))
+        return values
 
 
 def evaluate(

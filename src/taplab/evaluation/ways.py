@@ -1,6 +1,10 @@
 """The ways of working that are compared."""
 
+import hashlib
+import sys
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
 
 from taplab.policies import PaperSettings
 
@@ -23,5 +27,26 @@ class Way:
 
     @property
     def key(self) -> str:
-        """Other for other settings."""
-        return repr((self.mode, sorted(asdict(self.settings).items())) if self.mode != "per-frame" else self.mode)
+        """Other for other settings, and for another source of the flow."""
+        if self.mode == "per-frame":
+            return self.mode
+        flow = (_flow_source(self.mode.removeprefix("flow:")),) if self.mode.startswith("flow:") else ()
+        return repr((self.mode, sorted(asdict(self.settings).items()), *flow))
+
+
+@lru_cache
+def _flow_source(name: str) -> str:
+    """Hash of the file that a flow is made from: its weights, or the module of ``python:MODULE:CALLABLE``.
+
+    Once a run, as the module is loaded once. What the module itself imports or loads is not in it.
+    """
+    from taplab.models import flow
+
+    if name == "net":
+        file: str | Path | None = flow.BUNDLED
+    elif name.startswith("python:"):
+        flow.load_flow(name)  # refuses what is not there
+        file = sys.modules[name.split(":")[1]].__file__
+    else:
+        file = None  # of OpenCV
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()[:16] if file else ""

@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from taplab.errors import ModelError
 from taplab.evaluation.bench import Bench
+from taplab.evaluation.figures.names import name_markers
 from taplab.evaluation.figures.sketch import Drawn
 from taplab.evaluation.figures.style import (
     GREY,
@@ -15,13 +17,19 @@ from taplab.evaluation.figures.style import (
 )
 from taplab.evaluation.points import COMBINATIONS, GOPS, NETWORKS, RGC, Plan, Point, named
 from taplab.evaluation.published import PAPER, SYSTEMS
+from taplab.evaluation.score import Score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 REAL_TIME = 15.0  # FPS, the paper's line
 WEIGHTS = tuple(k / 10 for k in range(11))
+PAPERS_WEIGHT = "in the paper the best weight lies strictly between 0 and 1"
 HOLLOW = {"markerfacecolor": "white", "markersize": 8}
+
+
+def _percent(score: Score) -> float:
+    return round(100 * score.miou, 2)
 
 
 # -- Figure 1 ---------------------------------------------------------------------------------------------------------
@@ -43,7 +51,7 @@ def accuracy_against_speed(plan: Plan, bench: Bench, frame: int | None) -> Drawn
     data: dict[str, Any] = {"measured": [], "paper": [], "systems": []}
     for network in NETWORKS:
         measured = {m: bench.scores[p] for m, p in _series(plan, network).items() if p in bench.scores}
-        ours = {m: (s.network_fps, 100 * s.miou) for m, s in measured.items() if s.network_fps == s.network_fps}
+        ours = {m: (s.network_fps, _percent(s)) for m, s in measured.items() if s.network_fps == s.network_fps}
         paper = {m: (p.fps, p.miou) for m, p in _published(network).items() if p.fps and p.miou}
         for places, kind, style in ((ours, "measured", {"markersize": 9}), (paper, "paper", HOLLOW)):
             _path(axes, network, places, f"{network.upper()}, {kind}", style)
@@ -51,7 +59,9 @@ def accuracy_against_speed(plan: Plan, bench: Bench, frame: int | None) -> Drawn
     for system in SYSTEMS:
         if system.normalised_fps and not system.name.startswith("TapLab"):
             data["systems"].append({"name": system.name, "fps": system.normalised_fps, "miou": system.miou})
-    _systems(axes, data["systems"])
+    others = [(s["fps"], s["miou"], s["name"]) for s in data["systems"]]
+    for fps, miou, _ in others:
+        axes.plot(fps, miou, "o", color="#999999", markersize=5, markerfacecolor="white")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.axvline(REAL_TIME, color=GREY, linestyle="--", linewidth=1)
@@ -59,6 +69,7 @@ def accuracy_against_speed(plan: Plan, bench: Bench, frame: int | None) -> Drawn
     axes.set_ylim(low, high + 0.05 * (high - low))
     axes.text(REAL_TIME * 1.03, 0.99, "15 FPS", color=GREY, va="top", transform=axes.get_xaxis_transform())
     _marker_legend(axes)
+    name_markers(figure, axes, others, fontsize=8, color=GREY)
     return figure, data
 
 
@@ -78,13 +89,6 @@ def _path(
     axes.plot(*zip(*by_speed, strict=True), color=colour, linestyle=line, linewidth=1.2, label=label)
     for modules, (fps, miou) in places.items():
         axes.plot(fps, miou, MODULE_MARKERS[modules], color=colour, linestyle="none", **style)
-
-
-def _systems(axes: "Axes", systems: list[dict[str, Any]]) -> None:
-    for system in systems:
-        axes.plot(system["fps"], system["miou"], "o", color="#999999", markersize=5, markerfacecolor="white")
-        place = (system["fps"], system["miou"])
-        axes.annotate(system["name"], place, (4, -11), textcoords="offset points", fontsize=8, color=GREY)
 
 
 def _marker_legend(axes: "Axes") -> None:
@@ -113,7 +117,7 @@ def gop_curve(plan: Plan, bench: Bench, frame: int | None) -> Drawn:
     data: dict[str, Any] = {"measured": {}, "paper": {}}
     for k, modules in enumerate(COMBINATIONS):
         points = {gop: plan.point("bl2", modules, gop=gop) for gop in GOPS}
-        ours = {gop: 100 * bench.scores[p].miou for gop, p in points.items() if p in bench.scores}
+        ours = {gop: _percent(bench.scores[p]) for gop, p in points.items() if p in bench.scores}
         paper = _published_gops(modules)
         colour, marker = MODULE_COLOURS[modules], MODULE_MARKERS[modules]
         under: dict[str, Any] = {
@@ -141,27 +145,47 @@ def _published_gops(modules: tuple[str, ...]) -> dict[int, float]:
 
 
 def weight_points(plan: Plan) -> list[Point]:
-    """FFW + RGC at every blend weight, with each network at hand."""
-    return [plan.point(network, RGC, alpha=a) for network in plan.networks for a in WEIGHTS]
+    """FFW + RGC at every blend weight, and FFW alone, with each network at hand."""
+    return [p for network in plan.networks for p in (plan.point(network), *_weighted(plan, network).values())]
+
+
+def _weighted(plan: Plan, network: str) -> dict[float, Point]:
+    return {a: plan.point(network, RGC, alpha=a) for a in WEIGHTS}
 
 
 def weight_curve(plan: Plan, bench: Bench, frame: int | None) -> Drawn:
-    """Figure 11: mIoU over the weight of the network's scores in RGC's region (Eq. 6)."""
-    points = {network: {a: plan.point(network, RGC, alpha=a) for a in WEIGHTS} for network in plan.networks}
-    measured = {
-        n: {a: 100 * bench.scores[p].miou for a, p in of.items() if p in bench.scores} for n, of in points.items()
-    }
-    measured = {network: values for network, values in measured.items() if values}
-    figure = new_figure(1 + 5.2 * len(measured), 4.4)
-    grid = figure.subplots(1, len(measured), squeeze=False)[0]
-    for axes, (network, values) in zip(grid, measured.items(), strict=True):
-        plain(axes, "blend weight a: 0 keeps the warped scores, 1 takes the network's", "mIoU, %")
-        colour, best = NETWORK_COLOURS[network], max(values, key=lambda a: values[a])
-        axes.plot(list(values), list(values.values()), "o-", color=colour)
-        axes.plot(best, values[best], "o", color=colour, markersize=13, markerfacecolor="none")
-        axes.set_title(f"{network.upper()}: best at {best:g}, {values[best]:.1f} %")
-        axes.set_xticks([k / 5 for k in range(6)])
-    return figure, {
-        "weights": WEIGHTS,
-        "miou": {network: list(values.values()) for network, values in measured.items()},
-    }
+    """Figure 11: mIoU over the weight of the network's scores in RGC's region (Eq. 6).
+
+    Raises ModelError if no network takes regions.
+    """
+    found = {n: {a: bench.scores.get(p) for a, p in _weighted(plan, n).items()} for n in plan.networks}
+    curves = {n: {a: _percent(s) for a, s in of.items() if s is not None} for n, of in found.items()}
+    curves = {network: values for network, values in curves.items() if values}
+    if not curves:
+        raise ModelError(f"figure 11 shows RGC: {bench.why_not(plan.point(plan.networks[0], RGC))}")
+    ffw = {network: _percent(bench.scores[plan.point(network)]) for network in curves}
+    best = {network: _best(values) for network, values in curves.items()}
+    figure = new_figure(1 + 5.2 * len(curves), 4.8)
+    grid = figure.subplots(1, len(curves), squeeze=False)[0]
+    for axes, (network, values) in zip(grid, curves.items(), strict=True):
+        plain(axes, "blend weight a: 1 takes the network's scores,\n0 the warped ones, sampled again", "mIoU, %")
+        _weights(axes, network, values, best[network], ffw[network])
+    figure.suptitle(f"FFW + RGC; {PAPERS_WEIGHT}", fontsize=12)
+    miou = {network: list(values.values()) for network, values in curves.items()}
+    return figure, {"weights": WEIGHTS, "miou": miou, "ffw": ffw, "best": best, "paper": PAPERS_WEIGHT}
+
+
+def _best(values: dict[float, float]) -> list[float]:
+    """All weights at which it is reached."""
+    return [a for a in values if values[a] == max(values.values())]
+
+
+def _weights(axes: "Axes", network: str, values: dict[float, float], best: list[float], ffw: float) -> None:
+    colour = NETWORK_COLOURS[network]
+    axes.plot(list(values), list(values.values()), "o-", color=colour, label="FFW + RGC")
+    axes.plot(best, [values[a] for a in best], "o", color=colour, markersize=13, markerfacecolor="none")
+    axes.axhline(ffw, color=GREY, linestyle="--", linewidth=1.2, label=f"FFW alone, {ffw:.1f} %")
+    where = "every weight" if len(best) == len(values) else ", ".join(f"{a:g}" for a in best)
+    axes.set_title(f"{network.upper()}: best at {where}, {values[best[0]]:.1f} %")
+    axes.set_xticks([k / 5 for k in range(6)])
+    axes.legend(frameon=False)

@@ -32,8 +32,9 @@ class Strip:
         picture = label_picture(result.labels, self.scene.palette)
         if self.truth is not None:
             known = self.truth != IGNORE
-            self.shares[title] = float(np.mean(result.labels[known] == self.truth[known]))
-            title = f"{title}: {100 * self.shares[title]:.1f} % right"
+            if known.any():
+                self.shares[title] = round(float(np.mean(result.labels[known] == self.truth[known])), 4)
+                title = f"{title}: {100 * self.shares[title]:.1f} % right"
         self.panels.append(Panel(title, picture, result.region if region else None))
 
     def add_point(self, title: str, point: Point, bench: Bench) -> None:
@@ -112,20 +113,25 @@ def selection(plan: Plan, bench: Bench, frame: int | None) -> Drawn:
     selected = [result for result in results[1:] if result.key]
     labelled = [result for result in results[1:] if scene.first + result.index in scene.clip.labelled]
     shown = max(selected or labelled, key=_residual) if frame is None else results[scene.position]
-    scene, residual, note = replace(scene, position=shown.index), _residual(shown), ""
+    scene, residual, note, lowered = replace(scene, position=shown.index), _residual(shown), "", None
     selection = shown
     if not shown.key:
-        lower: dict[str, Any] = {"thr_rgfs": 0.99 * residual, "thr_rgfs_unit": "grey"}
-        selection = scene.result(plan.point("bl2", RGFS, **lower).way)
-        note = f"; THR_RGFS lowered to {lower['thr_rgfs']:.2g} for this picture: at its own value it is not chosen"
+        lowered = float(f"{0.9 * residual:.3g}")  # differs from the residual as it is printed
+        selection = scene.result(plan.point("bl2", RGFS, thr_rgfs=lowered, thr_rgfs_unit="grey").way)
+        note = f"\nTHR_RGFS is lowered to {lowered:.3g} for this picture: at {_threshold(plan)} it is not chosen"
     strip = Strip(scene)
     strip.add_motion(shown)
     strip.add_residual(shown)
     strip.add("FFW", scene.result(plan.point("bl2").way))
     strip.add("FFW + RGFS", selection)
     strip.add_truth()
-    title = f"Residual-guided frame selection: residual {residual:.2f} grey levels per pixel{note}"
-    return strip.drawn(title, residual=residual, threshold_lowered=bool(note))
+    title = f"Residual-guided frame selection: residual {residual:.3g} grey levels per pixel{note}"
+    return strip.drawn(title, residual=round(residual, 4), threshold_lowered=lowered)
+
+
+def _threshold(plan: Plan) -> str:
+    unit = " as a sum" if plan.settings.thr_rgfs_unit == "sum" else ""
+    return f"{plan.settings.thr_rgfs:g}{unit}"
 
 
 def _residual(result: Result) -> float:

@@ -1,12 +1,14 @@
 """How figures look and how they are saved (extra ``eval``)."""
 
 import json
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taplab.errors import MissingExtraError, OutputError
+from taplab.evaluation.plain import plain as plain_values
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +24,8 @@ MODULE_COLOURS = {
 }
 MODULE_MARKERS = {(): "s", ("ffw",): "o", ("ffw", "rgc"): "^", ("ffw", "rgfs"): "D", ("ffw", "rgc", "rgfs"): "P"}
 GREY = "#666666"
+_FOOTER = 7.0  # points; so many characters of it are an inch wide:
+_CHARACTERS = 20
 _FONTS = {"font.size": 11, "axes.titlesize": 12, "legend.fontsize": 10, "svg.hashsalt": "taplab"}
 
 
@@ -64,13 +68,25 @@ def plain(axes: "Axes", x: str, y: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def footer(figure: "Figure", lines: Sequence[str]) -> None:
+    """Small and grey under all that is drawn; saved with it, as ``save`` looks for what stands outside."""
+    figure.draw_without_rendering()  # places everything, and there it stays:
+    figure.set_layout_engine("none")
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)  # not of the figure with the footer
+    box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
+    text = "\n".join(textwrap.wrap("  ·  ".join(lines), int(box.width * _CHARACTERS)))
+    place = box.x0 / width, (box.y0 - 0.1) / height
+    figure.text(*place, text, va="top", fontsize=_FOOTER, color=GREY, linespacing=1.4)
+
+
 def save(figure: "Figure", data: dict[str, Any], folder: Path, number: int) -> list[Path]:
     """``figure-N.png``, ``figure-N.svg`` and ``figure-N.json``, the plotted data. Raises OutputError."""
     files = [folder / f"figure-{number}.{suffix}" for suffix in ("png", "svg", "json")]
     try:
         figure.savefig(files[0], dpi=150, bbox_inches="tight", pad_inches=0.1)
         figure.savefig(files[1], bbox_inches="tight", pad_inches=0.1, metadata={"Date": None})
-        files[2].write_text(json.dumps(data) + "\n")
+        files[2].write_text(json.dumps(plain_values(data)) + "\n")
     except OSError as error:
         raise OutputError(f"{folder}: figure {number} cannot be written ({error.strerror})") from error
     return files

@@ -20,7 +20,8 @@ _NOTES = (
 
 def as_markdown(table: Table, bench: Bench, setting: Setting) -> str:
     """Title, setting, table, notes."""
-    parts = [f"# Table {table.number}: {table.title}", "\n".join(f"* {line}" for line in _facts(table, bench, setting))]
+    title = f"# Table {table.number}: {_title(table, setting)}"
+    parts = [title, "\n".join(f"* {line}" for line in _facts(table, bench, setting))]
     if table.systems:
         parts.append(_grid(_SYSTEM_HEADS, _system_rows(table)))
     heads = (*table.heads, *_COLUMNS, *(("warp, ms", "ms, paper") if table.milliseconds else ()))
@@ -36,7 +37,7 @@ def as_json(table: Table, bench: Bench, setting: Setting) -> dict[str, Any]:
     """All that is known of each row."""
     return {
         "table": table.number,
-        "title": table.title,
+        "title": _title(table, setting),
         "setting": setting.as_json(),
         "rows": [_plain(row, table, bench) for row in table.rows],
         "systems": [asdict(s) | {"normalised_fps": s.normalised_fps} for s in table.systems],
@@ -47,6 +48,11 @@ def as_json(table: Table, bench: Bench, setting: Setting) -> dict[str, Any]:
 def absence(row: Row, bench: Bench) -> str | None:
     """Why a row is not measured."""
     return row.absent if row.point is None else bench.why_not(row.point)
+
+
+def _title(table: Table, setting: Setting) -> str:
+    """Says of which data it is."""
+    return f"{table.title}; {setting.data}"
 
 
 def _facts(table: Table, bench: Bench, setting: Setting) -> list[str]:

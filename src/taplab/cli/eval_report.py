@@ -1,0 +1,55 @@
+"""Scores of ``taplab eval`` on the screen and as JSON."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from taplab.errors import OutputError
+
+if TYPE_CHECKING:
+    from taplab.evaluation.score import Score
+
+
+def print_scores(scores: "Sequence[Score]") -> None:
+    """A table on stdout; speeds where they were measured."""
+    timed = scores[0].fps == scores[0].fps  # not NaN
+    title = f"{scores[0].data}, {scores[0].model}, {scores[0].codec}"
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=title)
+    table.add_column("mode", min_width=24)
+    for name in ("mIoU", "edges", "pixels", "steady", "cost", *(("fps", "net", "ratio") if timed else ())):
+        table.add_column(name, justify="right", no_wrap=True)
+    for s in scores:
+        shares = [_percent(v) for v in (s.miou, s.boundary_iou, s.pixel_accuracy, s.temporal_consistency)]
+        speeds = [f"{v:.1f}" for v in (s.fps, s.network_fps, s.fps / scores[0].fps)] if timed else []
+        table.add_row(s.title, *shares, f"{s.network_cost:.3f}", *speeds)
+    Console().print(table)
+
+
+def _percent(share: float) -> str:
+    return "-" if share != share else f"{100 * share:.1f}"
+
+
+def check_json(path: Path | None) -> None:
+    """Makes its folder. Raises OutputError if nothing can be written there."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: its folder cannot be made ({error.strerror}); give another --json") from error
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise OutputError(f"{path}: cannot be written as a file; give another --json")
+
+
+def save_json(values: Any, path: Path) -> None:
+    """Indented JSON. Raises OutputError."""
+    try:
+        path.write_text(json.dumps(values, indent=2) + "\n")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error

@@ -1,0 +1,105 @@
+import json
+import math
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from taplab import OutputError, SettingError, SourceError, SyntheticDrive
+from taplab.cli.eval_report import print_scores
+from taplab.cli.eval_run import RunOptions, draw_of, encoding_of, run
+from taplab.cli.evaluate import app
+from taplab.data.clips import ClipSet
+from taplab.data.drives import DriveClip
+from taplab.evaluation.score import evaluate
+from taplab.types import IGNORE
+
+
+class Unlabelled(DriveClip):
+    def truth(self, index):
+        return super().truth(index) * 0 + IGNORE
+
+
+@pytest.fixture
+def clips():
+    """``clips(clip)``: one drive of 96x128."""
+
+    def make(clip=DriveClip):
+        drive = SyntheticDrive(96, 128, 6, seed=3)
+        return ClipSet("drive", drive.classes, drive.palette, [clip(drive)])
+
+    return make
+
+
+@pytest.fixture
+def options(tmp_path):
+    def make(**given):
+        small = {"model": "bl2-synthetic", "rounds": 0, "cache": tmp_path / "cache", "modes": "paper", "quiet": True}
+        return RunOptions(**{**small, **given})
+
+    return make
+
+
+def test_scores_in_a_folder_that_is_made(clips, options, tmp_path):
+    run(clips(), options(json_file=tmp_path / "new" / "scores.json"))
+    (score,) = json.loads((tmp_path / "new" / "scores.json").read_text(), parse_constant=pytest.fail)
+    assert (score["quality"], score["fps"]) == (3, None)
+
+
+def test_what_cannot_be_written_is_told_before_any_work(clips, options, tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "scores.json"):
+        with pytest.raises(OutputError, match="give another --json"):
+            run(clips(), options(json_file=path))
+    assert not (tmp_path / "cache").exists()
+
+
+def test_labels_of_nothing_are_an_error(clips, options):
+    with pytest.raises(SourceError, match="drive: no pixel of the scored frames has a label"):
+        run(clips(Unlabelled), options())
+
+
+def test_positions_are_at_most_as_many_as_the_gop_has(options):
+    assert draw_of(options(phases="6", gop=6)).phases == draw_of(options(phases="all", gop=6)).phases == 6
+    with pytest.raises(SettingError, match="--phases 7: a GOP of 6 has 6 positions"):
+        draw_of(options(phases="7", gop=6))
+
+
+def test_the_quality_is_a_number(options):
+    assert encoding_of(options(codec="h264")).quality == 23
+    assert encoding_of(options(codec="h264", quality=30)).quality == 30
+
+
+def test_what_is_not_known_is_a_dash(clips, options, capsys, monkeypatch):
+    kept = []
+    monkeypatch.setattr("taplab.evaluation.score.evaluate", lambda *a, **k: kept.extend(evaluate(*a, **k)) or kept)
+    run(clips(), options())
+    print_scores([replace(kept[0], temporal_consistency=math.nan)])
+    printed = capsys.readouterr().out
+    assert "nan" not in printed
+    assert " - " in printed
+    assert '"temporal_consistency": null' in json.dumps(replace(kept[0], temporal_consistency=math.nan).as_json())
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--table", "6", "--interval", "5"], "--interval: tables and figures keep to the GOP"),
+        (["--frame", "3"], "--frame: only --table and --figure make use of it"),
+        (["--table", ""], "--table '': name some of"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(given, says, tmp_path):
+    where = ["--size", "96x128", "--frames", "6", "--cache", str(tmp_path / "cache")]
+    result = CliRunner().invoke(app, ["eval", "synthetic", *where, *given])
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_a_file_of_settings_may_hold_more_than_a_table_needs(tmp_path):
+    (tmp_path / "taplab.toml").write_text("interval = 5\n")
+    where = ["--size", "96x128", "--frames", "6", "--cache", str(tmp_path / "cache"), "-o", str(tmp_path / "out")]
+    how = ["--rounds", "0", "--model", "bl2-synthetic", "--config", str(tmp_path / "taplab.toml"), "-q"]
+    result = CliRunner().invoke(app, ["eval", "synthetic", *where, *how, "--seeds", "1", "--figure", "5"])
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "out" / "figure-5.png").exists()

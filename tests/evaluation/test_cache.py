@@ -1,0 +1,38 @@
+import pytest
+
+from taplab import OutputError
+from taplab.evaluation.cache import Cache
+from taplab.evaluation.score import evaluate
+from taplab.evaluation.trials import Draw, Encoding, trials
+from taplab.evaluation.ways import Way
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return Cache(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("damage", [lambda text: text[: len(text) // 2], lambda _: "", lambda _: "[]", lambda _: "{}"])
+def test_a_damaged_record_is_made_again(bright, model, cache, damage):
+    first = evaluate(bright((11,)), model, [Way("paper")], Encoding(), Draw(), cache, rounds=0)
+    (record,) = (cache.folder / "records").iterdir()
+    whole = record.read_text()
+    record.write_text(damage(whole))
+    again = evaluate(bright((11,)), model, [Way("paper")], Encoding(), Draw(), cache, rounds=0)
+    assert [score.as_json() for score in again] == [score.as_json() for score in first]
+    assert record.read_text() == whole
+
+
+def test_a_clip_that_was_cut_short_is_encoded_again(bright, cache):
+    (trial,) = trials(bright(), 12, Draw())
+    clip = cache.clip(trial, Encoding())
+    whole = clip.stat()
+    assert cache.clip(trial, Encoding()).stat().st_mtime_ns == whole.st_mtime_ns
+    clip.write_bytes(clip.read_bytes()[:-1000])
+    assert cache.clip(trial, Encoding()).stat().st_size == whole.st_size
+
+
+def test_no_cache_can_be_made_in_a_file(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="no cache can be made there"):
+        Cache(tmp_path / "file")
