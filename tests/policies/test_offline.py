@@ -1,22 +1,10 @@
 import numpy as np
 import pytest
-import torch
 
-from taplab import PaperSettings, Segmenter, SettingError, TorchModel
+from taplab import PaperSettings, Segmenter, SettingError
 from taplab.policies import make_policy
 
 FFW = PaperSettings(("ffw",))
-
-
-class Brightness(torch.nn.Module):
-    def forward(self, x):
-        grey = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 4, ceil_mode=True)
-        return torch.cat([-grey, 0.2 - grey.abs(), grey], 1)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return TorchModel(Brightness(), classes=("dark", "middle", "bright"))
 
 
 WAYS = [

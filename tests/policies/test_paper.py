@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from taplab import Segmenter, TorchModel
+from taplab import Segmenter
 from taplab.errors import SettingError
 from taplab.lanes import run_endless
 from taplab.policies import OpticalFlow, Paper, PaperSettings, PerFrame, make_policy
@@ -139,17 +139,6 @@ class TrueFlow:
 
     def __call__(self, now, before):
         return self.drive.flow(next(self.indices))
-
-
-class Brightness(torch.nn.Module):
-    def forward(self, x):
-        grey = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 4, ceil_mode=True)
-        return torch.cat([-grey, 0.2 - grey.abs(), grey], 1)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return TorchModel(Brightness(), classes=("dark", "middle", "bright"))
 
 
 def agreement(clip, model, mode, settings):
