@@ -80,7 +80,7 @@ def test_wrong_settings_and_checkpoints_are_told(tmp_path, capsys):
     with pytest.raises(OutputError, match="other settings"):
         train_flow(tmp_path, settings(steps=2))
     (tmp_path / "checkpoint.pt").write_bytes(b"PK\x03\x04 not a checkpoint")
-    with pytest.raises(OutputError, match="cannot be read"):
+    with pytest.raises(OutputError, match="is damaged"):
         train_flow(tmp_path, settings(steps=1))
     with pytest.raises(SettingError, match="does not fit"):
         settings(crop=(144, 192))

@@ -65,12 +65,12 @@ class Noise:
 
     def __getitem__(self, index):
         rng = np.random.default_rng(index)
-        return rng.integers(0, 256, (20, 24, 3), dtype=np.uint8), rng.integers(0, 2, (20, 24), dtype=np.uint8)
+        return rng.integers(0, 256, (36, 40, 3), dtype=np.uint8), rng.integers(0, 2, (36, 40), dtype=np.uint8)
 
 
 def test_the_paper_changes_scale_place_and_side_only():
     """At scale 1 a crop is a part of its image or of its mirror image, to the grey level, and so are its labels."""
-    how = settings("paper", crops=((1.0, (16, 16)),))
+    how = settings("paper", crops=((1.0, (32, 32)),))
     how = replace(how, augmentation=replace(how.augmentation, scale=(1.0, 1.0)))
     stock, places = Stock(Noise()), set()
     for step in range(8):
@@ -86,7 +86,7 @@ def _place(pair, crop, truth, mirrored):
     image, labels = (x.flip(-1) for x in pair) if mirrored else pair
     for row in range(5):
         for column in range(9):
-            window = slice(row, row + 16), slice(column, column + 16)
+            window = slice(row, row + 32), slice(column, column + 32)
             if torch.equal(image[:, *window].float(), crop) and torch.equal(labels[window].long(), truth):
                 return row, column, mirrored
     return None
