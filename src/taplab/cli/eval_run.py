@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from taplab.evaluation.ways import Way
     from taplab.policies import PaperSettings
 
+WITHOUT_RGC = ("itp", "live", "offline")  # modes that have no such module
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -29,10 +31,14 @@ class RunOptions:
     codec: Annotated[str, typer.Option(help="mpeg4, h264, hevc, mpeg2video, …")] = "mpeg4"
     gop: Annotated[int, typer.Option(min=1, help="I-frames every so many frames.")] = 12
     quality: Annotated[float | None, typer.Option(help="Quantiser (MPEG-4: 3) or crf (H.264: 23).")] = None
+    b_frames: Annotated[int, typer.Option(min=0, max=16, help="At most so many in a row; the paper has none.")] = 0
     model: options.Model = "bl2-camvid"
     modes: Annotated[
-        str, typer.Option(help="Of per-frame, paper, offline; to compare also itp, flow:dis, flow:farneback, flow:net.")
-    ] = "per-frame,paper,offline"
+        str,
+        typer.Option(
+            help="Of per-frame, paper, live, offline; to compare also itp, flow:dis, flow:farneback, flow:net."
+        ),
+    ] = "per-frame,paper,live,offline"
     modules: options.Modules = "ffw"
     interval: Annotated[
         int | None, typer.Option(min=1, help="At most so many frames between key frames; as the GOP if not given.")
@@ -175,7 +181,8 @@ def _ways(given: RunOptions) -> "list[Way]":
     settings = settings_of(given)
     ways = []
     for mode in options.modules(given.modes):
-        fitting = replace(settings, modules=tuple(m for m in settings.modules if m != "rgc" or mode != "offline"))
+        left_out = {"rgc"} if mode in WITHOUT_RGC else set()
+        fitting = replace(settings, modules=tuple(m for m in settings.modules if m not in left_out))
         make_policy(mode, fitting)  # refuses what it does not know before any long work
         ways.append(Way(mode, fitting))
     if not ways:
@@ -188,7 +195,7 @@ def encoding_of(given: RunOptions) -> "Encoding":
     from taplab.evaluation.bench import quality_of
     from taplab.evaluation.trials import Encoding
 
-    encoding = Encoding(given.codec, given.gop, given.quality)
+    encoding = Encoding(given.codec, given.gop, given.quality, given.b_frames)
     return replace(encoding, quality=quality_of(encoding))
 
 

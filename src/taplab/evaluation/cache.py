@@ -50,8 +50,16 @@ class Cache:
         if not _is_whole(path):
             part = path.with_name(f"{key}-{os.getpid()}.part.mkv")
             frames = (clip.frame(i) for i in range(trial.first, trial.last))
-            how = {"codec": encoding.codec, "gop": encoding.gop, "quality": encoding.quality, "fps": clip.fps}
-            encode_clip(part, frames, first_gop=trial.first_gop, **how)  # type: ignore[arg-type]
+            encode_clip(
+                part,
+                frames,
+                codec=encoding.codec,
+                fps=clip.fps,
+                gop=encoding.gop,
+                first_gop=trial.first_gop,
+                quality=encoding.quality,
+                options={"bf": str(encoding.b_frames)} if encoding.b_frames else None,
+            )
             _noted_size(path).write_text(str(part.stat().st_size))
             part.replace(path)
         return path

@@ -9,11 +9,15 @@ from taplab.data.clips import ClipSet, LabelledClip
 
 @dataclass(frozen=True)
 class Encoding:
-    """How clips are made of the frames, by the real encoder; quality as in ``video.encode``."""
+    """How clips are made of the frames, by the real encoder; quality as in ``video.encode``.
+
+    b_frames: at most so many in a row.
+    """
 
     codec: str = "mpeg4"
     gop: int = 12
     quality: float | None = None
+    b_frames: int = 0
 
 
 @dataclass(frozen=True)
