@@ -150,7 +150,7 @@ def test_eval_sequence(drive, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     scores = json.loads((tmp_path / "scores.json").read_text())
-    assert [s["mode"] for s in scores] == ["per-frame", "paper", "offline"]
+    assert [s["mode"] for s in scores] == ["per-frame", "paper", "live", "offline"]
     wanted = "mode modules gop interval miou iou pixel_accuracy network_cost fps miou_by_distance frames"
     assert {*wanted.split(), "temporal_consistency"} <= set(scores[0])
     assert scores[0]["miou"] > 0.4

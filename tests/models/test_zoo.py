@@ -102,7 +102,7 @@ def test_bundled_models_work():
 
 
 def test_unknown_models_are_told_in_one_line(tmp_path):
-    with pytest.raises(ModelError, match="bundled are bl2-camvid"):
+    with pytest.raises(ModelError, match="bundled are bl1-camvid, bl2-camvid"):
         load_model("bl7")
     with pytest.raises(ModelError, match="no such weights"):
         load_model(tmp_path / "none.safetensors")

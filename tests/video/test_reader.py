@@ -317,5 +317,6 @@ def test_a_stream_with_lost_frames_is_marked(shared):
 def test_the_corrupted_clip_is_marked(shared):
     video = Video(shared / "clips" / "corrupted_h264.mp4")
     frames = list(video.frames())
-    assert sum(f.damaged for f in frames) == 19
+    # On one core FFmpeg decodes the slices one after another and marks one frame more as corrupt.
+    assert sum(f.damaged for f in frames) in (19, 20)
     assert video.lost == 1
