@@ -23,6 +23,7 @@ WAYS = {
     "per-frame": ("per-frame", None),
     "ffw, interval 12": ("paper", PaperSettings(("ffw",))),
     "ffw, interval 6": ("paper", PaperSettings(("ffw",), interval=6)),
+    "live, interval 12": ("live", PaperSettings(("ffw",))),
     "offline, interval 12": ("offline", PaperSettings(("ffw",))),
     "offline, interval 6": ("offline", PaperSettings(("ffw",), interval=6)),
     "ffw+rgc+rgfs, interval 12": ("paper", PaperSettings(("ffw", "rgc", "rgfs"))),
