@@ -37,6 +37,8 @@ def time_ways(clip: Path, model: Model, ways: Sequence[Way], *, frames: int, rou
     """
     seconds: list[list[dict[str, float]]] = [[] for _ in ways]
     frames = min(frames, MOST_FRAMES)
+    for way in ways:  # what is compiled at first use is compiled now
+        _one_run(clip, model, way, min(frames, way.settings.interval + 2))
     for _ in range(rounds):
         for way, taken in zip(ways, seconds, strict=True):
             taken.append(_one_run(clip, model, way, frames))
