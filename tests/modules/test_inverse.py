@@ -35,3 +35,7 @@ def test_there_and_back_is_home():
             if 0 <= y < BLOCKS[0] and 0 <= x < BLOCKS[1]:
                 home += np.allclose(inverse.vectors[y, x], -forward.vectors[i, j])
     assert home > 0.6 * BLOCKS[0] * BLOCKS[1]
+
+
+def test_vectors_that_all_leave_the_picture_are_just_turned_round():
+    assert np.allclose(invert(field(500, 0), 1).vectors, (-500, 0))

@@ -87,3 +87,22 @@ def test_streams_are_live_and_files_offline(model):
     assert segmenter._policy_for("https://example.org/a.mp4").name == "offline"
     assert segmenter._policy_for("a.mp4").name == "offline"
     assert Segmenter(model, mode="paper")._policy_for("rtsp://camera/1").name == "paper"
+
+
+@pytest.mark.parametrize("b_frames", ["3", "8"])
+def test_many_frames_between_references_cost_nothing(make_clip, model, b_frames):
+    """Frames that no other refers to do not push out those that are needed."""
+    clip = make_clip("h264", gop=30, options={"bf": b_frames, "b_strategy": "0", "b-pyramid": "0"})
+    _, summary = run(clip, model, mode="live", settings=FFW)
+    _, paper = run(clip, model, mode="paper", settings=FFW)
+    assert summary.key_frames == paper.key_frames
+    assert summary.motion["codec"] >= 28
+
+
+def test_damaged_frames_are_seen_by_the_network(shared, model):
+    clip = shared / "clips" / "BA_MW_D_P_LOST.264"
+    for mode in ("live", "offline", "itp"):
+        results, _ = run(clip, model, mode=mode, settings=FFW)
+        damaged = [r for r in results if r.damaged]
+        assert damaged
+        assert all(r.origin == "network" for r in damaged)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from taplab import PaperSettings, Segmenter, SettingError
-from taplab.policies import make_policy
+from taplab import PaperSettings, Segmenter, SettingError, open_video
+from taplab.lanes import mark_keys
+from taplab.policies import Answer, Offline, make_policy
 
 FFW = PaperSettings(("ffw",))
 
@@ -69,3 +70,22 @@ def test_auto_is_offline_unless_rgc_is_asked_for():
     assert make_policy("auto", PaperSettings(("ffw", "rgc"))).name == "paper"
     with pytest.raises(SettingError, match="mode paper"):
         make_policy("offline", PaperSettings(("ffw", "rgc")))
+
+
+def test_nothing_is_carried_back_out_of_damage(make_clip, model):
+    """A damaged key frame says nothing of the sound frames before it."""
+    frames = list(mark_keys(open_video(make_clip("mpeg4")).frames(), 12))[:13]
+    for damaged, origin in ((False, "fused"), (True, "warped")):
+        frames[12].damaged = damaged
+        steps = Offline(FFW).run(frames)
+        step, answers = next(steps), []
+        try:
+            while True:
+                if isinstance(step, Answer):
+                    answers.append(step)
+                    step = next(steps)
+                else:
+                    step = steps.send(model(step.frame.rgb()[None])[0])
+        except StopIteration:
+            pass
+        assert [a.origin for a in answers] == ["network", *[origin] * 11, "network"]

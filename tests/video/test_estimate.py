@@ -48,9 +48,10 @@ def test_close_to_the_codec_s_own_vectors(make_clip):
     assert np.mean(own) < 1.6 * np.mean(codec)
 
 
-@pytest.mark.parametrize("size", [(8, 8), (17, 31), (50, 50)])
+@pytest.mark.parametrize("size", [(8, 8), (17, 31), (33, 49), (50, 50)])
 def test_odd_and_small_sizes(size):
     luma = texture(64, 64)[: size[0], : size[1]]
     motion = estimate_motion(luma, luma, 0)
     assert motion.coded.shape == (-(-size[0] // 8), -(-size[1] // 8))
+    assert motion.fields[0].vectors.shape == (*motion.coded.shape, 2)
     assert np.all(motion.fields[0].vectors == 0)

@@ -129,6 +129,8 @@ def run(clips: "ClipSet", given: RunOptions) -> None:
     ways, encoding, draw = _ways(given), encoding_of(given), draw_of(given)
     check_json(given.json_file)
     model = load_model(given.model, device=given.device)
+    if not model.takes_crops and any("rgc" in way.settings.modules for way in ways):
+        raise SettingError(f"--modules {given.modules}: {model.name} cannot take regions of a frame; leave rgc out")
     clips, notes = in_classes_of(clips, model.classes)
     check(clips)
     with progress_bar(f"score {model.name}", None, quiet=given.quiet, unit="clips/s") as bar:

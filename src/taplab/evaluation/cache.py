@@ -45,7 +45,7 @@ class Cache:
     def clip(self, trial: Trial, encoding: Encoding) -> Path:
         """The encoded trial; encoded at the first asking."""
         clip = unmapped(trial.clip)  # the same pictures, whatever the labels are read as
-        key = _digest(clip.identity, trial.first, trial.last, trial.first_gop, encoding, clip.fps)
+        key = _digest(clip.identity, trial.first, trial.last, trial.first_gop, encoding, clip.fps, _making())
         path = self.folder / "clips" / f"{key}.mkv"
         if not _is_whole(path):
             part = path.with_name(f"{key}-{os.getpid()}.part.mkv")
@@ -101,7 +101,7 @@ def fingerprint(model: Model) -> str:
 
 
 _FINGERPRINTS: WeakKeyDictionary[Model, str] = WeakKeyDictionary()
-_WITHOUT_LABELS = ("cli", "output", "training", "data")  # parts of taplab that no label depends on
+_WITHOUT_LABELS = ("cli", "output", "training")  # parts of taplab that no label depends on
 
 
 @lru_cache(maxsize=1)
@@ -111,6 +111,14 @@ def _own_source() -> str:
     scoring = [top / "evaluation" / f"{name}.py" for name in ("protocol", "metrics", "consistency")]
     deciding = [f for f in files if f.relative_to(top).parts[0] != "evaluation" or f in scoring]
     return _digest(*(file.read_bytes() for file in deciding))
+
+
+@lru_cache(maxsize=1)
+def _making() -> str:
+    """What clips are made by: the encoder's settings, and the synthetic drive."""
+    top = Path(taplab.__file__).parent
+    files = [top / "video" / "encode.py", *sorted((top / "data" / "synthetic").glob("*.py"))]
+    return _digest(*(file.read_bytes() for file in files))
 
 
 def _digest(*parts: object) -> str:

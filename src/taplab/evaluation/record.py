@@ -1,6 +1,7 @@
 """What one way made of one trial, as plain counts that add up to scores."""
 
 import json
+import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ class Record:
         for name in ("confusion", "boundary"):
             plain[name] = plain[name].tolist()
         plain["by_distance"] = {d: counts.tolist() for d, counts in self.by_distance.items()}
-        part = path.with_suffix(".part")
+        part = path.with_name(f"{path.stem}-{os.getpid()}.part")
         part.write_text(json.dumps(plain))
         part.replace(path)
 

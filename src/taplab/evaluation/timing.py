@@ -33,7 +33,7 @@ class Timing:
 def time_ways(clip: Path, model: Model, ways: Sequence[Way], *, frames: int, rounds: int = 3) -> list[Timing]:
     """Runs every way on the first ``frames`` of ``clip`` (MOST_FRAMES at most), ``rounds`` times, in turn.
 
-    One lane, so that a frame is answered before the next is looked at, and no batches of several frames.
+    One lane and no batches of several frames, as for one stream.
     """
     seconds: list[list[dict[str, float]]] = [[] for _ in ways]
     frames = min(frames, MOST_FRAMES)

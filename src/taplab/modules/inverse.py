@@ -17,6 +17,8 @@ def invert(field: MotionField, frame: int) -> MotionField:
     """
     vectors, hit = np.zeros_like(field.vectors), np.zeros(field.weight.shape, np.bool_)
     _splat(field.vectors, vectors, hit)
+    if not hit.any():  # everything leaves the picture
+        return MotionField(frame, -field.vectors, np.ones_like(field.weight))
     fill_from_nearest(vectors, hit)
     return MotionField(frame, vectors, np.ones_like(field.weight))
 

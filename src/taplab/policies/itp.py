@@ -33,10 +33,13 @@ class Interpolation(Policy):
         for frame in lane:
             if frame.damaged or self._keys.is_key(frame):
                 scores[frame.display] = yield Ask(frame)
+        broken = {frame.display for frame in lane if frame.damaged}
+        sound = [key for key in scores if key not in broken] or list(scores)
         for frame in lane:
             at = frame.display
-            before = max(key for key in scores if key <= at)
-            after = min((key for key in scores if key >= at), default=before)
+            earlier, later = [key for key in sound if key <= at], [key for key in sound if key >= at]
+            before = max(earlier) if earlier else min(later)
+            after = min(later) if later else before
             if at in scores:
                 yield Answer(frame, Carried(scores[at]), "network")
             elif after == before or scores[after].shape != scores[before].shape:

@@ -59,6 +59,7 @@ class _Known:
         self.keys: list[Key] = []  # newest first
         self.sides: dict[int, list[Side]] = {}  # by coded index
         self.last: CodedFrame | None = None
+        self.last_sides: list[Side] = []
 
     def ways(self, frame: CodedFrame) -> Iterator[Side]:
         """Along the stream's own vectors, to each key frame that they lead to."""
@@ -74,13 +75,14 @@ class _Known:
         if last is None or last.damaged or frame.damaged or (last.height, last.width) != (frame.height, frame.width):
             return []
         field = estimated(frame, last)
-        return [side.before(frame, field) for side in self.sides.get(last.index, ())]
+        return [side.before(frame, field) for side in self.last_sides]
 
     def add(self, frame: CodedFrame, sides: list[Side]) -> None:
         """Takes in a frame that was answered; forgets what is too old."""
-        self.last = frame
         if sides[0].key not in self.keys:
             self.keys = [sides[0].key, *self.keys][:KEYS_KEPT]
-        self.sides[frame.index] = [side for side in sides if side.key in self.keys]
-        while len(self.sides) > REFERENCES_KEPT:
-            del self.sides[min(self.sides)]
+        self.last, self.last_sides = frame, [side for side in sides if side.key in self.keys]
+        if frame.is_reference:
+            self.sides[frame.index] = self.last_sides
+            while len(self.sides) > REFERENCES_KEPT:
+                del self.sides[min(self.sides)]

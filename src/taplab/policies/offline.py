@@ -88,7 +88,7 @@ def _is_between(frame: CodedFrame) -> bool:
 
 def _from_following(frame: CodedFrame, following: CodedFrame, side: Side) -> Side | None:
     """Backward over the link from ``following`` to ``frame``, which is the stream's own or estimated."""
-    if (following.height, following.width) != (frame.height, frame.width):
+    if (following.height, following.width) != (frame.height, frame.width) or following.damaged or frame.damaged:
         return None
     return side.before(frame, inverse.invert(_link(frame, following), following.index))
 

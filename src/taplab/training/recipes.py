@@ -112,9 +112,7 @@ _LARGE: Crops = ((0.35, (448, 576)), (0.35, (576, 704)), (0.3, (704, 960)))
 # its crops on Cityscapes, but no steps.
 _ON: dict[tuple[str, str], TrainSettings] = {
     ("paper", "cityscapes"): replace(PAPER, steps=80_000, crops=((1.0, (800, 800)),)),
-    ("road", "cityscapes"): replace(
-        ROAD, steps=40_000, crops=((0.35, (448, 576)), (0.35, (576, 704)), (0.3, (704, 960)))
-    ),
+    ("road", "cityscapes"): replace(ROAD, steps=40_000, crops=_LARGE),
     ("road", "synthetic"): replace(ROAD, steps=3500, crops=((0.5, (192, 256)), (0.3, (256, 384)), (0.2, (384, 640)))),
 }
 

@@ -18,7 +18,7 @@ def estimate_motion(luma: Plane, reference_luma: Plane, reference: int, seed: Mo
     """
     small, small_reference = _halved(luma), _halved(reference_luma)
     rows, cols = -(-luma.shape[0] // MOTION_BLOCK), -(-luma.shape[1] // MOTION_BLOCK)
-    shape = (-(-small.shape[0] // _BLOCK), -(-small.shape[1] // _BLOCK))
+    shape = (-(-rows // 2), -(-cols // 2))  # of pictures of 16 k + 1 pixels the last block holds none of the half size
     start = np.zeros((*shape, 2), np.int32)
     if seed is not None:
         start[:] = np.rint(seed.vectors[::2, ::2][: shape[0], : shape[1]] / 2)
