@@ -21,7 +21,7 @@ def print_scores(scores: "Sequence[Score]") -> None:
     timed = scores[0].fps == scores[0].fps  # not NaN
     title = f"{scores[0].data}, {scores[0].model}, {scores[0].codec}"
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=title)
-    table.add_column("mode", min_width=24)
+    table.add_column("mode", min_width=21)
     for name in ("mIoU", "edges", "pixels", "steady", "cost", *(("fps", "net", "ratio") if timed else ())):
         table.add_column(name, justify="right", no_wrap=True)
     for s in scores:
