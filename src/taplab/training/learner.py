@@ -40,7 +40,8 @@ class Learner:
         loss = self._loss(x.to(self.device, memory_format=torch.channels_last), y.to(self.device))
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise TaplabError(f"step {self.step}: the loss is {value}; lower the learning rate ({settings.rate})")
+            remedy = "train with --no-amp, or lower" if settings.amp else "lower"
+            raise TaplabError(f"step {self.step}: the loss is {value}; {remedy} the learning rate ({settings.rate})")
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if settings.clip:
