@@ -17,32 +17,46 @@ CPU_BATCH_PIXELS = 700_000
 
 
 class Network:
-    """The network behind the lanes. ``pixels``, ``frames``, ``crops``: the work given to it so far."""
+    """The network behind the lanes. ``pixels``, ``frames``, ``crops``: the work given to it so far.
+
+    A glance (``Model.follow``) counts as many pixels as could be seen in full at its cost.
+    """
 
     def __init__(self, model: Model, stopwatch: Stopwatch) -> None:
         self.model, self.stopwatch = model, stopwatch
-        self.pixels = self.frames = self.crops = 0
+        self.pixels = 0.0
+        self.frames = self.crops = 0
         self._shared: dict[int, Tensor] = {}  # scores that a second lane will ask for, by coded index
 
     def __call__(self, asks: list[Ask]) -> list[Tensor]:
         """Scores ``[C, h, w]`` for each request."""
         replies: dict[int, Tensor] = {}
-        batches: dict[tuple[int, int], list[int]] = defaultdict(list)  # size -> positions in asks
+        batches: dict[tuple[int, int, bool], list[int]] = defaultdict(list)  # size, glance -> positions in asks
         for k, ask in enumerate(asks):
-            if ask.region is None and ask.frame.index in self._shared:
+            if ask.region is None and ask.carried is None and ask.frame.index in self._shared:
                 replies[k] = self._shared.pop(ask.frame.index)
             else:
                 box = ask.region or ask.frame
-                batches[box.height, box.width].append(k)
-        for (height, width), positions in batches.items():
+                batches[box.height, box.width, ask.carried is not None].append(k)
+        for (height, width, glance), positions in batches.items():
             most = len(positions) if self.model.device != "cpu" else max(CPU_BATCH_PIXELS // (height * width), 1)
             for first in range(0, len(positions), most):
                 batch = positions[first : first + most]
-                for k, scores in zip(batch, self._run([asks[k] for k in batch]), strict=True):
+                run = self._glance if glance else self._run
+                for k, scores in zip(batch, run([asks[k] for k in batch]), strict=True):
                     replies[k] = scores
-                    if asks[k].frame.shared and asks[k].region is None:
+                    if not glance and asks[k].frame.shared and asks[k].region is None:
                         self._shared[asks[k].frame.index] = scores
         return [replies[k] for k in range(len(asks))]
+
+    def _glance(self, asks: list[Ask]) -> list[Tensor]:
+        carried = [ask.carried for ask in asks if ask.carried is not None]
+        match = torch.stack([c.match for c in carried if c.match is not None])[:, None]
+        with self.stopwatch("network"):
+            images = np.stack([ask.frame.rgb() for ask in asks])
+            scores = self.model.follow(images, torch.stack([c.scores for c in carried]), match)
+        self.pixels += images.shape[0] * images.shape[1] * images.shape[2] * (self.model.follow_cost or 0)
+        return list(scores)
 
     def _run(self, asks: list[Ask]) -> list[Tensor]:
         with self.stopwatch("network"):

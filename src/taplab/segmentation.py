@@ -13,7 +13,7 @@ from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
 from taplab.models.base import Model
 from taplab.network import Network
 from taplab.output.summary import Summary
-from taplab.policies import Answer, Policy
+from taplab.policies import Answer, Following, Policy
 from taplab.prefetch import prefetch
 from taplab.timing import STAGES, Stopwatch
 from taplab.types import CodedFrame, Result
@@ -29,7 +29,8 @@ class Segmentation:
     def __init__(
         self, source: Source, model: Model, policy: Policy, lanes: int, stopwatch: Stopwatch, notes: list[str]
     ) -> None:
-        self.source, self.model, self.policy = source, model, policy
+        self.source, self.model = source, model
+        self.policy = policy if model.follow_cost is None else Following(policy)
         self.lanes, self.stopwatch, self.notes = lanes, stopwatch, notes
         self.network = Network(model, stopwatch)
         self.frames = self.key_frames = self.damaged = self.pixels = 0

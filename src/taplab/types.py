@@ -23,7 +23,7 @@ RESIDUAL_BLOCK = 16  # pixels: one macroblock
 REFERENCES_KEPT = 5  # newest reference frames that are kept to predict others from
 
 Kind = Literal["I", "P", "B"]
-Origin = Literal["network", "warped", "corrected", "fused"]
+Origin = Literal["network", "warped", "corrected", "fused", "followed"]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from taplab.errors import ModelError, OutputError
 from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, Precision, TorchModel
-from taplab.models.zoo import ARCHITECTURES, build
+from taplab.models.zoo import ARCHITECTURES, FOLLOWING, build
 from taplab.types import Palette
 
 
@@ -70,8 +70,9 @@ def read_card(file: Path) -> Card:
         card = Card(**fields)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise ModelError(f"{file}: not weights saved by taplab; make them with `taplab train`") from error
-    if card.architecture not in ARCHITECTURES:
-        raise ModelError(f"{file}: made for {card.architecture!r}; this taplab knows {', '.join(ARCHITECTURES)}")
+    if card.architecture not in ARCHITECTURES | FOLLOWING:
+        known = ", ".join(ARCHITECTURES | FOLLOWING)
+        raise ModelError(f"{file}: made for {card.architecture!r}; this taplab knows {known}")
     return card
 
 
