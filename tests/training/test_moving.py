@@ -22,7 +22,8 @@ def clip(still, seed, donors=(), frames=5):
 def test_labels_go_with_the_picture(still):
     for seed in range(6):
         for rgb, labels in clip(still, seed, [still]):
-            assert rgb.shape == (96, 128, 3) and rgb.dtype == labels.dtype == np.uint8
+            assert rgb.shape == (96, 128, 3)
+            assert rgb.dtype == labels.dtype == np.uint8
             sure = (labels < 3) & (rgb[..., 0] % 100 == 0)  # away from blended edges
             assert sure.mean() > 0.5
             assert np.array_equal(rgb[..., 0][sure] // 100, labels[sure])
