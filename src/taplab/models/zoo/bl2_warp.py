@@ -24,16 +24,13 @@ class Follower(nn.Module):
     def __init__(self, classes: int, width: float = 1.0) -> None:
         super().__init__()
         ch = channels_at(width)
-        middle = ch(48)
         self.glance = BL2(classes, width)
         self.coarse = conv(self.glance.auxiliary_channels, ch(32), 1)
         self.detail = nn.Sequential(conv(3, ch(8), 3, 2), separable(ch(8), ch(16), 2))
         self.told = conv(classes + 1, ch(24), 1)
-        self.fuse = nn.Sequential(
-            separable(ch(32) + ch(16) + ch(24), middle, kernel=5), separable(middle, middle, kernel=5)
-        )
-        self.gate = nn.Conv2d(middle, 1, 1)
-        self.correction = nn.Conv2d(middle, classes, 1)
+        self.fuse = nn.Sequential(conv(ch(32) + ch(16) + ch(24), ch(32), 1), conv(ch(32), ch(24), 3))
+        self.gate = nn.Conv2d(ch(24), 1, 1)
+        self.correction = nn.Conv2d(ch(24), classes, 1)
         nn.init.zeros_(self.correction.weight)
         nn.init.zeros_(self.correction.bias)  # type: ignore[arg-type]
 
