@@ -3,7 +3,7 @@ import pytest
 
 from taplab import PaperSettings, Segmenter, SettingError, open_video
 from taplab.lanes import mark_keys
-from taplab.policies import Answer, Offline, make_policy
+from taplab.policies import Answer, Ask, Offline, make_policy
 
 FFW = PaperSettings(("ffw",))
 
@@ -81,11 +81,12 @@ def test_nothing_is_carried_back_out_of_damage(make_clip, model):
         step, answers = next(steps), []
         try:
             while True:
+                if isinstance(step, Ask):
+                    step = steps.send(model(step.frame.rgb()[None])[0])
+                    continue
                 if isinstance(step, Answer):
                     answers.append(step)
-                    step = next(steps)
-                else:
-                    step = steps.send(model(step.frame.rgb()[None])[0])
+                step = next(steps)
         except StopIteration:
             pass
         assert [a.origin for a in answers] == ["network", *[origin] * 11, "network"]

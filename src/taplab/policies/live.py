@@ -44,10 +44,8 @@ class Live(Policy):
                 key = Key(frame, (yield Ask(frame)), REACH)
                 own = Side(frame.display, key)
                 history = [side for side in sides or known.estimate(frame) if side.key.cells == key.cells]
-                shares = [HISTORY**k for k in range(1 + len(history))]
-                scores = gathered(frame, list(zip([own, *history], shares, strict=True)))
-                key.replace(scores)
-                yield Answer(frame, scores, "network")
+                key.gather([(side, HISTORY ** (k + 1)) for k, side in enumerate(history)])
+                yield Answer(frame, key.answer, "network")
                 sides = [own, *history]
             known.add(frame, sides)
 
