@@ -14,7 +14,7 @@ from taplab.policies.paper import Paper, PaperSettings
 from taplab.types import CodedFrame, MotionField
 
 REACH = 1  # cells: two key frames that agree need no comparison closer to their edges than that
-NEIGHBOUR = 0.8  # share of the key frames before and after one in what it says; its own is 1
+NEIGHBOUR = 0.6  # share of the key frames before and after one in what it says; its own is 1
 
 
 class Offline(Policy):
