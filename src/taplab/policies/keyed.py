@@ -17,18 +17,19 @@ from taplab.types import MOTION_BLOCK, CodedFrame, MotionField
 from taplab.video.estimate import estimate_motion
 from taplab.video.planes import luma_plane
 
+HISTORY = 0.6  # share of a neighbouring key frame in what one says, which has 1; that of the next but one is its square
+
 
 @dataclass(eq=False)
 class Key:
     """A frame that the network saw.
 
-    scores: ``[C, h, w]``. reach: see ``matching.calm``. around: the ways to the key frames before and after it, until
-    they are gathered. waiting: answers that come after that.
+    scores: ``[C, h, w]``. around: the ways to the key frames before and after it, until they are gathered (in
+    ``offline``). waiting: answers that come after that.
     """
 
     frame: CodedFrame
     scores: Tensor
-    reach: int
     around: "list[Side]" = field(default_factory=list)
     waiting: Iterable[Answer] = ()
 
@@ -58,8 +59,8 @@ class Key:
 
     @cached_property
     def calm(self) -> NDArray[np.int16]:
-        """See ``matching.calm``."""
-        return matching.calm(self.probabilities, self.reach)
+        """See ``matching.calm``; of the network's own scores, or those at the first look."""
+        return matching.calm(self.probabilities)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +119,6 @@ def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]]) -> Carried:
     """The scores of some key frames, each with its share, weighed by how well they match this frame's picture."""
     cells = sides[0][0].key.cells
     now = matching.cell_picture(frame.picture, cells)
-    active = matching.unsettled([(side.key.calm, side.way) for side, _ in sides])
+    active = matching.unsettled(now, [(side.key.calm, side.key.picture, side.way) for side, _ in sides])
     refined = [(side.key.probabilities, side.key.picture, side.refined(now, active), share) for side, share in sides]
     return Carried(torch.from_numpy(matching.gather(now, refined, active)).permute(2, 0, 1))

@@ -9,12 +9,9 @@ from collections.abc import Iterable, Iterator
 from taplab.errors import SettingError
 from taplab.modules import inverse
 from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
-from taplab.policies.keyed import Key, Side, along, estimated, gathered
+from taplab.policies.keyed import HISTORY, Key, Side, along, estimated, gathered
 from taplab.policies.paper import Paper, PaperSettings
 from taplab.types import CodedFrame, MotionField
-
-REACH = 1  # cells: two key frames that agree need no comparison closer to their edges than that
-NEIGHBOUR = 0.6  # share of the key frames before and after one in what it says; its own is 1
 
 
 class Offline(Policy):
@@ -45,7 +42,7 @@ class Offline(Policy):
                 side = along(frame, forward, before=True) or along(frame, forward, before=False)
             if side is None:
                 scores = yield Ask(frame)
-                keys[frame.index] = _shared(Key(frame, scores, REACH))
+                keys[frame.index] = _shared(Key(frame, scores))
                 side = Side(frame.display, keys[frame.index])
             forward[frame.index] = side
         backward = _backward(lane, keys, forward)
@@ -79,7 +76,7 @@ def _remember(key: Key) -> None:
     """What the key frames around say of this one; the one before has its own by now: it fades from key to key."""
     sides = [side for side in key.around if side.key.cells == key.cells]
     if sides:
-        key.gather([(side, NEIGHBOUR) for side in sorted(sides, key=lambda side: side.key.frame.display)])
+        key.gather([(side, HISTORY) for side in sorted(sides, key=lambda side: side.key.frame.display)])
     key.around.clear()
 
 
