@@ -1,7 +1,8 @@
 """Looking ahead: every frame between two key frames gets the scores of both.
 
-The network's work is that of FFW: one pass at each key frame. The frames of a lane are answered once the next lane's
-key frame is known.
+The network's work is that of FFW: one pass at each key frame. What a key frame says is not taken alone: it is gathered
+with what the key frames before and after it say, so that errors of single frames fade. The frames of a lane are
+answered once both key frames around them have done so, in the turn of the next lane.
 """
 
 from collections.abc import Iterable, Iterator
