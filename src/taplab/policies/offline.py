@@ -48,19 +48,26 @@ class Offline(Policy):
             forward[frame.index] = side
         backward = _backward(lane, keys, forward)
         yield Turn()
-        mine = [frame for frame in lane if frame is lane[0] or not frame.shared]
-        for frame in sorted(mine, key=lambda f: f.display):
-            if frame.index in keys:
-                _remember(keys[frame.index])
-        first, lane[0].known = keys[lane[0].index], None
-        waiting, first.waiting = first.waiting, ()
-        yield from waiting
-        answers = _answers(mine, keys, forward, backward)
-        borrowed = [keys[frame.index] for frame in lane[1:] if frame.shared]
-        if borrowed:
-            borrowed[0].waiting = answers
-        else:
-            yield from answers
+        yield from _turn(lane, keys, forward, backward)
+
+
+def _turn(
+    lane: list[CodedFrame], keys: dict[int, Key], forward: dict[int, Side], backward: dict[int, Side]
+) -> Iterator[Answer]:
+    """Answers what the lane before left waiting; leaves its own frames to the next lane, if there is one."""
+    mine = [frame for frame in lane if frame is lane[0] or not frame.shared]
+    for frame in sorted(mine, key=lambda f: f.display):
+        if frame.index in keys:
+            _remember(keys[frame.index])
+    first, lane[0].known = keys[lane[0].index], None
+    waiting, first.waiting = first.waiting, ()
+    yield from waiting
+    answers = _answers(mine, keys, forward, backward)
+    borrowed = [keys[frame.index] for frame in lane[1:] if frame.shared]
+    if borrowed:
+        borrowed[0].waiting = answers
+    else:
+        yield from answers
 
 
 def _shared(key: Key) -> Key:
