@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +114,7 @@ class CodedFrame:
     beyond: bool = False  # shown after ``max_frames``: here only because earlier frames are predicted from it
     starts_lane: bool = False  # first frame of a lane: always seen by the network
     shared: bool = False  # asked for by two lanes: its own, and the one whose last B-frames need it
+    known: Any = field(default=None, repr=False)  # of a shared frame: what one of the two lanes tells the other
 
     @cached_property
     def residual(self) -> Residual | None:

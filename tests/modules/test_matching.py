@@ -90,21 +90,22 @@ def test_gathering_is_the_formula(key, scores):
     np.testing.assert_allclose(gathered[i, j], total / weights, rtol=0.05)
 
 
-@pytest.mark.parametrize("reach", [1, 2])
-def test_calm_is_where_the_same_class_is_all_around(reach):
+def test_calm_is_where_the_same_class_is_all_around():
     scores = np.zeros((9, 12, 2), np.float32)
     scores[:, :6, 0], scores[:, 6:, 1] = 1, 1
-    found = matching.calm(scores, reach)
-    assert (found[:, : 6 - reach] == 0).all()
-    assert (found[:, 6 - reach : 6 + reach] == -1).all()
-    assert (found[:, 6 + reach :] == 1).all()
+    found = matching.calm(scores)
+    assert (found[:, :5] == 0).all()
+    assert (found[:, 5:7] == -1).all()
+    assert (found[:, 7:] == 1).all()
 
 
-def test_settled_are_cells_of_one_calm_class():
+def test_settled_are_cells_of_one_calm_class_that_look_the_same():
     one, other = np.zeros(CELLS, np.int16), np.zeros(CELLS, np.int16)
     one[0, 0], other[5, 5] = -1, 1
-    open_cells = matching.unsettled([(one, moved(0, 0)), (other, moved(1, 0))])
-    assert {tuple(cell) for cell in np.argwhere(open_cells)} == {(0, 0), (5, 4)}
+    now, picture = np.full((*CELLS, 3), 90, np.float32), np.full((*CELLS, 3), 95, np.float32)
+    picture[9, 9] = 90 + matching.STRANGE
+    open_cells = matching.unsettled(now, [(one, now, moved(0, 0)), (other, picture, moved(1, 0))])
+    assert {tuple(cell) for cell in np.argwhere(open_cells)} == {(0, 0), (5, 4), (9, 8)}
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p", "yuv422p10le", "gray", "nv12"])
