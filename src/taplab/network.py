@@ -1,6 +1,7 @@
 """Answers the requests of all lanes with batched network calls, one for each size, and counts the work."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -8,8 +9,10 @@ from torch import Tensor
 
 from taplab.errors import ModelError
 from taplab.models.base import Model
-from taplab.policies.base import Ask
+from taplab.modules.ffw import Carried
+from taplab.policies.base import Answer, Ask
 from taplab.timing import Stopwatch
+from taplab.types import CodedFrame
 
 # Beyond this a larger batch is slower on a CPU, whose caches it leaves: with BL2 on two cores four frames of 360x480 at
 # a time gained a quarter over one, four of 1024x2048 lost a quarter.
@@ -31,32 +34,52 @@ class Network:
     def __call__(self, asks: list[Ask]) -> list[Tensor]:
         """Scores ``[C, h, w]`` for each request."""
         replies: dict[int, Tensor] = {}
-        batches: dict[tuple[int, int, bool], list[int]] = defaultdict(list)  # size, glance -> positions in asks
+        batches: dict[tuple[int, int], list[int]] = defaultdict(list)  # size -> positions in asks
         for k, ask in enumerate(asks):
-            if ask.region is None and ask.carried is None and ask.frame.index in self._shared:
+            if ask.region is None and ask.frame.index in self._shared:
                 replies[k] = self._shared.pop(ask.frame.index)
             else:
                 box = ask.region or ask.frame
-                batches[box.height, box.width, ask.carried is not None].append(k)
-        for (height, width, glance), positions in batches.items():
+                batches[box.height, box.width].append(k)
+        for (height, width), positions in batches.items():
             most = len(positions) if self.model.device != "cpu" else max(CPU_BATCH_PIXELS // (height * width), 1)
             for first in range(0, len(positions), most):
                 batch = positions[first : first + most]
-                run = self._glance if glance else self._run
-                for k, scores in zip(batch, run([asks[k] for k in batch]), strict=True):
+                for k, scores in zip(batch, self._run([asks[k] for k in batch]), strict=True):
                     replies[k] = scores
-                    if not glance and asks[k].frame.shared and asks[k].region is None:
+                    if asks[k].frame.shared and asks[k].region is None:
                         self._shared[asks[k].frame.index] = scores
         return [replies[k] for k in range(len(asks))]
 
-    def _glance(self, asks: list[Ask]) -> list[Tensor]:
-        carried = [ask.carried for ask in asks if ask.carried is not None]
-        match = torch.stack([c.match for c in carried if c.match is not None])[:, None]
+    def followed(self, answers: Iterable[Answer], batch: int) -> Iterator[Answer]:
+        """Those between key frames after a glance at them (``Model.follow``), ``batch`` at a time; in any order.
+
+        Answers without a ``match`` (of the network itself, of FFW alone) are given as they are.
+        """
+        waiting: list[Answer] = []
+        for answer in answers:
+            if answer.origin == "network" or answer.carried.match is None:
+                yield answer
+                continue
+            if waiting and _size(answer.frame) != _size(waiting[0].frame):
+                yield from self._glance(waiting)
+                waiting = []
+            waiting.append(answer)
+            if len(waiting) == batch:
+                yield from self._glance(waiting)
+                waiting = []
+        if waiting:
+            yield from self._glance(waiting)
+
+    def _glance(self, answers: list[Answer]) -> Iterator[Answer]:
+        carried = torch.stack([answer.carried.scores for answer in answers])
+        match = torch.stack([answer.carried.match for answer in answers if answer.carried.match is not None])
         with self.stopwatch("network"):
-            images = np.stack([ask.frame.rgb() for ask in asks])
-            scores = self.model.follow(images, torch.stack([c.scores for c in carried]), match)
+            images = np.stack([answer.frame.rgb() for answer in answers])
+            scores = self.model.follow(images, carried, match[:, None])
         self.pixels += images.shape[0] * images.shape[1] * images.shape[2] * (self.model.follow_cost or 0)
-        return list(scores)
+        for answer, own in zip(answers, scores, strict=True):
+            yield Answer(answer.frame, Carried(own), "followed")
 
     def _run(self, asks: list[Ask]) -> list[Tensor]:
         with self.stopwatch("network"):
@@ -69,3 +92,7 @@ class Network:
         self.crops += crops
         self.frames += len(asks) - crops
         return list(scores)
+
+
+def _size(frame: CodedFrame) -> tuple[int, int]:
+    return frame.height, frame.width

@@ -13,7 +13,7 @@ from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
 from taplab.models.base import Model
 from taplab.network import Network
 from taplab.output.summary import Summary
-from taplab.policies import Answer, Following, Policy
+from taplab.policies import Answer, Policy
 from taplab.prefetch import prefetch
 from taplab.timing import STAGES, Stopwatch
 from taplab.types import CodedFrame, Result
@@ -30,7 +30,7 @@ class Segmentation:
         self, source: Source, model: Model, policy: Policy, lanes: int, stopwatch: Stopwatch, notes: list[str]
     ) -> None:
         self.source, self.model = source, model
-        self.policy = policy if model.follow_cost is None else Following(policy)
+        self.policy = policy
         self.lanes, self.stopwatch, self.notes = lanes, stopwatch, notes
         self.network = Network(model, stopwatch)
         self.frames = self.key_frames = self.damaged = self.pixels = 0
@@ -47,7 +47,10 @@ class Segmentation:
         prepare = _touch_residual if self.policy.uses_residual else None
         with closing(self.source), closing(prefetch(self.source.frames(), ahead, prepare)) as frames:
             waited_for = self.stopwatch.each("wait", frames)  # not the policy's time
-            answers = self.stopwatch.each("warp", self._answers(waited_for))
+            answers = self._answers(waited_for)
+            if self.model.follow_cost is not None:
+                answers = self.network.followed(answers, 1 if self.policy.endless else self.lanes)
+            answers = self.stopwatch.each("warp", answers)
             for result in in_display_order(self._result(a) for a in answers if not a.frame.beyond):
                 self._count(result)
                 yield result

@@ -55,16 +55,18 @@ def gather(
     now: CellPicture,
     sides: Sequence[tuple[CellScores, CellPicture, Displacement, float]],
     active: NDArray[np.bool_],
-) -> CellScores:
+) -> tuple[CellScores, NDArray[np.float32]]:
     """Scores ``[h, w, C]`` from some key frames, each with its picture, the displacement to it and its share.
 
-    Cells that are not ``active`` take those of the cells that the displacements lead to, without comparison.
+    Cells that are not ``active`` take those of the cells that the displacements lead to, without comparison. Also how
+    well the pictures match there, ``[h, w]`` in 0..1: the mean weight, 1 where nothing was compared.
     """
     out, weights = np.zeros_like(sides[0][0]), np.zeros(active.shape, np.float32)
     for scores, key, way, share in sides:
         _gather(now, scores, key, way, np.float32(share), active, _WEIGHT, out, weights)
     _divide(out, weights)
-    return out
+    most = np.where(active, np.float32(9), np.float32(1)) * np.float32(sum(share for *_, share in sides))
+    return out, np.minimum(weights / most, np.float32(1))
 
 
 def calm(scores: CellScores) -> NDArray[np.int16]:

@@ -2,7 +2,6 @@
 
 from taplab.errors import SettingError
 from taplab.policies.base import Answer, Ask, Policy, Steps
-from taplab.policies.following import Following
 from taplab.policies.itp import Interpolation
 from taplab.policies.live import Live
 from taplab.policies.offline import Offline
@@ -18,7 +17,6 @@ __all__ = [
     "Answer",
     "Ask",
     "FastFeatureWarping",
-    "Following",
     "Interpolation",
     "Live",
     "Offline",

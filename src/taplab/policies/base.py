@@ -17,14 +17,10 @@ from taplab.types import CodedFrame, Origin, Region
 
 @dataclass(frozen=True, eq=False)
 class Ask:
-    """Please run the network on this frame, or on a region of it. The reply is ``[C, h, w]``.
-
-    carried: for a glance only, at a network made for warping, which is told this (``Model.follow``).
-    """
+    """Please run the network on this frame, or on a region of it. The reply is ``[C, h, w]``."""
 
     frame: CodedFrame
     region: Region | None = None
-    carried: Carried | None = None
 
 
 @dataclass(frozen=True, eq=False)

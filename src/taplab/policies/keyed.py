@@ -121,4 +121,5 @@ def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]]) -> Carried:
     now = matching.cell_picture(frame.picture, cells)
     active = matching.unsettled(now, [(side.key.calm, side.key.picture, side.way) for side, _ in sides])
     refined = [(side.key.probabilities, side.key.picture, side.refined(now, active), share) for side, share in sides]
-    return Carried(torch.from_numpy(matching.gather(now, refined, active)).permute(2, 0, 1))
+    scores, match = matching.gather(now, refined, active)
+    return Carried(torch.from_numpy(scores).permute(2, 0, 1), match=torch.from_numpy(match))
