@@ -1,10 +1,12 @@
 import pytest
+import torch
 
 from taplab import OutputError
-from taplab.evaluation.cache import Cache
+from taplab.evaluation.cache import Cache, fingerprint
 from taplab.evaluation.score import evaluate
 from taplab.evaluation.trials import Draw, Encoding, trials
 from taplab.evaluation.ways import Way
+from taplab.models.base import Model
 
 
 @pytest.fixture
@@ -36,3 +38,23 @@ def test_no_cache_can_be_made_in_a_file(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="no cache can be made there"):
         Cache(tmp_path / "file")
+
+
+class Fixed(Model):
+    """Says the same of every picture, and ``glance`` at a glance."""
+
+    classes, palette, name = ("a", "b"), [(0, 0, 0)] * 2, "fixed"
+
+    def __init__(self, glance=None):
+        self.glance, self.follow_cost = glance, None if glance is None else 0.3
+
+    def __call__(self, images):
+        return torch.zeros(len(images), 2, 4, 6)
+
+    def follow(self, images, carried, match):
+        return torch.full((len(images), 2, 4, 6), self.glance)
+
+
+def test_networks_that_differ_in_their_glance_are_told_apart():
+    assert len({fingerprint(Fixed()), fingerprint(Fixed(0.1)), fingerprint(Fixed(0.2))}) == 3
+    assert fingerprint(Fixed(0.1)) == fingerprint(Fixed(0.1))

@@ -11,6 +11,7 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import torch
 
 import taplab
 from taplab.data.mapping import unmapped
@@ -92,11 +93,14 @@ def _is_whole(clip: Path) -> bool:
 
 
 def fingerprint(model: Model) -> str:
-    """Other for other weights: what the model says of a fixed picture."""
+    """Other for other weights: what the model says of a fixed picture, and at a glance if it is made for warping."""
     if model not in _FINGERPRINTS:
         picture = np.random.default_rng(0).integers(0, 256, (1, 128, 192, 3), np.uint8)
-        scores = model(picture).float().cpu().numpy()
-        _FINGERPRINTS[model] = _digest(model.classes, (scores * 256).round().astype(np.int64).tobytes())
+        says = [model(picture)]
+        if model.follow_cost is not None:
+            says.append(model.follow(picture, says[0].softmax(1), torch.full_like(says[0][:, :1], 0.5)))
+        rounded = [(scores.float().cpu().numpy() * 256).round().astype(np.int64).tobytes() for scores in says]
+        _FINGERPRINTS[model] = _digest(model.classes, *rounded)
     return _FINGERPRINTS[model]
 
 
