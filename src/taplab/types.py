@@ -115,6 +115,11 @@ class CodedFrame:
     starts_lane: bool = False  # first frame of a lane: always seen by the network
     shared: bool = False  # asked for by two lanes: its own, and the one whose last B-frames need it
 
+    @property
+    def stands_alone(self) -> bool:
+        """An I-frame, unless motion was estimated for it (``policies.bridge``)."""
+        return self.kind == "I" and (self.motion is None or self.motion.origin == "codec")
+
     @cached_property
     def residual(self) -> Residual | None:
         """Measured at the first look; None without motion."""
