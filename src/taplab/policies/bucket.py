@@ -12,7 +12,7 @@ class Bucket:
     (``depth`` passes) spends them on any. ``level``: passes in it; negative after key frames that had to be.
     """
 
-    def __init__(self, budget: float, depth: float) -> None:
+    def __init__(self, budget: float, depth: float = 2.0) -> None:
         self.budget, self.depth, self.level = budget, max(depth, 2.0), 0.0
         self._usual: float | None = None
 
@@ -20,11 +20,13 @@ class Bucket:
         """Some frames came."""
         self.level += self.budget * frames
 
-    def spend(self, need: float | None = None) -> None:
-        """A key frame; need: for what, None if it had to be."""
+    def spend(self) -> None:
+        """A key frame."""
         self.level -= 1
-        if need is not None:
-            self._usual = need if self._usual is None else self._usual + _SMOOTHING * (need - self._usual)
+
+    def learn(self, need: float) -> None:
+        """What the least need was on which a key frame was spent."""
+        self._usual = need if self._usual is None else self._usual + _SMOOTHING * (need - self._usual)
 
     def grants(self, need: float, *, last: bool = False) -> bool:
         """May a key frame be spent on this need? last: nothing comes after it to save for."""

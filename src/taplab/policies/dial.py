@@ -85,7 +85,7 @@ class Dial:
         """At most so many frames between key frames, where none is given."""
         if not self.asked:
             return PaperSettings().interval
-        return INTERVAL if self.budget is None else max(INTERVAL, math.ceil(1 / self.budget))
+        return INTERVAL if self.budget is None else max(INTERVAL, math.ceil(2 / self.budget))
 
     def mode(self, mode: str) -> str:
         """The mode that can do it, for "auto". Raises SettingError if ``mode`` cannot."""

@@ -17,7 +17,8 @@ from taplab.types import CodedFrame
 class Rule(ABC):
     """Key frames are due where no motion leads to one, after ``interval`` frames, or where ``wants`` says so.
 
-    Frames that no other refers to are left out: as key frames they would be of no use to others.
+    Frames are compared with the last key frame. Those that no other refers to are never due: they would be of no use to
+    the frames after them.
     """
 
     def __init__(self, interval: int, forecast: Forecast) -> None:
@@ -27,7 +28,7 @@ class Rule(ABC):
     def __call__(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:
         """See ``live.Due``."""
         must = not sides or (frame.is_reference and frame.display - self._key >= self.interval)
-        mismatch = 0.0 if must else self.forecast.compare(frame, sides)
+        mismatch = 0.0 if must else self.forecast.compare(frame, sides[:1])
         due = must or (frame.is_reference and self.wants(mismatch))
         if due:
             self._key = frame.display
@@ -69,13 +70,15 @@ class BudgetRule(Rule):
         self.bucket = bucket
 
     def wants(self, mismatch: float) -> bool:
-        """See ``Rule``. This frame earns, too: it is the last one before the key frame that it may become."""
+        """See ``Rule``."""
         return self.bucket.grants(mismatch)
 
     def took(self, mismatch: float, *, key: bool, had_to: bool) -> None:
         """See ``Rule``."""
         if key:
-            self.bucket.spend(None if had_to else mismatch)
+            self.bucket.spend()
+        if key and not had_to:
+            self.bucket.learn(mismatch)
         self.bucket.earn()
 
 
@@ -138,7 +141,7 @@ class Watch:
         if due:
             self.forecast.add(1)
         elif self._since == self._middle:
-            self._mismatch = ONE_SIDED * self.forecast.compare(frame, sides)
+            self._mismatch = ONE_SIDED * self.forecast.compare(frame, sides[:1])
             self.forecast.add(self._since, self._mismatch)
         elif self._since > self._middle:
             self.forecast.add(1, self._mismatch)
@@ -153,8 +156,7 @@ def live(settings: PaperSettings, dial: Dial, clock: Callable[[], float] = time.
         tolerance = dial.relations.live.mismatch(dial.quality)
         policy = Live(settings, QualityRule(settings.interval, forecast, tolerance))
     elif dial.budget is not None:
-        bucket = Bucket(dial.budget, dial.budget * settings.interval)
-        policy = Live(settings, BudgetRule(settings.interval, forecast, bucket))
+        policy = Live(settings, BudgetRule(settings.interval, forecast, Bucket(dial.budget)))
     elif dial.target_fps is not None:
         pace = Pace(dial.target_fps, clock)
         policy = PacedLive(settings, PaceRule(settings.interval, forecast, pace))

@@ -73,9 +73,13 @@ class BudgetLimit:
 
     def __init__(self, bucket: Bucket) -> None:
         self.bucket = bucket
+        self._least: float | None = None  # total of the last stretch that was cut in this lane
 
     def begin(self, frames: int, keys: int) -> None:
         """See ``Limit``."""
+        if self._least is not None:
+            self.bucket.learn(self._least)
+        self._least = None
         self.bucket.earn(frames)
         for _ in range(keys):
             self.bucket.spend()
@@ -85,7 +89,8 @@ class BudgetLimit:
         worst = max(stretches, key=lambda s: s.total, default=None)
         if worst is None or not self.bucket.grants(worst.total, last=last):
             return None
-        self.bucket.spend(worst.total)
+        self.bucket.spend()
+        self._least = worst.total
         return worst
 
 
@@ -158,7 +163,7 @@ def offline(settings: PaperSettings, dial: Dial) -> Offline:
     if dial.quality is not None:
         limit = QualityLimit(dial.relations.offline.mismatch(dial.quality))
     elif dial.budget is not None:
-        limit = BudgetLimit(Bucket(dial.budget, dial.budget * settings.interval))
+        limit = BudgetLimit(Bucket(dial.budget, dial.budget * settings.interval / 2))
     policy = Offline(settings, Planner(Paper(settings).is_key, limit, forecast))
     policy.forecast, policy.bridges = forecast, bool(dial.asked)
     return policy
