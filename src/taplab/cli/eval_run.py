@@ -184,18 +184,20 @@ def settings_of(given: RunOptions) -> "PaperSettings":
 
 
 def _ways(given: RunOptions) -> "list[Way]":
+    from taplab.config import read_config
     from taplab.evaluation.ways import Way
-    from taplab.policies import Dial, make_policy
+    from taplab.policies import Dial, Relations, make_policy
 
-    dial = Dial(given.budget, given.max_loss)
+    relations = read_config(given.config).relations() if given.config else Relations()
+    dial = Dial(given.budget, given.max_loss, relations=relations)
     settings = settings_of(given)
-    if dial.asked:
-        settings = replace(settings, interval=given.interval or dial.interval)
     ways = []
     for mode in options.modules(given.modes):
         left_out = {"rgc"} if mode in WITHOUT_RGC else set()
         fitting = replace(settings, modules=tuple(m for m in settings.modules if m not in left_out))
         of_mode = dial if mode in ("live", "offline") else Dial()
+        if of_mode.asked:
+            fitting = replace(fitting, interval=given.interval or dial.interval)
         make_policy(mode, fitting, dial=of_mode)  # refuses what it does not know before any long work
         ways.append(Way(mode, fitting, of_mode))
     if not ways:

@@ -28,11 +28,15 @@ class Bucket:
         """What the least need was on which a key frame was spent."""
         self._usual = need if self._usual is None else self._usual + _SMOOTHING * (need - self._usual)
 
-    def grants(self, need: float, *, last: bool = False) -> bool:
-        """May a key frame be spent on this need? last: nothing comes after it to save for."""
-        if self.level < 1 - 1e-9:
+    def grants(self, need: float, *, reserve: float = 0.0, last: bool = False) -> bool:
+        """May a key frame be spent on this need?
+
+        reserve: passes that are to be left for what will have to be. last: nothing comes after it to save for.
+        """
+        free = self.level - reserve
+        if free < 1 - 1e-9:
             return False
-        return last or self._usual is None or need >= 2 * (1 - self.level / self.depth) * self._usual
+        return last or self._usual is None or need >= 2 * (1 - free / self.depth) * self._usual
 
 
 class Pace:

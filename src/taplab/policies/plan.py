@@ -87,7 +87,8 @@ class BudgetLimit:
     def next(self, stretches: Sequence[Stretch], *, last: bool) -> Stretch | None:
         """See ``Limit``."""
         worst = max(stretches, key=lambda s: s.total, default=None)
-        if worst is None or not self.bucket.grants(worst.total, last=last):
+        reserve = 0.0 if last else 1 - self.bucket.budget  # for the key frame that the next lane begins with
+        if worst is None or not self.bucket.grants(worst.total, reserve=reserve, last=last):
             return None
         self.bucket.spend()
         self._least = worst.total
