@@ -40,10 +40,11 @@ _ALLOWED: dict[str, tuple[tuple[type, ...], str]] = {
 }
 _NOT_OF_THE_PAPER = ("mode", "model", "disagreement_offline", "disagreement_live")
 # What heads the comment above a setting that taplab calibrate wrote.
+_DISAGREEMENT = "# per cent of pixels that differ from per-frame for each grey level of mismatch, mode"
 _CHOSEN = {
     "thr_rgfs": "# THR_RGFS in grey levels per pixel of luma, chosen by taplab calibrate",
-    "disagreement_offline": "# per cent of pixels that differ from per-frame for each grey level of mismatch, mode offline",
-    "disagreement_live": "# per cent of pixels that differ from per-frame for each grey level of mismatch, mode live",
+    "disagreement_offline": f"{_DISAGREEMENT} offline",
+    "disagreement_live": f"{_DISAGREEMENT} live",
 }
 
 

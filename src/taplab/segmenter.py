@@ -53,12 +53,12 @@ class Segmenter:
     ) -> None:
         self.dial = Dial(budget, quality, target_fps, relations or Relations())
         self.model = model if isinstance(model, Model) else load_model(model, device=device)
-        self.lanes = (16 if self.model.device.startswith("cuda") else 4) if lanes is None else lanes
-        if self.lanes < 1:
-            raise SettingError(f"lanes {lanes}: must be at least 1")
         self.notes: list[str] = []
         self.mode = self.dial.mode(mode)
         self.settings = self._fitting(settings or PaperSettings(interval=self.dial.interval))
+        self.lanes = self._fitting_lanes() if lanes is None else lanes
+        if self.lanes < 1:
+            raise SettingError(f"lanes {lanes}: must be at least 1")
         self.policy = make_policy(self.mode, self.settings, self.model.device, self.dial)
 
     def _fitting(self, settings: PaperSettings) -> PaperSettings:
@@ -67,6 +67,11 @@ class Segmenter:
             return settings
         self.notes.append(f"rgc is off: {self.model.name} has a fixed input size and cannot take regions of a frame")
         return replace(settings, modules=tuple(m for m in settings.modules if m != "rgc"))
+
+    def _fitting_lanes(self) -> int:
+        """Fewer where they are long: memory is their number times the interval."""
+        most = 16 if self.model.device.startswith("cuda") else 4
+        return max(min(most, most * 24 // self.settings.interval), 1)
 
     def stream(self, source: str | Path, *, max_frames: int | None = None) -> Segmentation:
         """Iterate over it for a ``Result`` a frame, in display order. Raises SourceError if it cannot be opened."""

@@ -48,7 +48,9 @@ class RunOptions:
     ] = None
     max_loss: Annotated[
         float | None,
-        typer.Option(help="Of live and offline: points of mIoU, as --quality of segment (which is the encoder's here)."),
+        typer.Option(
+            help="Of live and offline: points of mIoU, as --quality of segment (which is the encoder's here)."
+        ),
     ] = None
     phases: Annotated[
         str, typer.Option(help="Positions of the key frames to average over: a number, or all (every distance).")

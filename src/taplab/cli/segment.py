@@ -46,10 +46,9 @@ def segment(
     from taplab.config import paper_settings, read_config
     from taplab.policies import Dial
 
-    dial = Dial(budget, quality, target_fps)
     settings = paper_settings(
         modules=modules,
-        interval=interval or dial.interval,
+        interval=interval or Dial(budget, quality, target_fps).interval,
         alpha=alpha,
         thr_rgc=thr_rgc,
         thr_rgfs=thr_rgfs,
@@ -62,8 +61,10 @@ def segment(
         settings=settings,
         device=device,
         lanes=lanes,
+        budget=budget,
+        quality=quality,
+        target_fps=target_fps,
         relations=None if config is None else read_config(config).relations(),
-        **dial.asked,
     )
     with progress_bar(Path(source).name or source, None, quiet=quiet) as bar:
 

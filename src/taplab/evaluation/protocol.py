@@ -36,7 +36,14 @@ def segmentation_of(
     """One pass of a way over a clip."""
     dial = way.dial
     segmenter = Segmenter(
-        model, mode=way.mode, settings=way.settings, lanes=lanes, relations=dial.relations, **dial.asked
+        model,
+        mode=way.mode,
+        settings=way.settings,
+        lanes=lanes,
+        budget=dial.budget,
+        quality=dial.quality,
+        target_fps=dial.target_fps,
+        relations=dial.relations,
     )
     return segmenter.stream(source, max_frames=max_frames)
 

@@ -1,7 +1,7 @@
 """How badly does a frame match its key frames? Pictures and motion tell, before any network runs.
 
-A frame whose colours cannot be found in its key frames, along the motion and around it, will get wrong scores from them:
-what entered the picture, what was covered, where motion went astray. The mean difference of colour is the measure::
+Where the colours of a frame cannot be found in its key frames, along the motion and around it, their scores will be
+wrong: what entered the picture, what was covered, where motion went astray. The mean difference is the measure::
 
     m_t = mean_p min_k min(|I_t[p] - I_k[p + d_k(p)]|, MOST)
 

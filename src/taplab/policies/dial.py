@@ -22,7 +22,8 @@ class Relation:
 
     disagreement: per cent of the pixels whose label differs from per-frame, for each grey level; ``taplab calibrate``
     measures it. free: per cent of disagreement that costs nothing. slope: points of mIoU for each per cent beyond that.
-    free and slope are such that nine of ten drives lose less.
+    free and slope are such that nine of ten drives lose less, where half of what a drive gains at its best interval is
+    taken off: other networks gain less (``benchmarks/quality.py --fit``).
     """
 
     disagreement: float
@@ -46,8 +47,8 @@ class Relation:
 class Relations:
     """Of both modes that can predict."""
 
-    offline: Relation = Relation(disagreement=2.42, free=3.27, slope=2.4)
-    live: Relation = Relation(disagreement=2.1, free=4.1, slope=3.14)
+    offline: Relation = Relation(disagreement=2.42, free=3.02, slope=2.52)
+    live: Relation = Relation(disagreement=2.1, free=3.78, slope=3.0)
 
 
 @dataclass(frozen=True)

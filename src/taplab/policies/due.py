@@ -57,7 +57,7 @@ class QualityRule(Rule):
         """See ``Rule``."""
         return self._total + mismatch > self.tolerance * (self._frames + 1)
 
-    def took(self, mismatch: float, *, key: bool, had_to: bool) -> None:  # noqa: ARG002
+    def took(self, mismatch: float, *, key: bool, had_to: bool) -> None:
         """See ``Rule``."""
         self._frames, self._total = (1, 0.0) if key else (self._frames + 1, self._total + mismatch)
 
@@ -89,7 +89,7 @@ class PaceRule(Rule):
         super().__init__(interval, forecast)
         self.pace = pace
 
-    def wants(self, mismatch: float) -> bool:  # noqa: ARG002
+    def wants(self, mismatch: float) -> bool:
         """See ``Rule``."""
         return self.pace.affordable
 

@@ -20,6 +20,7 @@ from taplab.policies.offline import Links, Offline, backward, forward
 from taplab.policies.paper import Paper, PaperSettings
 from taplab.types import CodedFrame
 
+
 @dataclass(frozen=True, eq=False)
 class Stretch:
     """frames: from one key frame, not included, to the next, in display order. mismatch: their mean."""
@@ -63,7 +64,7 @@ class QualityLimit:
     def begin(self, frames: int, keys: int) -> None:
         """See ``Limit``."""
 
-    def next(self, stretches: Sequence[Stretch], *, last: bool) -> Stretch | None:  # noqa: ARG002
+    def next(self, stretches: Sequence[Stretch], *, last: bool) -> Stretch | None:
         """See ``Limit``."""
         return next((s for s in stretches if s.mean > self.tolerance), None)
 
