@@ -89,7 +89,7 @@ def run(clip: LabelledClip, path: Path, segmenter: Segmenter) -> Run:
         if result.index in clip.labelled:
             confusion.add(clip.truth(result.index), result.labels)
     forecast = segmentation.policy.forecast
-    mismatch = forecast.total / forecast.frames if forecast is not None else 0.0
+    mismatch = 0.0 if forecast is None else forecast.mean
     return Run(confusion.miou, labels, segmentation.summary(), mismatch)
 
 

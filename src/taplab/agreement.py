@@ -63,14 +63,15 @@ def _measure(
         Segmenter(model, mode=mode, settings=settings, lanes=1).stream(clip, max_frames=max_frames)
         for mode in ("per-frame", *MODES)
     ]
-    differing = dict.fromkeys(MODES, 0.0)
+    frames, differing = 0, dict.fromkeys(MODES, 0.0)
     for truth, *results in zip(every, *others, strict=True):
+        frames += 1
         for mode, result in zip(MODES, results, strict=True):
             differing[mode] += 100 * float(np.mean(result.labels != truth.labels))
         on_frame("agreement")
     forecasts = [run.policy.forecast for run in others]
     return [
-        Agreement(mode, differing[mode], forecast.total, forecast.frames)
+        Agreement(mode, differing[mode], frames * forecast.mean, frames)
         for mode, forecast in zip(MODES, forecasts, strict=True)
         if forecast is not None
     ]

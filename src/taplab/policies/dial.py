@@ -47,8 +47,8 @@ class Relation:
 class Relations:
     """Of both modes that can predict."""
 
-    offline: Relation = Relation(disagreement=2.42, free=3.02, slope=2.52)
-    live: Relation = Relation(disagreement=2.1, free=3.78, slope=3.0)
+    offline: Relation = Relation(disagreement=2.3, free=2.9, slope=2.8)
+    live: Relation = Relation(disagreement=2.12, free=3.8, slope=3.5)
 
 
 @dataclass(frozen=True)

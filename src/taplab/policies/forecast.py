@@ -24,9 +24,14 @@ class Forecast:
         self._pictures: dict[int, CellPicture] = {}  # of the newest frames that were compared, by coded index
 
     @property
+    def mean(self) -> float:
+        """Of the mismatch, in grey levels."""
+        return self.total / max(self.frames, 1)
+
+    @property
     def loss(self) -> float | None:
         """None before the first frame."""
-        return self.relation.loss(self.total / self.frames) if self.frames else None
+        return self.relation.loss(self.mean) if self.frames else None
 
     def add(self, frames: int, mismatch: float = 0.0) -> None:
         """So many frames, with their mean mismatch; key frames have none."""
