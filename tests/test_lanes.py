@@ -1,8 +1,12 @@
 import itertools
 
 import pytest
+import torch
 
-from taplab.lanes import cut_lanes, mark_keys
+from taplab.lanes import Lane, cut_lanes, mark_keys, run_in_lockstep
+from taplab.modules.ffw import Carried
+from taplab.policies import Answer, Ask, Policy
+from taplab.policies.base import Turn
 from taplab.video.reader import Video
 
 
@@ -38,3 +42,29 @@ def test_key_frames_are_at_most_an_interval_apart(make_clip, interval, options):
     assert len(keys) <= 30 if interval == 1 else len(keys) < 2 + 2 * 30 / interval
     if interval > 1:
         assert all(f.kind != "B" for f in frames if f.starts_lane)
+
+
+def test_a_turn_comes_when_the_lanes_before_have_ended(make_clip):
+    """A lane of three frames asks three times, and yet the lane of one frame after it ends later."""
+
+    class Patient(Policy):
+        name = "patient"
+
+        def run(self, frames):
+            answers = []
+            for frame in frames:
+                scores = yield Ask(frame)
+                answers.append(Answer(frame, Carried(scores), "network"))
+            yield Turn()
+            yield from answers
+
+    frames = list(Video(make_clip("mpeg4")).frames())[:4]
+    calls = []
+
+    def network(asks):
+        calls.append([ask.frame.index for ask in asks])
+        return [torch.zeros(2, 3, 4) for _ in asks]
+
+    answers = run_in_lockstep([Lane(frames[:3]), Lane(frames[3:])], Patient(), network)
+    assert [answer.frame.index for answer in answers] == [0, 1, 2, 3]
+    assert calls == [[0, 3], [1], [2]]  # and still they ask together

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from taplab.policies.base import Answer, Ask, Policy, Steps
+from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
 from taplab.types import CodedFrame
 
 
@@ -73,28 +73,29 @@ def run_in_lockstep(
     lanes: Sequence[Lane], policy: Policy, network: Callable[[list[Ask]], list[Tensor]]
 ) -> Iterator[Answer]:
     """Runs the policy on all lanes; each round collects one request of every lane and answers them together."""
-    running: list[tuple[Lane, Steps]] = [(lane, policy.run(lane.frames)) for lane in lanes]
-    replies: list[Tensor | None] = [None] * len(running)
+    running: list[tuple[Lane, Steps, Ask | Turn | None]] = [(lane, policy.run(lane.frames), None) for lane in lanes]
     while running:
-        asking: list[tuple[Lane, Steps]] = []
-        asks: list[Ask] = []
-        for (lane, steps), reply in zip(running, replies, strict=True):
-            for step in _until_next_ask(steps, reply):
-                if isinstance(step, Ask):
-                    asking.append((lane, steps))
-                    asks.append(step)
+        asks = [request for _, _, request in running if isinstance(request, Ask)]
+        replies = iter(network(asks) if asks else ())
+        held: list[tuple[Lane, Steps, Ask | Turn | None]] = []
+        for lane, steps, request in running:
+            if isinstance(request, Turn) and held:
+                held.append((lane, steps, request))
+                continue
+            for step in _until_next_request(steps, next(replies) if isinstance(request, Ask) else None):
+                if not isinstance(step, Answer):
+                    held.append((lane, steps, step))
                 elif step.frame is not lane.borrowed:
                     yield step
-        running = asking
-        replies = list(network(asks)) if asks else []
+        running = held
 
 
-def _until_next_ask(steps: Steps, reply: Tensor | None) -> Iterator[Ask | Answer]:
+def _until_next_request(steps: Steps, reply: Tensor | None) -> Iterator[Ask | Answer | Turn]:
     """Sends the reply and yields what follows, up to and including the next request."""
     try:
         step = next(steps) if reply is None else steps.send(reply)
         yield step
-        while not isinstance(step, Ask):
+        while isinstance(step, Answer):
             step = next(steps)
             yield step
     except StopIteration:
@@ -107,12 +108,12 @@ def run_endless(
     """One lane that never ends: every frame is answered as soon as it comes, as a live stream needs it."""
     steps, reply = policy.run(mark_keys(frames, policy.interval)), None
     while True:
-        ask = None
-        for step in _until_next_ask(steps, reply):
-            if isinstance(step, Ask):
-                ask = step
-            else:
+        request = None
+        for step in _until_next_request(steps, reply):
+            if isinstance(step, Answer):
                 yield step
-        if ask is None:
+            else:
+                request = step
+        if request is None:
             return
-        reply = network([ask])[0]
+        reply = network([request])[0] if isinstance(request, Ask) else None

@@ -1,6 +1,7 @@
 """Answers the requests of all lanes with batched network calls, one for each size, and counts the work."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -8,8 +9,10 @@ from torch import Tensor
 
 from taplab.errors import ModelError
 from taplab.models.base import Model
-from taplab.policies.base import Ask
+from taplab.modules.ffw import Carried
+from taplab.policies.base import Answer, Ask
 from taplab.timing import Stopwatch
+from taplab.types import CodedFrame
 
 # Beyond this a larger batch is slower on a CPU, whose caches it leaves: with BL2 on two cores four frames of 360x480 at
 # a time gained a quarter over one, four of 1024x2048 lost a quarter.
@@ -17,11 +20,15 @@ CPU_BATCH_PIXELS = 700_000
 
 
 class Network:
-    """The network behind the lanes. ``pixels``, ``frames``, ``crops``: the work given to it so far."""
+    """The network behind the lanes. ``pixels``, ``frames``, ``crops``: the work given to it so far.
+
+    A glance (``Model.follow``) counts as many pixels as could be seen in full at its cost.
+    """
 
     def __init__(self, model: Model, stopwatch: Stopwatch) -> None:
         self.model, self.stopwatch = model, stopwatch
-        self.pixels = self.frames = self.crops = 0
+        self.pixels = 0.0
+        self.frames = self.crops = 0
         self._shared: dict[int, Tensor] = {}  # scores that a second lane will ask for, by coded index
 
     def __call__(self, asks: list[Ask]) -> list[Tensor]:
@@ -44,6 +51,36 @@ class Network:
                         self._shared[asks[k].frame.index] = scores
         return [replies[k] for k in range(len(asks))]
 
+    def followed(self, answers: Iterable[Answer], batch: int) -> Iterator[Answer]:
+        """Those between key frames after a glance at them (``Model.follow``), ``batch`` at a time; in any order.
+
+        Answers without a ``match`` (of the network itself, of FFW alone) are given as they are.
+        """
+        waiting: list[Answer] = []
+        for answer in answers:
+            if answer.origin == "network" or answer.carried.match is None:
+                yield answer
+                continue
+            if waiting and _size(answer.frame) != _size(waiting[0].frame):
+                yield from self._glance(waiting)
+                waiting = []
+            waiting.append(answer)
+            if len(waiting) == batch:
+                yield from self._glance(waiting)
+                waiting = []
+        if waiting:
+            yield from self._glance(waiting)
+
+    def _glance(self, answers: list[Answer]) -> Iterator[Answer]:
+        carried = torch.stack([answer.carried.scores for answer in answers])
+        match = torch.stack([answer.carried.match for answer in answers if answer.carried.match is not None])
+        with self.stopwatch("network"):
+            images = np.stack([answer.frame.rgb() for answer in answers])
+            scores = self.model.follow(images, carried, match[:, None])
+        self.pixels += images.shape[0] * images.shape[1] * images.shape[2] * (self.model.follow_cost or 0)
+        for answer, own in zip(answers, scores, strict=True):
+            yield Answer(answer.frame, Carried(own), "followed")
+
     def _run(self, asks: list[Ask]) -> list[Tensor]:
         with self.stopwatch("network"):
             images = np.stack([ask.frame.rgb(ask.region) for ask in asks])
@@ -55,3 +92,7 @@ class Network:
         self.crops += crops
         self.frames += len(asks) - crops
         return list(scores)
+
+
+def _size(frame: CodedFrame) -> tuple[int, int]:
+    return frame.height, frame.width

@@ -54,7 +54,10 @@ class Segmentation:
         prepare = _touch_residual if self.policy.uses_residual else None
         with closing(self.source), closing(prefetch(self.source.frames(), ahead, prepare)) as frames:
             waited_for = self.stopwatch.each("wait", frames)  # not the policy's time
-            answers = self.stopwatch.each("warp", self._answers(waited_for))
+            answers = self._answers(waited_for)
+            if self.model.follow_cost is not None:
+                answers = self.network.followed(answers, 1 if self.policy.endless else self.lanes)
+            answers = self.stopwatch.each("warp", answers)
             for result in in_display_order(self._result(a) for a in answers if not a.frame.beyond):
                 self._count(result)
                 yield result

@@ -51,10 +51,11 @@ class Segmenter:
         target_fps: float | None = None,
         relations: Relations | None = None,
     ) -> None:
-        self.dial = Dial(budget, quality, target_fps, relations or Relations())
+        asked = Dial(budget, quality, target_fps, relations or Relations())
         self.model = model if isinstance(model, Model) else load_model(model, device=device)
         self.notes: list[str] = []
-        self.mode = self.dial.mode(mode)
+        self.asked, self.mode = asked.asked, asked.mode(mode)
+        self.dial = asked.beside(self.model.follow_cost or 0.0)
         self.settings = self._fitting(settings or PaperSettings(interval=self.dial.interval))
         self.lanes = self._fitting_lanes() if lanes is None else lanes
         if self.lanes < 1:
@@ -130,7 +131,7 @@ class Segmenter:
         opened: Source = open_video(
             source, motion=policy.uses_motion, thr_rgc=thr_rgc, max_frames=max_frames, stopwatch=stopwatch
         )
-        return Segmentation(opened, self.model, policy, self.lanes, stopwatch, list(self.notes), self.dial.asked)
+        return Segmentation(opened, self.model, policy, self.lanes, stopwatch, list(self.notes), self.asked)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ RESIDUAL_BLOCK = 16  # pixels: one macroblock
 REFERENCES_KEPT = 5  # newest reference frames that are kept to predict others from
 
 Kind = Literal["I", "P", "B"]
-Origin = Literal["network", "warped", "corrected", "fused"]
+Origin = Literal["network", "warped", "corrected", "fused", "followed"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,7 @@ class CodedFrame:
     beyond: bool = False  # shown after ``max_frames``: here only because earlier frames are predicted from it
     starts_lane: bool = False  # first frame of a lane: always seen by the network
     shared: bool = False  # asked for by two lanes: its own, and the one whose last B-frames need it
+    known: Any = field(default=None, repr=False)  # of a shared frame: what one of the two lanes tells the other
 
     @property
     def stands_alone(self) -> bool:

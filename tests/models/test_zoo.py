@@ -11,7 +11,7 @@ from taplab import ModelError, load_model, load_pretrained, save_pretrained
 from taplab.data.stills import SyntheticStills
 from taplab.models.cost import multiply_adds
 from taplab.models.load import bundled, weights_file
-from taplab.models.pretrained import card_for, read_card
+from taplab.models.pretrained import begin_with, card_for, read_card
 from taplab.models.zoo import ARCHITECTURES, build
 from taplab.training.loop import train
 from taplab.training.recipes import RECIPES
@@ -143,3 +143,16 @@ def test_a_model_from_python(tmp_path, monkeypatch):
     ]:
         with pytest.raises(ModelError, match=says):
             load_model(text)
+
+
+def test_training_begins_with_the_weights_of_a_trained_model(tmp_path):
+    torch.manual_seed(0)
+    trained, net = build("bl2", 3, 0.125), build("bl2", 3, 0.125)
+    card = card_for("bl2", 0.125, ("a", "b", "c"), [(0, 0, 0)] * 3)
+    save_pretrained(trained, card, tmp_path)
+    begin_with(net, str(tmp_path), "bl2", 0.125, card.classes)
+    assert all(torch.allclose(v, trained.state_dict()[k], atol=1e-3) for k, v in net.state_dict().items())
+    with pytest.raises(ModelError, match=r"is bl2 at width 0.125 with 3 classes; give --architecture, --width"):
+        begin_with(net, str(tmp_path), "bl2", 0.5, card.classes)
+    with pytest.raises(ModelError, match="bl2-camvid: is bl2 at width 1 with 11 classes"):
+        begin_with(net, "bl2-camvid", "bl2", 0.125, card.classes)

@@ -79,14 +79,15 @@ def test_a_speed_is_kept_by_the_clock(make_clip, model, network, target):
     assert gaps.mean() == pytest.approx(network / (1 / target - rest), rel=0.35)
 
 
-def test_b_frames_are_never_due(make_clip, model):
+def test_frames_that_no_other_refers_to_are_never_due(make_clip, model):
     clip = make_clip("h264", gop=30, options={"bf": "3", "b_strategy": "0"})
-    kinds = {frame.display: frame.kind for frame in open_video(clip).frames()}
+    references = {frame.display for frame in open_video(clip).frames() if frame.is_reference}
     keys = drive_policy(
         live(FFW, Dial(quality=0.0)), open_video(clip).frames(), lambda frame: model(frame.rgb()[None])[0]
     )
     assert len(keys) > 1
-    assert {kinds[key] for key in keys} == {"I", "P"}
+    assert {*keys} <= references
+    assert len(references) < 20
 
 
 def test_the_interval_is_counted_from_the_last_key_frame(make_clip, model):

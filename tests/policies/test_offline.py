@@ -1,9 +1,12 @@
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 from taplab import PaperSettings, Segmenter, SettingError, open_video
 from taplab.lanes import mark_keys
-from taplab.policies import Answer, Offline, make_policy
+from taplab.policies import Answer, Ask, Offline, make_policy
 
 FFW = PaperSettings(("ffw",))
 
@@ -50,6 +53,38 @@ def test_the_number_of_lanes_changes_nothing(make_clip, model, how):
         assert np.mean(a.labels != b.labels) < 1e-3
 
 
+def test_lanes_take_turns_however_many_key_frames_they_have(make_clip, model):
+    """With RGFS some lanes ask more often than others and would overtake them."""
+    clip = make_clip("mpeg4", gop=6)
+    residuals = sorted(r.residual for r in run(clip, model, mode="paper")[0] if r.residual)
+    settings = PaperSettings(thr_rgfs=residuals[len(residuals) * 3 // 4], interval=6)
+    one, summary = run(clip, model, mode="offline", settings=settings, lanes=1)
+    many, _ = run(clip, model, mode="offline", settings=settings, lanes=5)
+    assert 5 < summary.key_frames < 15
+    assert all(np.mean(a.labels != b.labels) < 1e-3 for a, b in zip(one, many, strict=True))
+
+
+def test_key_frames_remember_their_neighbours(make_clip, model):
+    """The labels of a key frame are not the network's alone, but agree with them nearly everywhere."""
+    clip = make_clip("mpeg4", gop=12)
+    truth, _ = run(clip, model, mode="per-frame")
+    results, _ = run(clip, model, mode="offline", settings=FFW)
+    for key in (0, 12, 24):  # the first knows only the one after, the last only the one before
+        assert results[key].key
+        assert 0 < np.mean(results[key].labels != truth[key].labels) < 0.05
+
+
+def test_answered_frames_are_let_go(make_clip, model):
+    """Key frames let go of each other and of the frames that waited for them."""
+    segmentation = Segmenter(model, mode="offline", settings=FFW, lanes=1).stream(make_clip("mpeg4", gop=6))
+    gc.disable()  # not even for the collector of cycles
+    try:
+        frames = [weakref.ref(result.frame) for result in segmentation]
+        assert [k for k, frame in enumerate(frames) if frame() is not None] == []
+    finally:
+        gc.enable()
+
+
 def test_key_frames_inside_a_lane_split_it(make_clip, model):
     settings = PaperSettings(("ffw", "rgfs"), thr_rgfs=0.0)
     _, summary = run(make_clip("mpeg4"), model, mode="offline", settings=settings)
@@ -81,11 +116,12 @@ def test_nothing_is_carried_back_out_of_damage(make_clip, model):
         step, answers = next(steps), []
         try:
             while True:
+                if isinstance(step, Ask):
+                    step = steps.send(model(step.frame.rgb()[None])[0])
+                    continue
                 if isinstance(step, Answer):
                     answers.append(step)
-                    step = next(steps)
-                else:
-                    step = steps.send(model(step.frame.rgb()[None])[0])
+                step = next(steps)
         except StopIteration:
             pass
         assert [a.origin for a in answers] == ["network", *[origin] * 11, "network"]

@@ -8,7 +8,7 @@ from PIL import Image
 
 from taplab import PaperSettings, Segmenter
 from taplab.data.synthetic import SyntheticDrive
-from taplab.policies import Answer, Dial, make_policy
+from taplab.policies import Ask, Dial, make_policy
 from taplab.video.encode import encode_clip
 
 WAYS = [
@@ -136,7 +136,7 @@ def test_key_frames_are_known_before_the_network_runs(drives, model):
         lane = next(iter(cut_lanes(open_video(drives["fast"]).frames(), 24, borrow=True)))
         steps, asks = policy.run(lane.frames), []
         step = next(steps)
-        while not isinstance(step, Answer):
+        while isinstance(step, Ask):
             asks.append(step.frame.index)
             step = steps.send(scale * model(step.frame.rgb()[None])[0])
         asked[scale] = asks

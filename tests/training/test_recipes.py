@@ -2,7 +2,7 @@ import pytest
 
 from taplab.errors import SettingError
 from taplab.training.augment import Augmentation
-from taplab.training.recipes import PAPER, ROAD, TrainSettings, recipe_for
+from taplab.training.recipes import CROPS, PAPER, ROAD, TrainSettings, recipe_for
 
 
 def test_the_paper_s_protocol():
@@ -51,6 +51,14 @@ def test_crops_smaller_than_a_cell_are_refused():
             TrainSettings(crops=((0.5, (64, 64)), (0.5, size)))
 
 
+def test_mixed_crops_are_drawn_anew_at_each_step():
+    sizes = [CROPS.crop(step) for step in range(400)]
+    assert sizes == [CROPS.crop(step) for step in range(400)]
+    shares = {size: sizes.count(size) / 400 for size in set(sizes)}
+    assert shares == pytest.approx({(176, 176): 0.25, (192, 192): 0.25, (352, 480): 0.5}, abs=0.07)
+    assert CROPS.within((100, 480)).crop(0)[0] == 100
+
+
 def test_an_unknown_recipe_is_told():
-    with pytest.raises(SettingError, match="choose from paper, road"):
+    with pytest.raises(SettingError, match="choose from paper, road, crops"):
         recipe_for("best", "camvid")

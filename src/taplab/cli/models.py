@@ -19,12 +19,15 @@ _UNTRAINED = "untrained: begin with `taplab train`"
 
 @dataclass(frozen=True)
 class Row:
-    """One model. multiply_adds: at ``size`` (rows, columns). classes: names, or how many an untrained network got."""
+    """One model. multiply_adds: at ``size`` (rows, columns); of a network made for warping also those between key
+    frames. classes: names, or how many an untrained network got.
+    """
 
     model: str
     network: str
     parameters: int
     multiply_adds: int
+    between_key_frames: int | None
     size: tuple[int, int]
     stride: int
     classes: tuple[str, ...] | int
@@ -83,7 +86,9 @@ def _row(
     parameters = sum(p.numel() for p in net.parameters())
     stride = int(net.stride)  # type: ignore[arg-type]
     network = f"{architecture} x{width:g}"
-    return Row(name, network, parameters, multiply_adds(net, size), size, stride, classes, origin)
+    work, follow_cost = multiply_adds(net, size), getattr(net, "follow_cost", None)
+    between = None if follow_cost is None else round(work * follow_cost)
+    return Row(name, network, parameters, work, between, size, stride, classes, origin)
 
 
 def _show(rows: list[Row], size: str) -> None:
@@ -96,7 +101,9 @@ def _show(rows: list[Row], size: str) -> None:
     table.columns[0].overflow = "fold"  # a path is shown whole
     for row in rows:
         count = row.classes if isinstance(row.classes, int) else len(row.classes)
-        figures = f"{row.parameters / 1e6:.2f} M", f"{row.multiply_adds / 1e9:.1f}", f"1/{row.stride}", str(count)
+        between = "" if row.between_key_frames is None else f", {row.between_key_frames / 1e9:.1f} between key frames"
+        work = f"{row.multiply_adds / 1e9:.1f}{between}"
+        figures = f"{row.parameters / 1e6:.2f} M", work, f"1/{row.stride}", str(count)
         table.add_row(row.model, row.network, *figures)
     Console().print(table)
     for row in rows:

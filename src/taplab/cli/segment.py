@@ -1,6 +1,7 @@
 """``taplab segment``: a mask for every frame of a video."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,24 +43,28 @@ def segment(
     verbose: options.Verbose = False,
 ) -> None:
     """Segment every frame of SOURCE; the network runs on a few of them, the rest follow the stream's own motion."""
-    from taplab import Segmenter
+    from taplab import Segmenter, load_model
     from taplab.config import paper_settings, read_config
     from taplab.policies import Dial
 
+    dial = Dial(budget, quality, target_fps)
+    dial.mode(mode)
     settings = paper_settings(
         modules=modules,
-        interval=interval or Dial(budget, quality, target_fps).interval,
+        interval=interval,
         alpha=alpha,
         thr_rgc=thr_rgc,
         thr_rgfs=thr_rgfs,
         region=region,
         stride=stride,
     )
+    network = load_model(model, device=device)
+    if interval is None:
+        settings = replace(settings, interval=dial.beside(network.follow_cost or 0.0).interval)
     segmenter = Segmenter(
-        model,
+        network,
         mode=mode,
         settings=settings,
-        device=device,
         lanes=lanes,
         budget=budget,
         quality=quality,

@@ -35,9 +35,10 @@ def train(
     validation_images: Annotated[Path | None, typer.Option(help="sequence: images to validate on.")] = None,
     validation_labels: Annotated[Path | None, typer.Option(help="sequence: their labels.")] = None,
     drives: Annotated[int, typer.Option(min=1, help="synthetic: drives to take stills from.")] = 120,
-    recipe: Annotated[str, typer.Option(help="paper, or road: what made the bundled weights.")] = "paper",
+    recipe: Annotated[str, typer.Option(help="paper; road: made the bundled weights; crops: for --init.")] = "paper",
     architecture: Annotated[str, typer.Option(help="bl1, bl2 or bl3.")] = "bl2",
     width: Annotated[float, typer.Option(min=0.1, max=2, help="Scales every channel count.")] = 1.0,
+    init: Annotated[str | None, typer.Option(help="Model whose weights to begin with.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's for this data.")] = None,
     batch: Annotated[int | None, typer.Option(min=2, help="Images of a step, over all processes.")] = None,
     rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
@@ -54,7 +55,7 @@ def train(
     """Train a network; run the same command again to go on after an interruption."""
     import torch
 
-    from taplab.models.pretrained import card_for
+    from taplab.models.pretrained import begin_with, card_for
     from taplab.models.torch import check_device
     from taplab.models.zoo import ARCHITECTURES, build
     from taplab.training.checkpoint import own_folder
@@ -77,14 +78,17 @@ def train(
         event_writer()
     if threads:
         torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    net = build(architecture, len(sets.training.classes), width)
+    if init is not None:
+        begin_with(net, init, architecture, width, sets.training.classes)
     quiet = quiet or not is_main_process()
     with _interruption_told(out):
         stock = Stock(sets.training)
         asked, settings = settings, settings.within(stock.smallest)
         if not quiet:
             _tell(sets, settings, asked, stock.smallest)
-        torch.manual_seed(seed)
-        net = build(architecture, len(stock.classes), width)
+        origin = f"{sets.origin}; {settings}" + (f"; from {init}" if init else "")
         with progress_bar(f"train {architecture}", settings.steps, quiet=quiet, unit="steps/s") as bar:
 
             def show(entry: dict[str, Any]) -> None:
@@ -100,7 +104,7 @@ def train(
                 settings,
                 validation=sets.validation,
                 device=device,
-                card=card_for(architecture, width, stock.classes, stock.palette, f"{sets.origin}; {settings}"),
+                card=card_for(architecture, width, stock.classes, stock.palette, origin),
                 tensorboard=tensorboard,
                 loaders=loaders,
                 progress=show,

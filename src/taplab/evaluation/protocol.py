@@ -71,6 +71,7 @@ class _Counts:
 
     def __init__(self, trial: Trial, model: Model) -> None:
         self.trial, self.missing = trial, set(trial.scored)
+        self.follow_cost = model.follow_cost or 0.0
         self.confusion, self.boundary = Confusion(model.classes), BoundaryOverlap(model.classes)
         self.by_distance: dict[int, Confusion] = defaultdict(lambda: Confusion(model.classes))
         self.consistency: list[float] = []
@@ -103,7 +104,12 @@ class _Counts:
         region = result.region
         self.key_frames += result.key
         self.pixels += size
-        self.network_pixels += size if result.key else region.height * region.width if region else 0
+        if result.key:
+            self.network_pixels += size
+        elif region is not None:
+            self.network_pixels += region.height * region.width
+        elif result.origin == "followed":
+            self.network_pixels += round(size * self.follow_cost)
 
     def _add_consistency(self, result: Result, truth: Labels) -> None:
         if self.before is None or self.before[0].index != result.index - 1:

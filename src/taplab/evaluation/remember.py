@@ -20,7 +20,7 @@ class Remembering(Model):
     def __init__(self, model: Model, limit: int = 2**30) -> None:
         self.model, self.limit = model, limit
         self.name, self.classes, self.palette = model.name, model.classes, model.palette
-        self.device, self.takes_crops = model.device, model.takes_crops
+        self.device, self.takes_crops, self.follow_cost = model.device, model.takes_crops, model.follow_cost
         self._known: OrderedDict[bytes, Tensor] = OrderedDict()
         self._bytes = 0
 
@@ -34,6 +34,10 @@ class Remembering(Model):
         for k in new:
             self._keep(keys[k], found[k])
         return torch.stack([found[k] for k in range(len(keys))])
+
+    def follow(self, images: NDArray[np.uint8], carried: Tensor, match: Tensor) -> Tensor:
+        """See ``Model``; what was carried is another each time."""
+        return self.model.follow(images, carried, match)
 
     def _keep(self, key: bytes, scores: Tensor) -> None:
         if key not in self._known:

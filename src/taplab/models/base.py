@@ -15,6 +15,7 @@ class Model(ABC):
 
     classes: names in the order of the score channels. palette: RGB of each class.
     takes_crops: regions of a frame may be given to it at their own size (RGC needs that).
+    follow_cost: what ``follow`` costs, as a share of a pass, where the network is made for warping; else None.
     """
 
     name: str = "model"
@@ -22,10 +23,19 @@ class Model(ABC):
     palette: Palette
     device: str = "cpu"
     takes_crops: bool = True
+    follow_cost: float | None = None
 
     @abstractmethod
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
         """RGB uint8 ``[N, H, W, 3]`` to scores, float ``[N, C, h, w]``, at the network's own stride."""
+
+    def follow(self, images: NDArray[np.uint8], carried: Tensor, match: Tensor) -> Tensor:
+        """Scores ``[N, C, h, w]`` of frames between key frames, from a glance at them and what was carried to them.
+
+        images: RGB uint8 ``[N, H, W, 3]``. carried: probabilities ``[N, C, h, w]``, brought from key frames. match:
+        ``[N, 1, h, w]`` in 0..1, how well the pictures match there. Only where ``follow_cost`` is given.
+        """
+        raise ModelError(f"{self.name}: cannot follow; it is no network made for warping")
 
     def warm_up(self, size: tuple[int, int]) -> None:
         """One pass on an empty image of (rows, columns), so that the first frame does not pay for set-up.

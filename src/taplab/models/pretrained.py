@@ -11,8 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from taplab.errors import ModelError, OutputError
+from taplab.models.load import bundled, weights_file
 from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, Precision, TorchModel
-from taplab.models.zoo import ARCHITECTURES, build
+from taplab.models.zoo import ARCHITECTURES, FOLLOWING, build
 from taplab.types import Palette
 
 
@@ -70,9 +71,29 @@ def read_card(file: Path) -> Card:
         card = Card(**fields)
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise ModelError(f"{file}: not weights saved by taplab; make them with `taplab train`") from error
-    if card.architecture not in ARCHITECTURES:
-        raise ModelError(f"{file}: made for {card.architecture!r}; this taplab knows {', '.join(ARCHITECTURES)}")
+    if card.architecture not in ARCHITECTURES | FOLLOWING:
+        known = ", ".join(ARCHITECTURES | FOLLOWING)
+        raise ModelError(f"{file}: made for {card.architecture!r}; this taplab knows {known}")
     return card
+
+
+def begin_with(net: torch.nn.Module, name: str, architecture: str, width: float, classes: Sequence[str]) -> None:
+    """Gives ``net`` the weights of a bundled model or a file, to train it further.
+
+    Raises ModelError if they are of another architecture, width or list of classes.
+    """
+    file = weights_file(name) if name in bundled() else Path(name)
+    file = file / "model.safetensors" if file.is_dir() else file
+    card = read_card(file)
+    if (card.architecture, card.width, card.classes) != (architecture, width, tuple(classes)):
+        what = f"{card.architecture} at width {card.width:g} with {len(card.classes)} classes"
+        raise ModelError(f"{name}: is {what}; give --architecture, --width and data that fit")
+    net.load_state_dict(_weights_in(file))
+
+
+def _weights_in(file: Path) -> dict[str, torch.Tensor]:
+    with safe_open(file, "pt") as opened:
+        return {key: opened.get_tensor(key).float() for key in opened.keys()}  # noqa: SIM118
 
 
 def load_pretrained(path: Path | str, *, device: str = "cpu", precision: Precision = "auto") -> TorchModel:
@@ -80,11 +101,9 @@ def load_pretrained(path: Path | str, *, device: str = "cpu", precision: Precisi
     path = Path(path)
     file = path / "model.safetensors" if path.is_dir() else path
     card = read_card(file)
-    with safe_open(file, "pt") as opened:
-        weights = {key: opened.get_tensor(key).float() for key in opened.keys()}  # noqa: SIM118
     net = build(card.architecture, len(card.classes), card.width)
     try:
-        net.load_state_dict(weights)
+        net.load_state_dict(_weights_in(file))
     except RuntimeError as error:
         raise ModelError(f"{file}: its weights do not fit {card.architecture}; train them again") from error
     return TorchModel(

@@ -1,7 +1,7 @@
 """Any ``torch.nn.Module`` as a model."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -49,22 +49,34 @@ class TorchModel(Model):
         self.net = net.eval().to(device)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.dtype = autocast_type(precision, device)
+        self.follow_cost = float(net.follow_cost) if hasattr(net, "follow_cost") else None  # type: ignore[arg-type]
         self._mean = torch.tensor(self.mean, device=device).view(3, 1, 1) * 255
         self._std = torch.tensor(self.std, device=device).view(3, 1, 1) * 255
 
     @torch.inference_mode()
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
         """See ``Model``; float32 scores on the model's device."""
+        scores = self._run(self.net, images)
+        if scores.shape[1] < len(self.classes):
+            raise ModelError(f"{self.name}: gives {scores.shape[1]} score channels for {len(self.classes)} classes")
+        check_channels(self.name, scores.shape[1])
+        return scores[:, : len(self.classes)].float().contiguous()
+
+    @torch.inference_mode()
+    def follow(self, images: NDArray[np.uint8], carried: Tensor, match: Tensor) -> Tensor:
+        """See ``Model``; ``net.follow(x, carried, match)`` does it, at ``net.follow_cost``."""
+        if self.follow_cost is None:
+            return super().follow(images, carried, match)
+        scores = self._run(self.net.follow, images, carried.to(self.device), match.to(self.device))  # type: ignore[arg-type]
+        return scores.float().contiguous()
+
+    def _run(self, net: Callable[..., Any], images: NDArray[np.uint8], *more: Tensor) -> Tensor:
         # Channels-last memory is what [N, H, W, 3] already is: the permutation costs nothing.
         x = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float()
         x = x.sub_(self._mean).div_(self._std)
         half = self.dtype != torch.float32
         with torch.autocast(torch.device(self.device).type, self.dtype) if half else contextlib.nullcontext():
-            scores = _scores_of(self.net(x), self.name)
-        if scores.shape[1] < len(self.classes):
-            raise ModelError(f"{self.name}: gives {scores.shape[1]} score channels for {len(self.classes)} classes")
-        check_channels(self.name, scores.shape[1])
-        return scores[:, : len(self.classes)].float().contiguous()
+            return _scores_of(net(x, *more), self.name)
 
 
 def check_channels(name: str, channels: int) -> None:

@@ -8,6 +8,8 @@ around the place it leads to (``gather``)::
     F_t[p] = sum_k sum_q w_k[q] F_k[q] / sum_k sum_q w_k[q],    w_k[q] = share_k exp(-|I_t[p] - I_k[q]| / SPREAD)
 
 over the key frames k and the 3x3 cells q around ``p + displacement``: what differs counts little, wherever it went.
+Cells that come from well inside one class, in all key frames, and look about as there, need none of this
+(``unsettled``).
 """
 
 from collections.abc import Sequence
@@ -26,6 +28,7 @@ CellScores = NDArray[np.float32]  # [h, w, C], probabilities
 
 SPREAD = 3.0  # grey levels, summed over Y, U and V: difference at which a match counts 1 / e
 MOVE_COST = 1.0  # grey levels by which another displacement must match better than the codec's own
+STRANGE = 30.0  # grey levels, likewise: beyond this a cell is compared wherever it comes from
 _STEPS = 2048  # entries of the table of weights, 8 for a grey level
 _WEIGHT = np.exp(-np.arange(_STEPS, dtype=np.float32) / (8 * SPREAD))
 
@@ -52,43 +55,50 @@ def gather(
     now: CellPicture,
     sides: Sequence[tuple[CellScores, CellPicture, Displacement, float]],
     active: NDArray[np.bool_],
-) -> CellScores:
+) -> tuple[CellScores, NDArray[np.float32]]:
     """Scores ``[h, w, C]`` from some key frames, each with its picture, the displacement to it and its share.
 
-    Cells that are not ``active`` take those of the cells that the displacements lead to, without comparison.
+    Cells that are not ``active`` take those of the cells that the displacements lead to, without comparison. Also how
+    well the pictures match there, ``[h, w]`` in 0..1: the mean weight, 1 where nothing was compared.
     """
     out, weights = np.zeros_like(sides[0][0]), np.zeros(active.shape, np.float32)
     for scores, key, way, share in sides:
         _gather(now, scores, key, way, np.float32(share), active, _WEIGHT, out, weights)
     _divide(out, weights)
-    return out
+    most = np.where(active, np.float32(9), np.float32(1)) * np.float32(sum(share for *_, share in sides))
+    return out, np.minimum(weights / most, np.float32(1))
 
 
-def calm(scores: CellScores, reach: int) -> NDArray[np.int16]:
-    """The best class of cells that have it all around, ``reach`` cells far, and -1 elsewhere; ``[h, w]``."""
+def calm(scores: CellScores) -> NDArray[np.int16]:
+    """The best class of cells that have it all around, and -1 elsewhere; ``[h, w]``."""
     best = scores.argmax(2).astype(np.int16)
     least, most = best, best
     for axis in (0, 1):
-        least = np.minimum.reduce(_around(least, axis, reach))
-        most = np.maximum.reduce(_around(most, axis, reach))
+        least = np.minimum.reduce(_around(least, axis))
+        most = np.maximum.reduce(_around(most, axis))
     settled: NDArray[np.int16] = np.where(least == most, best, np.int16(-1))
     return settled
 
 
-def _around(values: NDArray[np.int16], axis: int, reach: int) -> list[NDArray[np.int16]]:
-    """The values shifted by up to ``reach`` along the axis, either way; borders replicate."""
+def _around(values: NDArray[np.int16], axis: int) -> list[NDArray[np.int16]]:
+    """The values and those of the cells on either side along the axis; borders replicate."""
     place = np.arange(values.shape[axis])
-    return [np.take(values, np.clip(place + k, 0, len(place) - 1), axis) for k in range(-reach, reach + 1)]
+    return [np.take(values, np.clip(place + k, 0, len(place) - 1), axis) for k in (-1, 0, 1)]
 
 
-def unsettled(sides: Sequence[tuple[NDArray[np.int16], Displacement]]) -> NDArray[np.bool_]:
-    """Cells that the displacements do not lead to one calm class (see ``calm``): something is open; bool ``[h, w]``."""
+def unsettled(
+    now: CellPicture, sides: Sequence[tuple[NDArray[np.int16], CellPicture, Displacement]]
+) -> NDArray[np.bool_]:
+    """Cells that the displacements do not lead to one calm class (see ``calm``), or to a strange colour; ``[h, w]``.
+
+    A side: the calm classes of a key frame, its picture and the displacement to it.
+    """
     found = np.empty(sides[0][0].shape, np.int16)
-    _follow(*sides[0], found)
+    _follow(now, *sides[0], found)
     out: NDArray[np.bool_] = found < 0
     for side in sides[1:]:
         other = np.empty_like(found)
-        _follow(*side, other)
+        _follow(now, *side, other)
         out |= other != found
     return out
 
@@ -266,10 +276,14 @@ def _add(
 
 @njit(cache=True, nogil=True)
 def _follow(
-    classes: NDArray[np.int16], way: Displacement, out: NDArray[np.int16]
+    now: CellPicture, classes: NDArray[np.int16], key: CellPicture, way: Displacement, out: NDArray[np.int16]
 ) -> None:  # pragma: no cover - compiled
-    """The class where each cell comes from."""
+    """The class where each cell comes from; -1 if it looks different there."""
     rows, cols = out.shape
     for i in range(rows):
         for j in range(cols):
-            out[i, j] = classes[_nearest(i + way[i, j, 1], rows), _nearest(j + way[i, j, 0], cols)]
+            y, x = _nearest(i + way[i, j, 1], rows), _nearest(j + way[i, j, 0], cols)
+            difference = np.float32(0)
+            for k in range(3):
+                difference += abs(now[i, j, k] - key[y, x, k])
+            out[i, j] = classes[y, x] if difference <= STRANGE else -1

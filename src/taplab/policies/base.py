@@ -1,7 +1,8 @@
 """How a policy talks to the house: it asks for network passes and answers with scores.
 
 A policy is a generator over the frames of one lane, in coded order. It yields ``Ask`` and is sent the scores;
-it yields ``Answer`` for every frame. It knows nothing of batches, devices, threads or files.
+it yields ``Answer`` for every frame, and ``Turn`` before it looks at what the lane before left. It knows nothing of
+batches, devices, threads or files.
 """
 
 from abc import ABC, abstractmethod
@@ -36,7 +37,12 @@ class Answer:
     region: Region | None = None
 
 
-Steps = Generator[Ask | Answer, Tensor, None]
+@dataclass(frozen=True)
+class Turn:
+    """Please go on when every lane before this one has ended."""
+
+
+Steps = Generator[Ask | Answer | Turn, Tensor, None]
 
 
 class Policy(ABC):

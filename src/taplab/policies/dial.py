@@ -7,7 +7,7 @@ scores also averages single errors of the network away.
 """
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from taplab.errors import SettingError
 from taplab.policies.paper import PaperSettings
@@ -102,6 +102,22 @@ class Dial:
                 "target_fps: mode offline looks ahead and answers in bursts, it has no speed to keep; use mode live"
             )
         return "live"
+
+    def beside(self, follow_cost: float) -> "Dial":
+        """What is left for key frames of a network that glances at every other frame, at ``follow_cost`` of a pass.
+
+        Raises SettingError if the glances alone cost the budget.
+        """
+        if self.budget is None or not follow_cost:
+            return self
+        left = (self.budget - follow_cost) / (1 - follow_cost)
+        if left < LEAST_BUDGET:
+            least = follow_cost + LEAST_BUDGET * (1 - follow_cost)
+            raise SettingError(
+                f"budget {self.budget:g}: the network glances at every frame, which costs {follow_cost:.3f} by itself; "
+                f"give {math.ceil(1000 * least) / 1000:g} or more"
+            )
+        return replace(self, budget=left)
 
     def check_interval(self, interval: int) -> None:
         """Raises SettingError if key frames that far apart alone cost more than the budget."""

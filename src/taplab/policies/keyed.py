@@ -1,7 +1,7 @@
 """Key frames and the ways that lead to them: what ``offline`` and ``live`` share."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -12,18 +12,29 @@ from torch import Tensor
 from taplab.modules import ffw, matching
 from taplab.modules.ffw import Carried, Displacement
 from taplab.modules.matching import CellPicture, CellScores
+from taplab.policies.base import Answer
 from taplab.types import MOTION_BLOCK, CodedFrame, MotionField
 from taplab.video.estimate import estimate_motion
 from taplab.video.planes import luma_plane
 
+HISTORY = 0.6  # share of a neighbouring key frame in what one says, which has 1; that of the next but one is its square
+
 
 @dataclass(eq=False)
 class Key:
-    """A frame that the network saw. scores: ``[C, h, w]``. reach: see ``matching.calm``."""
+    """A frame that the network saw.
+
+    scores: ``[C, h, w]``. around: the ways to the key frames before and after it, until they are gathered (in
+    ``offline``). waiting: answers that come after that.
+    """
 
     frame: CodedFrame
     scores: Tensor
-    reach: int
+    around: "list[Side]" = field(default_factory=list)
+    waiting: Iterable[Answer] = ()
+
+    def __post_init__(self) -> None:
+        self.answer = Carried(self.scores)  # the network's own, until there is more to say
 
     @property
     def cells(self) -> tuple[int, int]:
@@ -36,9 +47,10 @@ class Key:
         array: CellScores = self.scores.softmax(0).permute(1, 2, 0).float().contiguous().cpu().numpy()
         return array
 
-    def replace(self, scores: Carried) -> None:
-        """Other probabilities, ``[C, h, w]``, for those of the network."""
-        self.__dict__["probabilities"] = scores.scores.permute(1, 2, 0).contiguous().numpy()
+    def gather(self, others: Sequence[tuple["Side", float]]) -> None:
+        """Takes in what other key frames say of this one, each with its share; its own scores have 1."""
+        self.answer = gathered(self.frame, [(Side(self.frame.display, self), 1.0), *others])
+        self.__dict__["probabilities"] = self.answer.scores.permute(1, 2, 0).contiguous().numpy()
 
     @cached_property
     def picture(self) -> CellPicture:
@@ -47,8 +59,8 @@ class Key:
 
     @cached_property
     def calm(self) -> NDArray[np.int16]:
-        """See ``matching.calm``."""
-        return matching.calm(self.probabilities, self.reach)
+        """See ``matching.calm``; of the network's own scores, or those at the first look."""
+        return matching.calm(self.probabilities)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +75,10 @@ class Side:
     def way(self) -> Displacement:
         """The displacement, or zeros."""
         return np.zeros((*self.key.cells, 2), np.float32) if self.displacement is None else self.displacement
+
+    def refined(self, now: CellPicture, active: NDArray[np.bool_]) -> Displacement:
+        """See ``matching.refine``; nothing is to be found at the key frame itself."""
+        return self.way if self.displacement is None else matching.refine(now, self.key.picture, self.way, active)
 
     def before(self, frame: CodedFrame, field: MotionField) -> "Side":
         """The way of a frame that moved by ``field`` from the frame whose side this is."""
@@ -103,10 +119,7 @@ def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]]) -> Carried:
     """The scores of some key frames, each with its share, weighed by how well they match this frame's picture."""
     cells = sides[0][0].key.cells
     now = matching.cell_picture(frame.picture, cells)
-    ways = [(side.key, side.way, share) for side, share in sides]
-    active = matching.unsettled([(key.calm, way) for key, way, _ in ways])
-    refined = [
-        (key.probabilities, key.picture, matching.refine(now, key.picture, way, active), share)
-        for key, way, share in ways
-    ]
-    return Carried(torch.from_numpy(matching.gather(now, refined, active)).permute(2, 0, 1))
+    active = matching.unsettled(now, [(side.key.calm, side.key.picture, side.way) for side, _ in sides])
+    refined = [(side.key.probabilities, side.key.picture, side.refined(now, active), share) for side, share in sides]
+    scores, match = matching.gather(now, refined, active)
+    return Carried(torch.from_numpy(scores).permute(2, 0, 1), match=torch.from_numpy(match))

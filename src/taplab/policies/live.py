@@ -9,15 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from taplab.errors import SettingError
 from taplab.policies.base import Answer, Ask, Policy, Steps
-from taplab.policies.keyed import Key, Side, along, estimated, gathered
+from taplab.policies.keyed import HISTORY, Key, Side, along, estimated, gathered
 from taplab.policies.paper import Paper, PaperSettings
 from taplab.types import REFERENCES_KEPT, CodedFrame
 
 Due = Callable[[CodedFrame, Sequence[Side]], bool]  # called once for every frame, with the ways to the key frames
 
 KEYS_KEPT = 2
-REACH = 2  # cells: vectors that are added up one way only drift farther than those between two key frames
-HISTORY = 0.6  # share of the key frame before in a new one, which has 1; that of the one before that is its square
 
 
 class Live(Policy):
@@ -46,13 +44,11 @@ class Live(Policy):
                 shares = [1 / max(abs(frame.display - side.key.frame.display), 1) for side in sides]
                 yield Answer(frame, gathered(frame, list(zip(sides, shares, strict=True))), "fused")
             else:
-                key = Key(frame, (yield Ask(frame)), REACH)
+                key = Key(frame, (yield Ask(frame)))
                 own = Side(frame.display, key)
                 history = [side for side in sides or known.estimate(frame) if side.key.cells == key.cells]
-                shares = [HISTORY**k for k in range(1 + len(history))]
-                scores = gathered(frame, list(zip([own, *history], shares, strict=True)))
-                key.replace(scores)
-                yield Answer(frame, scores, "network")
+                key.gather([(side, HISTORY ** (k + 1)) for k, side in enumerate(history)])
+                yield Answer(frame, key.answer, "network")
                 sides = [own, *history]
             known.add(frame, sides)
 

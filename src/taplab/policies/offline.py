@@ -1,23 +1,22 @@
 """Looking ahead: every frame between two key frames gets the scores of both.
 
-The network's work is that of FFW: one pass at each key frame. The frames of a lane are answered once the next lane's
-key frame is known.
+The network's work is that of FFW: one pass at each key frame. What a key frame says is not taken alone: it is gathered
+with what the key frames before and after it say, so that errors of single frames fade. The frames of a lane are
+answered once both key frames around them have done so, in the turn of the next lane.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from taplab.errors import SettingError
 from taplab.modules import inverse
-from taplab.modules.ffw import Carried
-from taplab.policies.base import Answer, Ask, Policy, Steps
-from taplab.policies.keyed import Key, Side, along, estimated, gathered
+from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
+from taplab.policies.keyed import HISTORY, Key, Side, along, estimated, gathered
 from taplab.policies.paper import Paper, PaperSettings
 from taplab.types import CodedFrame, MotionField
 
-Links = dict[tuple[int, int], MotionField]  # from a frame to the one shown after it, by their coded indices
+# A frame and the one shown after it, by their coded indices -> motion from that one to the frame, and turned round.
+Links = dict[tuple[int, int], tuple[MotionField, MotionField]]
 Planner = Callable[[Sequence[CodedFrame], Links], set[int]]  # coded indices of the key frames of a lane
-
-REACH = 1  # cells: two key frames that agree need no comparison closer to their edges than that
 
 
 class Offline(Policy):
@@ -38,7 +37,10 @@ class Offline(Policy):
         self._keys, self._planner = Paper(settings), planner
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
-        """A lane: its key frame, the frames after it and, if the stream goes on, the next lane's key frame."""
+        """A lane: its key frame, the frames after it and, if the stream goes on, the next lane's key frame.
+
+        The frames are answered when the key frames on both sides know their neighbours: in the turn of the next lane.
+        """
         lane, links = list(frames), Links()
         planned = self._planned(lane, links)
         keys: dict[int, Key] = {}  # by coded index
@@ -46,22 +48,67 @@ class Offline(Policy):
         for frame in lane:
             side = None if frame.index in planned else forward(frame, ahead)
             if side is None:
-                keys[frame.index] = Key(frame, (yield Ask(frame)), REACH)
+                scores = yield Ask(frame)
+                keys[frame.index] = _shared(Key(frame, scores))
                 side = Side(frame.display, keys[frame.index])
             ahead[frame.index] = side
-        back = backward(lane, keys, links)
-        shown = sorted(key.frame.display for key in keys.values())
-        for frame in lane:
-            if frame.index in keys:
-                yield Answer(frame, Carried(keys[frame.index].scores), "network")
-            else:
-                yield _fused(frame, ahead[frame.index], back.get(frame.index), _place(frame, shown))
+        back = backward(lane, keys, ahead, links)
+        yield Turn()
+        yield from _turn(lane, keys, ahead, back)
 
     def _planned(self, lane: list[CodedFrame], links: Links) -> set[int]:
         """Coded indices of the key frames that are known before the network runs."""
         if self._planner is not None:
             return self._planner(lane, links)
         return {frame.index for frame in lane if self._keys.is_key(frame)}
+
+
+def _turn(
+    lane: list[CodedFrame], keys: dict[int, Key], ahead: dict[int, Side], back: dict[int, Side]
+) -> Iterator[Answer]:
+    """Answers what the lane before left waiting; leaves its own frames to the next lane, if there is one."""
+    mine = [frame for frame in lane if frame is lane[0] or not frame.shared]
+    for frame in sorted(mine, key=lambda f: f.display):
+        if frame.index in keys:
+            _remember(keys[frame.index])
+    first, lane[0].known = keys[lane[0].index], None
+    waiting, first.waiting = first.waiting, ()
+    yield from waiting
+    answers = _answers(mine, keys, ahead, back)
+    borrowed = [keys[frame.index] for frame in lane[1:] if frame.shared]
+    if borrowed:
+        borrowed[0].waiting = answers
+    else:
+        yield from answers
+
+
+def _shared(key: Key) -> Key:
+    """One and the same in both lanes that have it."""
+    if not key.frame.shared:
+        return key
+    if key.frame.known is None:
+        key.frame.known = key
+    known: Key = key.frame.known
+    return known
+
+
+def _remember(key: Key) -> None:
+    """What the key frames around say of this one; the one before has its own by now: it fades from key to key."""
+    sides = [side for side in key.around if side.key.cells == key.cells]
+    if sides:
+        key.gather([(side, HISTORY) for side in sorted(sides, key=lambda side: side.key.frame.display)])
+    key.around.clear()
+
+
+def _answers(
+    frames: list[CodedFrame], keys: dict[int, Key], ahead: dict[int, Side], back: dict[int, Side]
+) -> Iterator[Answer]:
+    shown = sorted(key.frame.display for key in keys.values())
+    for frame in frames:
+        if frame.index in keys:
+            yield Answer(frame, keys[frame.index].answer, "network")
+        else:
+            yield _fused(frame, ahead[frame.index], back.get(frame.index), _place(frame, shown))
 
 
 def _fused(frame: CodedFrame, ahead: Side, back: Side | None, place: float) -> Answer:
@@ -75,18 +122,25 @@ def forward(frame: CodedFrame, ahead: Mapping[int, Side]) -> Side | None:
     return along(frame, ahead, before=True) or along(frame, ahead, before=False)
 
 
-def backward(lane: Sequence[CodedFrame], keys: Mapping[int, Key], links: Links) -> dict[int, Side]:
-    """The way of each frame to the next key frame, by coded index; nothing after the last one."""
+def backward(
+    lane: Sequence[CodedFrame], keys: Mapping[int, Key], ahead: Mapping[int, Side], links: Links
+) -> dict[int, Side]:
+    """The way of each frame to the next key frame, by coded index; nothing after the last one.
+
+    The key frames learn the ways to those before and after them.
+    """
     sides: dict[int, Side] = {}
     following: CodedFrame | None = None
     chain = [frame for frame in lane if frame.index in keys or not _is_between(frame)]
     for frame in sorted(chain, key=lambda f: f.display, reverse=True):
+        if following is not None and following.index in sides and _is_linked(frame, following):
+            link, turned = _linked(frame, following, links)
+            sides[frame.index] = sides[following.index].before(frame, turned)
+            if following.index in keys:
+                keys[following.index].around.append(ahead[frame.index].before(following, link))
         if frame.index in keys:
+            keys[frame.index].around += [sides[frame.index]] if frame.index in sides else []
             sides[frame.index] = Side(frame.display, keys[frame.index])
-        elif following is not None and following.index in sides:
-            side = _from_following(frame, following, sides[following.index], links)
-            if side is not None:
-                sides[frame.index] = side
         following = frame
     last = max(key.frame.display for key in keys.values())
     for frame in lane:  # B-frames point to the frames after them by themselves
@@ -102,14 +156,20 @@ def _is_between(frame: CodedFrame) -> bool:
     return frame.kind == "B" and (frame.motion is None or frame.motion.origin == "codec")
 
 
-def _from_following(frame: CodedFrame, following: CodedFrame, side: Side, links: Links) -> Side | None:
-    """Backward over the link from ``following`` to ``frame``, which is the stream's own or estimated."""
-    if (following.height, following.width) != (frame.height, frame.width) or following.damaged or frame.damaged:
-        return None
-    link = frame.index, following.index
-    if link not in links:
-        links[link] = inverse.invert(_link(frame, following), following.index)
-    return side.before(frame, links[link])
+def _is_linked(frame: CodedFrame, following: CodedFrame) -> bool:
+    """Nothing is carried between sizes, out of damage or into it."""
+    return (following.height, following.width) == (frame.height, frame.width) and not (
+        following.damaged or frame.damaged
+    )
+
+
+def _linked(frame: CodedFrame, following: CodedFrame, links: Links) -> tuple[MotionField, MotionField]:
+    """Motion of ``following`` from ``frame`` and the other way; ``links`` takes it, for the next time."""
+    ends = frame.index, following.index
+    if ends not in links:
+        link = _link(frame, following)
+        links[ends] = link, inverse.invert(link, following.index)
+    return links[ends]
 
 
 def _link(frame: CodedFrame, following: CodedFrame) -> MotionField:

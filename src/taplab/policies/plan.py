@@ -113,10 +113,10 @@ class Planner:
         keys = {frame.index: _unseen(frame) for frame in lane if self.must(frame)}
         known: dict[tuple[int, ...], Stretch] = {}
         stretches = self._stretches(lane, keys, links, known)  # finds frames that no motion leads to
-        own = [f for f in lane if not f.beyond and (f is lane[0] or not f.starts_lane)]
+        own = [f for f in lane if not f.beyond and (f is lane[0] or not f.shared)]
         if self.limit is not None:
             self.limit.begin(len(own), sum(f.index in keys for f in own))
-            last = not any(f.starts_lane for f in lane[1:])
+            last = not any(f.shared for f in lane[1:])
             while (worst := self.limit.next(stretches, last=last)) is not None:
                 keys[worst.middle.index] = _unseen(worst.middle)
                 stretches = self._stretches(lane, keys, links, known)
@@ -139,7 +139,9 @@ class Planner:
             if side is None:
                 side = Side(frame.display, keys.setdefault(frame.index, _unseen(frame)))
             ahead[frame.index] = side
-        back = backward(lane, keys, links)
+        back = backward(lane, keys, ahead, links)
+        for key in keys.values():
+            key.around.clear()  # nothing is to be gathered, and frames are to be let go
         shown = sorted(lane, key=lambda f: f.display)
         ends = [k for k, frame in enumerate(shown) if frame.index in keys]
         runs = [tuple(shown[a + 1 : b]) for a, b in pairwise([-1, *ends, len(shown)])]
@@ -155,7 +157,7 @@ class Planner:
 
 def _unseen(frame: CodedFrame) -> Key:
     """A key frame before the network saw it: its scores are a shape, that of the grid on which frames are compared."""
-    return Key(frame, torch.empty((1, *grid((frame.height, frame.width))), device="meta"), 0)
+    return Key(frame, torch.empty((1, *grid((frame.height, frame.width))), device="meta"))
 
 
 def offline(settings: PaperSettings, dial: Dial) -> Offline:

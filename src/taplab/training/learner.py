@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from taplab.errors import TaplabError
+from taplab.training.average import Average
 from taplab.training.losses import class_weights, segmentation_loss
 from taplab.training.recipes import TrainSettings
 from taplab.training.trainee import Trainee
@@ -25,7 +26,7 @@ class Learner:
         self.net = Trainee(net, len(frequency), settings.auxiliary > 0).to(device)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.weights = class_weights(frequency).to(device) if settings.balanced else None
-        self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+        self.average = Average(self.net, settings.ema)
         self.optimiser = _optimiser(self.net, settings)
         self._parallel: nn.Module = nn.parallel.DistributedDataParallel(self.net) if world > 1 else self.net
 
@@ -47,7 +48,7 @@ class Learner:
         if settings.clip:
             nn.utils.clip_grad_norm_(self.net.parameters(), settings.clip)
         self.optimiser.step()
-        self._average()
+        self.average.update(self.step)
         self.step += 1
         return value
 
@@ -63,46 +64,32 @@ class Learner:
             loss = loss + settings.auxiliary * segmentation_loss(more, coarse, self.weights)
         return loss
 
-    @torch.no_grad()
-    def _average(self) -> None:
-        decay = min(self.settings.ema, (1 + self.step) / (10 + self.step))
-        for name, value in self.net.state_dict().items():
-            if value.is_floating_point():
-                self.ema[name].lerp_(value, 1 - decay)
-            else:
-                self.ema[name].copy_(value)
-
     @contextmanager
     def averaged(self) -> Generator[Trainee]:
         """The network with the averaged weights, in evaluation mode; those under training come back after it."""
-        now = {k: v.clone() for k, v in self.net.state_dict().items()}
-        self.net.load_state_dict(self.ema)
-        self.net.eval()
-        try:
+        with self.average.in_use():
             yield self.net
-        finally:
-            self.net.load_state_dict(now)
 
     def finish(self) -> nn.Module:
         """The network alone, with the averaged weights."""
-        self.net.load_state_dict(self.ema)
+        self.net.load_state_dict(self.average.weights)
         return self.net.net.eval()
 
     def share_average(self) -> None:
         """Gives every process the average of the first: batch norm's statistics differ between them."""
-        for value in self.ema.values():
+        for value in self.average.weights.values():
             torch.distributed.broadcast(value, 0)
 
     def state(self) -> dict[str, Any]:
         """All that is needed to go on."""
-        state = {"net": self.net.state_dict(), "ema": self.ema, "optimiser": self.optimiser.state_dict()}
+        state = {"net": self.net.state_dict(), "ema": self.average.weights, "optimiser": self.optimiser.state_dict()}
         return {"step": self.step, **state}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Goes on from what ``state`` gave."""
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.ema, self.step = state["ema"], state["step"]
+        self.average.weights, self.step = state["ema"], state["step"]
 
 
 def _optimiser(net: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:

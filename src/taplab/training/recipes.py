@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import numpy as np
+
 from taplab.errors import SettingError
 from taplab.training.augment import Augmentation
 
-Recipe = Literal["paper", "road"]
+Recipe = Literal["paper", "road", "crops"]
 Crops = tuple[tuple[float, tuple[int, int]], ...]
 
 SMALLEST = 32  # rows and columns of a crop: the last features are at 1/32
@@ -18,7 +20,8 @@ class TrainSettings:
 
     Checkpoints from before a field existed are read with its default: a new field must default to what was done before.
 
-    crops: each entry is (share of the steps, (rows, columns)); they may grow during training.
+    crops: each entry is (share of the steps, (rows, columns)), one after the other, so that they may grow; if
+    ``mixed``, drawn anew at each step.
     ema: decay of the averaged weights; 0 keeps the last ones. auxiliary: weight of a second classifier's loss; 0 for
     none. label_step: the loss looks at every n-th row and column. clip: largest norm of the gradient; 0 for any.
     balanced: classes are weighted by 1 / ln(1.10 + their share of the pixels).
@@ -46,6 +49,7 @@ class TrainSettings:
     balanced: bool = True
     label_step: int = 2
     clip: float = 5.0
+    mixed: bool = False
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.rate <= 0:
@@ -59,6 +63,9 @@ class TrainSettings:
 
     def crop(self, step: int) -> tuple[int, int]:
         """Size of the crops at this step."""
+        if self.mixed:
+            rng = np.random.default_rng((self.seed, 4, step))
+            return self.crops[int(rng.choice(len(self.crops), p=[share for share, _ in self.crops]))][1]
         done = 0.0
         for share, size in self.crops:
             done += share
@@ -104,7 +111,19 @@ PAPER = TrainSettings(
     augmentation=Augmentation(scale=(0.5, 2.0), colour=0.0, gamma=0.0, noise=0.0, rare_crop=0.0, paste=0.0),
 )
 
-RECIPES: dict[str, TrainSettings] = {"paper": PAPER, "road": ROAD}
+# For a trained network (--init) that shall see regions of a frame as well as it sees frames: half of the steps show it
+# pieces of the size that RGC asks for.
+CROPS = replace(
+    ROAD,
+    name="crops",
+    steps=1500,
+    crops=((0.25, (176, 176)), (0.25, (192, 192)), (0.5, (352, 480))),
+    rate=3e-4,
+    warmup=100,
+    mixed=True,
+)
+
+RECIPES: dict[str, TrainSettings] = {"paper": PAPER, "road": ROAD, "crops": CROPS}
 
 _LARGE: Crops = ((0.35, (448, 576)), (0.35, (576, 704)), (0.3, (704, 960)))
 
@@ -113,12 +132,13 @@ _LARGE: Crops = ((0.35, (448, 576)), (0.35, (576, 704)), (0.3, (704, 960)))
 _ON: dict[tuple[str, str], TrainSettings] = {
     ("paper", "cityscapes"): replace(PAPER, steps=80_000, crops=((1.0, (800, 800)),)),
     ("road", "cityscapes"): replace(ROAD, steps=40_000, crops=_LARGE),
+    ("crops", "cityscapes"): replace(CROPS, crops=((0.5, (512, 512)), (0.5, (704, 960)))),
     ("road", "synthetic"): replace(ROAD, steps=3500, crops=((0.5, (192, 256)), (0.3, (256, 384)), (0.2, (384, 640)))),
 }
 
 
 def recipe_for(name: str, data: str) -> TrainSettings:
-    """The recipe ``paper`` or ``road`` for ``camvid``, ``cityscapes``, ... Raises SettingError for another name."""
+    """The recipe of that name for ``camvid``, ``cityscapes``, ... Raises SettingError for another name."""
     if name not in RECIPES:
         raise SettingError(f"--recipe {name}: choose from {', '.join(RECIPES)}")
     return _ON.get((name, data), RECIPES[name])

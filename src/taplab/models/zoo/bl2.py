@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from taplab.models.zoo.layers import channels_at, conv, pool_bins, resize, size_of
+from taplab.models.zoo.layers import channels_at, conv, pool_bins, resize, separable, size_of
 
 # MobileNet v1 body after the stem: (output channels, stride) of each depthwise-separable block.
 _BODY = (
@@ -13,11 +13,6 @@ _BODY = (
     ((1024, 2), (1024, 1)),  # ends at 1/32
 )
 _PYRAMID_BINS = (1, 2, 4, 8)
-
-
-def _separable(cin: int, cout: int, stride: int) -> nn.Sequential:
-    """Depthwise 3x3 then pointwise 1x1: MobileNet's block."""
-    return nn.Sequential(conv(cin, cin, 3, stride, groups=cin), conv(cin, cout, 1))
 
 
 class SpatialPyramid(nn.Module):
@@ -73,7 +68,7 @@ class BL2(nn.Module):
         for body in _BODY:
             blocks = []
             for cout, stride in body:
-                blocks.append(_separable(cin, ch(cout), stride))
+                blocks.append(separable(cin, ch(cout), stride))
                 cin = ch(cout)
             stages.append(nn.Sequential(*blocks))
         self.stages = nn.ModuleList(stages)

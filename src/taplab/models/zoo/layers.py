@@ -18,6 +18,11 @@ def conv(
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
 
 
+def separable(cin: int, cout: int, stride: int = 1) -> nn.Sequential:
+    """Depthwise 3x3, then pointwise 1x1: MobileNet's block."""
+    return nn.Sequential(conv(cin, cin, 3, stride, groups=cin), conv(cin, cout, 1))
+
+
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Bilinear, ``[N, C, h, w]`` to ``[N, C, *size]``."""
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)

@@ -1,0 +1,226 @@
+"""Trains the follower of ``bl2-warp`` on clips made from stills.
+
+``python -m taplab.training.follow camvid --root DIR -o DIR`` trains it as the bundled weights were; the same command
+goes on after a stop. The network for key frames is a trained BL2 and stays as it is.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from taplab.errors import ModelError, OutputError, SettingError, TaplabError
+from taplab.models.load import bundled, weights_file
+from taplab.models.pretrained import load_pretrained, read_card, save_pretrained
+from taplab.models.torch import TorchModel
+from taplab.models.zoo.bl2_warp import BL2Warp
+from taplab.output.folder import writable_folder
+from taplab.training import checkpoint
+from taplab.training.average import Average
+from taplab.training.carried import Samples, carried_samples
+from taplab.training.losses import class_weights, segmentation_loss
+from taplab.training.sets import splits_of, synthetic
+from taplab.training.stock import Stock
+
+Progress = Callable[[dict[str, Any]], None]
+Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # frames, labels, carried, match, network: see Samples
+_CHUNK = 50  # clips in a file of samples
+
+
+@dataclass(frozen=True)
+class FollowSettings:
+    """The recipe. clips: made from the stills; ``each`` frames of every one are learnt from. rate: of the layers that
+    begin anew; the glance begins as the network itself and goes on at ``glance_rate``. agreement: weight of the
+    divergence from what the network says of the whole frame, beside the loss against the labels. glance: of the loss of
+    the glance alone. ema: decay of the averaged weights."""
+
+    steps: int = 3000
+    batch: int = 8
+    clips: int = 1200
+    each: int = 4
+    rate: float = 2e-3
+    glance_rate: float = 4e-4
+    warmup: int = 200
+    weight_decay: float = 0.02
+    jaccard: float = 0.5
+    agreement: float = 2.0
+    glance: float = 0.3
+    ema: float = 0.998
+    seed: int = 0
+    checkpoint_every: int = 100
+    amp: bool = True
+
+    def __post_init__(self) -> None:
+        if min(self.steps, self.batch, self.clips, self.each) < 1:
+            raise SettingError(f"steps {self.steps}, clips {self.clips}: each must be at least 1")
+        if self.seed < 0:
+            raise SettingError(f"seed {self.seed}: a seed is 0 or more")
+
+
+def make_samples(folder: Path, stock: Stock, model: TorchModel, settings: FollowSettings) -> list[Samples]:
+    """What is learnt from, about a megabyte a frame of 360x480; files that are in ``folder`` already are kept."""
+    writable_folder(folder)
+    found = []
+    for first in range(0, settings.clips, _CHUNK):
+        path, clips = folder / f"{first:05d}.npz", range(first, min(first + _CHUNK, settings.clips))
+        if not path.exists():
+            carried_samples(stock, model, clips, settings.each, settings.seed).save(path)
+        found.append(Samples.load(path))
+    return found
+
+
+def batch_at(step: int, samples: Sequence[Samples], settings: FollowSettings) -> Batch:
+    """The frames of a step, half of the batches mirrored: a function of seed and step."""
+    rng = np.random.default_rng((settings.seed, 3, step))
+    some = [samples[int(k)] for k in rng.integers(len(samples), size=settings.batch)]
+    rows = [(chunk, int(rng.integers(len(chunk.frames)))) for chunk in some]
+
+    def stacked(name: str) -> Tensor:
+        return torch.from_numpy(np.stack([getattr(chunk, name)[k] for chunk, k in rows]))
+
+    frames, labels = stacked("frames").permute(0, 3, 1, 2).float(), stacked("labels").long()
+    carried, match, network = (stacked(name).float() / 255 for name in ("carried", "match", "network"))
+    batch = frames, labels, carried, match[:, None], network
+    return tuple(x.flip(-1) for x in batch) if rng.random() < 0.5 else batch  # type: ignore[return-value]
+
+
+class _Learner:
+    """The follower under training, its average and its optimiser. frequency: each class's share of the pixels."""
+
+    def __init__(self, net: BL2Warp, model: TorchModel, frequency: Tensor, settings: FollowSettings) -> None:
+        self.settings, self.net, self.weights = settings, net.follower, class_weights(frequency)
+        self.mean, self.std = (torch.tensor(v).view(1, 3, 1, 1) * 255 for v in (model.mean, model.std))
+        glance = list(self.net.glance.parameters())
+        anew = [p for name, p in self.net.named_parameters() if not name.startswith("glance.")]
+        self.rates = settings.glance_rate, settings.rate
+        groups = [{"params": p, "lr": rate} for p, rate in zip((glance, anew), self.rates, strict=True)]
+        self.optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+        self.average = Average(self.net, settings.ema)
+        self.step = 0
+
+    def learn(self, batch: Batch) -> float:
+        """One step: the loss before it."""
+        settings = self.settings
+        left = min(1.0, (self.step + 1) / settings.warmup) * (1 - self.step / settings.steps) ** 0.9
+        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
+            group["lr"] = rate * left
+        self.net.train()
+        loss = self._loss(*batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimiser.step()
+        self.average.update(self.step)
+        self.step += 1
+        return float(loss.detach())
+
+    def _loss(self, frames: Tensor, labels: Tensor, carried: Tensor, match: Tensor, network: Tensor) -> Tensor:
+        settings = self.settings
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.amp):
+            scores, glance = self.net((frames - self.mean) / self.std, carried, match)
+        loss = segmentation_loss(scores, labels[:, ::2, ::2], self.weights, settings.jaccard)
+        loss = loss + settings.glance * segmentation_loss(glance, labels[:, ::4, ::4], self.weights)
+        apart = F.kl_div(scores.float().log_softmax(1), network.clamp(min=1e-4), reduction="none").sum(1).mean()
+        return loss + settings.agreement * apart
+
+    def state(self) -> dict[str, Any]:
+        """All that is needed to go on."""
+        optimiser = self.optimiser.state_dict()
+        return {"step": self.step, "net": self.net.state_dict(), "ema": self.average.weights, "optimiser": optimiser}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes on from what ``state`` gave."""
+        self.net.load_state_dict(state["net"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average.weights, self.step = state["ema"], state["step"]
+
+
+def train_follower(
+    out: Path, base: Path, stock: Stock, origin: str, settings: FollowSettings, progress: Progress | None = None
+) -> BL2Warp:
+    """Trains a follower for the BL2 in the file ``base``; writes ``out/model.safetensors`` with every checkpoint.
+
+    Goes on from ``out/checkpoint.pt``. progress: called with every entry of ``out/log.jsonl``. Raises ModelError if
+    ``base`` is no BL2, OutputError if the checkpoint was made with other settings or data, or cannot be read.
+    """
+    card = read_card(base)
+    if card.architecture != "bl2" or card.classes != stock.classes:
+        raise ModelError(f"{base}: give a BL2 with the classes of the data, such as `taplab train` makes")
+    model = load_pretrained(base)
+    net = _follower_of(model, card.width, settings.seed)
+    learner = _Learner(net, model, stock.frequency, settings)
+    about = json.dumps({"settings": asdict(settings), "data": stock.digest, "base": _digest(base)})
+    _resume(writable_folder(out), about, learner)
+    samples = make_samples(out / "samples", stock, model, settings)
+    card = replace(card, architecture="bl2-warp", origin=f"{card.origin}; follower: {origin}, seed {settings.seed}")
+    started = time.perf_counter()
+    while learner.step < settings.steps:
+        loss = learner.learn(batch_at(learner.step, samples, settings))
+        if learner.step % settings.checkpoint_every == 0 or learner.step == settings.steps:
+            checkpoint.save(out, {**learner.state(), "about": about})
+            with learner.average.in_use():
+                save_pretrained(net, card, out)
+            entry = {"step": learner.step, "loss": round(loss, 4), "seconds": round(time.perf_counter() - started, 1)}
+            with (out / "log.jsonl").open("a") as log:
+                log.write(json.dumps(entry) + "\n")
+            if progress is not None:
+                progress(entry)
+    return net
+
+
+def _follower_of(model: TorchModel, width: float, seed: int) -> BL2Warp:
+    """The network, and a follower whose glance begins as the network and which trusts what was carried."""
+    torch.manual_seed(seed)
+    net, weights = BL2Warp(len(model.classes), width), model.net.state_dict()
+    net.load_state_dict({**net.state_dict(), **weights})
+    net.follower.glance.load_state_dict(weights)
+    return net
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _resume(out: Path, about: str, learner: _Learner) -> None:
+    path = out / "checkpoint.pt"
+    if path.exists():
+        state = checkpoint.read(path, "cpu", ("step", "net", "ema", "optimiser", "about"))
+        if state["about"] != about:
+            raise OutputError(f"{path}: was made with other settings or data; give the same, or another folder")
+        learner.restore(state)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m taplab.training.follow", description=__doc__)
+    parser.add_argument("data", choices=("camvid", "cityscapes", "synthetic"))
+    parser.add_argument("-o", "--out", type=Path, required=True)
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--base", default="bl2-camvid", help="a bundled BL2, or a .safetensors file")
+    parser.add_argument("--steps", type=int, default=FollowSettings.steps)
+    parser.add_argument("--clips", type=int, default=FollowSettings.clips)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args(arguments)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
+    try:
+        settings = FollowSettings(steps=chosen.steps, clips=chosen.clips, seed=chosen.seed)
+        base = weights_file(chosen.base) if chosen.base in bundled() else Path(chosen.base)
+        sets = synthetic(120) if chosen.data == "synthetic" else splits_of(chosen.data, chosen.root, "train", "none")
+        origin = f"{sets.origin}, {settings.clips} clips, {settings.steps} steps"
+        train_follower(chosen.out, base, Stock(sets.training), origin, settings, lambda entry: print(entry, flush=True))
+    except TaplabError as error:
+        parser.exit(1, f"{error}\n")
+
+
+if __name__ == "__main__":
+    main()

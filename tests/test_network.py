@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import torch
+
+from taplab import PaperSettings, Segmenter, TorchModel
+from taplab.models.base import Model
+
+
+class Brightness(torch.nn.Module):
+    """Three classes at a quarter of the size."""
+
+    def forward(self, x):
+        grey = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 4, ceil_mode=True)
+        return torch.cat([-grey, 0.2 - grey.abs(), grey], 1)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return TorchModel(Brightness(), classes=("dark", "middle", "bright"))
+
+
+class Told(Model):
+    """Follows by giving what was carried, and remembers what it was told."""
+
+    follow_cost = 0.25
+
+    def __init__(self, model):
+        self.model, self.classes, self.palette, self.name = model, model.classes, model.palette, "told"
+        self.calls = []
+
+    def __call__(self, images):
+        return self.model(images)
+
+    def follow(self, images, carried, match):
+        self.calls.append((images.shape, carried.shape, match.shape))
+        assert torch.allclose(carried.sum(1), torch.ones(()), atol=1e-4)
+        assert 0 <= float(match.min()) <= float(match.max()) <= 1
+        return carried
+
+
+def run(model, clip, mode, lanes=4):
+    segmentation = Segmenter(model, mode=mode, settings=PaperSettings(("ffw",)), lanes=lanes).stream(clip)
+    return list(segmentation), segmentation.summary()
+
+
+@pytest.mark.parametrize("mode", ["offline", "live"])
+def test_every_frame_between_key_frames_is_followed(model: TorchModel, make_clip, mode):
+    told, clip = Told(model), make_clip()
+    plain, _ = run(model, clip, mode)
+    results, summary = run(told, clip, mode)
+    assert {r.origin for r in results if not r.key} == {"followed"}
+    assert all(np.array_equal(a.labels, b.labels) for a, b in zip(plain, results, strict=True))
+    keys = sum(r.key for r in results)
+    assert summary.network_cost == pytest.approx((keys + 0.25 * (30 - keys)) / 30, abs=1e-4)
+    assert sum(carried[0] for _, carried, _ in told.calls) == 30 - keys
+
+
+def test_lanes_share_glances(model, make_clip):
+    told = Told(model)
+    run(told, make_clip(), "offline", lanes=3)
+    assert max(images[0] for images, _, _ in told.calls) > 1
+
+
+@pytest.mark.parametrize("mode", ["paper", "per-frame"])
+def test_ways_that_compare_no_pictures_do_not_ask(model, make_clip, mode):
+    told = Told(model)
+    run(told, make_clip(), mode)
+    assert told.calls == []
