@@ -1,6 +1,8 @@
 import pytest
+import torch
 
-from taplab import PaperSettings, Segmenter, SettingError
+from taplab import PaperSettings, Segmenter, SettingError, TorchModel
+from taplab.models.zoo.bl2_warp import BL2Warp
 from taplab.policies import Dial, Relation, make_policy
 
 
@@ -66,3 +68,26 @@ def test_rgfs_and_rgc_have_no_say(model):
 def test_calibration_must_be_a_number():
     with pytest.raises(SettingError, match="disagreement 0: must be a number above 0"):
         Relation(0, 3, 2)
+
+
+def test_glances_are_paid_first():
+    """Of a network made for warping: what they cost is not there for key frames."""
+    dial = Dial(budget=0.28)
+    assert dial.beside(0.0) == dial
+    left = dial.beside(0.2)
+    assert left.budget == pytest.approx(0.1)
+    assert left.budget + (1 - left.budget) * 0.2 == pytest.approx(0.28)
+    assert Dial(quality=1.0).beside(0.2) == Dial(quality=1.0)
+    with pytest.raises(SettingError, match=r"budget 0\.2: the network glances at every frame.*give 0\.208 or more"):
+        Dial(budget=0.2).beside(0.2)
+
+
+@pytest.mark.parametrize("mode", ["offline", "live"])
+def test_a_network_that_glances_keeps_the_budget(make_clip, mode):
+    torch.manual_seed(0)
+    follower = TorchModel(BL2Warp(3, 0.125), classes=("a", "b", "c"))
+    segmentation = Segmenter(follower, mode=mode, budget=0.4).stream(make_clip("h264", gop=30))
+    assert {result.origin for result in segmentation} == {"network", "followed"}
+    summary = segmentation.summary()
+    assert 0.3 < summary.network_cost <= 0.4
+    assert summary.asked == {"budget": 0.4}

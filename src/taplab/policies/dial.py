@@ -115,7 +115,7 @@ class Dial:
             least = follow_cost + LEAST_BUDGET * (1 - follow_cost)
             raise SettingError(
                 f"budget {self.budget:g}: the network glances at every frame, which costs {follow_cost:.3f} by itself; "
-                f"give {math.ceil(1000 * least) / 1000:g} or more"
+                f"give {math.ceil(1000 * least - 1e-6) / 1000:g} or more"
             )
         return replace(self, budget=left)
 
