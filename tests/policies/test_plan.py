@@ -64,6 +64,16 @@ def test_budgets_are_kept_and_used(drives, model, mode, budget):
         assert summary.asked == {"budget": budget}
 
 
+@pytest.mark.parametrize("mode", ["offline", "live"])
+def test_a_clip_that_is_cut_short_costs_no_more(make_clip, model, mode):
+    """Frames that are only there because others are predicted from them cost, too."""
+    clip = make_clip("h264", gop=30, options={"bf": "3", "b_strategy": "0"})
+    for frames in range(10, 30):
+        segmentation = Segmenter(model, mode=mode, budget=0.25).stream(clip, max_frames=frames)
+        assert len(list(segmentation)) == frames
+        assert segmentation.summary().network_cost <= 0.25
+
+
 @pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("mode", ["offline", "live"])
 def test_i_frames_and_streams_without_vectors_cost_no_more(make_clip, model, mode, how):

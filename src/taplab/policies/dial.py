@@ -47,8 +47,8 @@ class Relation:
 class Relations:
     """Of both modes that can predict."""
 
-    offline: Relation = Relation(disagreement=2.3, free=2.9, slope=2.8)
-    live: Relation = Relation(disagreement=2.12, free=3.8, slope=3.5)
+    offline: Relation = Relation(disagreement=2.37, free=3.0, slope=2.4)
+    live: Relation = Relation(disagreement=2.06, free=3.7, slope=3.45)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ A lane begins with one stretch, from its key frame to the next lane's. A stretch
 which matches the key frames around it worst, and the worst stretch is cut in two, until what is asked for is reached.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -88,7 +88,7 @@ class BudgetLimit:
     def next(self, stretches: Sequence[Stretch], *, last: bool) -> Stretch | None:
         """See ``Limit``."""
         worst = max(stretches, key=lambda s: s.total, default=None)
-        reserve = 0.0 if last else 1 - self.bucket.budget  # for the key frame that the next lane begins with
+        reserve = 0.0 if last else 1.0  # for the key frame that the next lane begins with
         if worst is None or not self.bucket.grants(worst.total, reserve=reserve, last=last):
             return None
         self.bucket.spend()
@@ -113,16 +113,16 @@ class Planner:
         keys = {frame.index: _unseen(frame) for frame in lane if self.must(frame)}
         known: dict[tuple[int, ...], Stretch] = {}
         stretches = self._stretches(lane, keys, links, known)  # finds frames that no motion leads to
-        own = [f for f in lane if not f.beyond and (f is lane[0] or not f.shared)]
+        own = [f for f in lane if f is lane[0] or not f.shared]
         if self.limit is not None:
-            self.limit.begin(len(own), sum(f.index in keys for f in own))
+            self.limit.begin(_shown(own), sum(f.index in keys for f in own))
             last = not any(f.shared for f in lane[1:])
             while (worst := self.limit.next(stretches, last=last)) is not None:
                 keys[worst.middle.index] = _unseen(worst.middle)
                 stretches = self._stretches(lane, keys, links, known)
-        self.forecast.add(sum(f.index in keys for f in own))
+        self.forecast.add(_shown(f for f in own if f.index in keys))
         for stretch in stretches:
-            self.forecast.add(len(stretch.frames), stretch.mismatch)
+            self.forecast.add(_shown(stretch.frames), stretch.mismatch)
         return set(keys)
 
     def _stretches(
@@ -153,6 +153,11 @@ class Planner:
                 shape = BETWEEN if len(sides) > 1 else ONE_SIDED
                 known[span] = Stretch(frames, shape * self.forecast.compare(middle, sides))
         return [known[tuple(f.index for f in frames)] for frames in runs if frames]
+
+
+def _shown(frames: Iterable[CodedFrame]) -> int:
+    """How many of them count: not those that are only there because others are predicted from them."""
+    return sum(not frame.beyond for frame in frames)
 
 
 def _unseen(frame: CodedFrame) -> Key:
