@@ -10,6 +10,7 @@ from torch import Tensor
 from taplab.errors import ModelError
 from taplab.models.base import Model
 from taplab.modules.ffw import Carried
+from taplab.modules.matching import Gathered
 from taplab.policies.base import Answer, Ask
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame
@@ -54,11 +55,11 @@ class Network:
     def followed(self, answers: Iterable[Answer], batch: int) -> Iterator[Answer]:
         """Those between key frames after a glance at them (``Model.follow``), ``batch`` at a time; in any order.
 
-        Answers without a ``match`` (of the network itself, of FFW alone) are given as they are.
+        Answers of the network itself, or of FFW alone, are given as they are.
         """
         waiting: list[Answer] = []
         for answer in answers:
-            if answer.origin == "network" or answer.carried.match is None:
+            if answer.origin == "network" or not isinstance(answer.carried, Gathered):
                 yield answer
                 continue
             if waiting and _size(answer.frame) != _size(waiting[0].frame):
@@ -73,7 +74,7 @@ class Network:
 
     def _glance(self, answers: list[Answer]) -> Iterator[Answer]:
         carried = torch.stack([answer.carried.scores for answer in answers])
-        match = torch.stack([answer.carried.match for answer in answers if answer.carried.match is not None])
+        match = torch.stack([a.carried.match for a in answers if isinstance(a.carried, Gathered)])
         with self.stopwatch("network"):
             images = np.stack([answer.frame.rgb() for answer in answers])
             scores = self.model.follow(images, carried, match[:, None])

@@ -3,10 +3,14 @@
 import heapq
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
+from typing import TypeVar
 
+import torch
+
+from taplab.ahead import called_ahead
 from taplab.errors import SettingError, SourceError
 from taplab.labels import labels_from_scores
 from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
@@ -19,6 +23,10 @@ from taplab.prefetch import prefetch
 from taplab.timing import STAGES, Stopwatch
 from taplab.types import CodedFrame, Result
 from taplab.video import Source
+
+_THREADS = 4  # that scores and labels are worked out on: more only wait for memory
+
+R = TypeVar("R")
 
 
 class Segmentation:
@@ -54,11 +62,8 @@ class Segmentation:
         prepare = _touch_residual if self.policy.uses_residual else None
         with closing(self.source), closing(prefetch(self.source.frames(), ahead, prepare)) as frames:
             waited_for = self.stopwatch.each("wait", frames)  # not the policy's time
-            answers = self._answers(waited_for)
-            if self.model.follow_cost is not None:
-                answers = self.network.followed(answers, 1 if self.policy.endless else self.lanes)
-            answers = self.stopwatch.each("warp", answers)
-            for result in in_display_order(self._result(a) for a in answers if not a.frame.beyond):
+            answers = self.stopwatch.each("warp", self._answers(waited_for))
+            for result in in_display_order(self._ahead(self._result, self._followed(answers))):
                 self._count(result)
                 yield result
         if self.frames == 0:
@@ -70,12 +75,35 @@ class Segmentation:
             frames = (frame for frame in frames if not frame.beyond)
         if self.policy.bridges:
             frames = bridged(frames)
-        if self.policy.endless or (self.lanes == 1 and not self.policy.looks_ahead):
+        if self._answers_at_once:
             yield from run_endless(frames, self.policy, self.network)
             return
         lanes = cut_lanes(frames, self.policy.interval, borrow=self.policy.looks_ahead)
         while wave := list(islice(lanes, self.lanes)):
             yield from run_in_lockstep(wave, self.policy, self.network)
+
+    @property
+    def _answers_at_once(self) -> bool:
+        """Every frame as soon as it comes."""
+        return self.policy.endless or (self.lanes == 1 and not self.policy.looks_ahead)
+
+    def _followed(self, answers: Iterable[Answer]) -> Iterator[Answer]:
+        """With a network made for warping, after its glance; without the frames that are not to be shown."""
+        shown = (answer for answer in answers if not answer.frame.beyond)
+        if self.model.follow_cost is None:
+            return shown
+        batch = 1 if self._answers_at_once else self.lanes
+        return self.network.followed(self._ahead(self._touched, shown), batch)
+
+    def _ahead(self, function: Callable[[Answer], R], answers: Iterable[Answer]) -> Iterator[R]:
+        """On threads, beside the network; with one core, or where frames are answered at once, on none."""
+        cores = 1 if self._answers_at_once else torch.get_num_threads()
+        return called_ahead(function, answers, min(cores, _THREADS) if cores > 1 else 0, self.stopwatch)
+
+    def _touched(self, answer: Answer) -> Answer:
+        with self.stopwatch("warp"):
+            _ = answer.carried.scores
+        return answer
 
     def _result(self, answer: Answer) -> Result:
         frame = answer.frame

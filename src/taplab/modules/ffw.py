@@ -23,14 +23,10 @@ Displacement = NDArray[np.float32]  # [h, w, 2], (dx, dy) in score cells, from a
 
 @dataclass(eq=False)
 class Carried:
-    """Scores of a frame, as samples of ``origin`` ``[C, h, w]``; without a displacement they are ``origin`` itself.
-
-    match: float ``[h, w]`` in 0..1, how well pictures match, where they were compared; scores are probabilities then.
-    """
+    """Scores of a frame, as samples of ``origin`` ``[C, h, w]``; without a displacement they are ``origin`` itself."""
 
     origin: Tensor
     displacement: Displacement | None = None
-    match: Tensor | None = None
 
     @cached_property
     def scores(self) -> Tensor:

@@ -12,12 +12,15 @@ Cells that come from well inside one class, in all key frames, and look about as
 (``unsettled``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import av
 import numpy as np
+import torch
 from numba import njit
 from numpy.typing import NDArray
+from torch import Tensor
 
 from taplab.modules.ffw import Displacement
 from taplab.types import Plane
@@ -49,6 +52,33 @@ def refine(now: CellPicture, key: CellPicture, displacement: Displacement, activ
     out = displacement.copy()
     _refine(now, key, active, out)
     return out
+
+
+class Gathered:
+    """What ``gather`` found, worked out at the first look.
+
+    scores: probabilities ``[C, h, w]``. match: ``[h, w]`` in 0..1, see ``gather``.
+    """
+
+    def __init__(self, work: Callable[[], tuple[CellScores, NDArray[np.float32]]]) -> None:
+        self._work: Callable[[], tuple[CellScores, NDArray[np.float32]]] | None = work
+
+    @cached_property
+    def _found(self) -> tuple[Tensor, Tensor]:
+        assert self._work is not None
+        scores, match = self._work()
+        self._work = None  # lets go of the key frames
+        return torch.from_numpy(scores).permute(2, 0, 1), torch.from_numpy(match)
+
+    @property
+    def scores(self) -> Tensor:
+        """``[C, h, w]`` on the CPU."""
+        return self._found[0]
+
+    @property
+    def match(self) -> Tensor:
+        """``[h, w]`` on the CPU."""
+        return self._found[1]
 
 
 def gather(

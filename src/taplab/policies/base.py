@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from taplab.modules.ffw import Carried
+from taplab.modules.matching import Gathered
 from taplab.types import CodedFrame, Origin, Region
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ class Ask:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """The scores of a frame and how they came about."""
+    """The scores of a frame and how they came about; they may be worked out when they are asked for, on any thread."""
 
     frame: CodedFrame
-    carried: Carried
+    carried: Carried | Gathered
     origin: Origin
     region: Region | None = None
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.modules import ffw, matching
 from taplab.modules.ffw import Carried, Displacement
-from taplab.modules.matching import CellPicture, CellScores
+from taplab.modules.matching import CellPicture, CellScores, Gathered
 from taplab.policies.base import Answer
 from taplab.types import MOTION_BLOCK, CodedFrame, MotionField
 from taplab.video.estimate import estimate_motion
@@ -34,7 +33,7 @@ class Key:
     waiting: Iterable[Answer] = ()
 
     def __post_init__(self) -> None:
-        self.answer = Carried(self.scores)  # the network's own, until there is more to say
+        self.answer: Carried | Gathered = Carried(self.scores)  # the network's own, until there is more to say
 
     @property
     def cells(self) -> tuple[int, int]:
@@ -115,11 +114,15 @@ def estimated(frame: CodedFrame, reference: CodedFrame) -> MotionField:
     return estimate_motion(luma, earlier, reference.index, seed).fields[0]
 
 
-def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]]) -> Carried:
+def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]]) -> Gathered:
     """The scores of some key frames, each with its share, weighed by how well they match this frame's picture."""
-    cells = sides[0][0].key.cells
-    now = matching.cell_picture(frame.picture, cells)
-    active = matching.unsettled(now, [(side.key.calm, side.key.picture, side.way) for side, _ in sides])
-    refined = [(side.key.probabilities, side.key.picture, side.refined(now, active), share) for side, share in sides]
-    scores, match = matching.gather(now, refined, active)
-    return Carried(torch.from_numpy(scores).permute(2, 0, 1), match=torch.from_numpy(match))
+
+    def work() -> tuple[CellScores, NDArray[np.float32]]:
+        now = matching.cell_picture(frame.picture, sides[0][0].key.cells)
+        active = matching.unsettled(now, [(side.key.calm, side.key.picture, side.way) for side, _ in sides])
+        refined = [
+            (side.key.probabilities, side.key.picture, side.refined(now, active), share) for side, share in sides
+        ]
+        return matching.gather(now, refined, active)
+
+    return Gathered(work)

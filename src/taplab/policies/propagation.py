@@ -28,7 +28,7 @@ class FastFeatureWarping:
         """See ``Propagation``."""
         if frame.motion is None:
             return None
-        carried = {index: answer.carried for index, answer in known.items()}
+        carried = {index: a.carried for index, a in known.items() if isinstance(a.carried, Carried)}
         return ffw.propagate(frame.motion, carried, (frame.height, frame.width))
 
 
@@ -45,11 +45,11 @@ class OpticalFlow:
     def __call__(self, frame: CodedFrame, known: Mapping[int, Answer]) -> Carried | None:
         """See ``Propagation``."""
         size = frame.height, frame.width
-        sound = [a for a in known.values() if not a.frame.damaged and (a.frame.height, a.frame.width) == size]
+        answers = [(a.frame, a.carried) for a in known.values() if isinstance(a.carried, Carried)]
+        sound = [(f, c) for f, c in answers if not f.damaged and (f.height, f.width) == size]
         if frame.damaged or not sound:
             return None
-        nearest = min(sound, key=lambda a: (abs(a.frame.display - frame.display), a.frame.display))
-        vectors = ask(self.flow, self.name, frame.rgb(), nearest.frame.rgb())
-        origin = nearest.carried.origin
-        cells = int(origin.shape[-2]), int(origin.shape[-1])
-        return Carried(origin, ffw.compose(vectors, nearest.carried.displacement, cells, size, block=1))
+        reference, carried = min(sound, key=lambda a: (abs(a[0].display - frame.display), a[0].display))
+        vectors = ask(self.flow, self.name, frame.rgb(), reference.rgb())
+        cells = int(carried.origin.shape[-2]), int(carried.origin.shape[-1])
+        return Carried(carried.origin, ffw.compose(vectors, carried.displacement, cells, size, block=1))

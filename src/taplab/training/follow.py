@@ -46,8 +46,8 @@ class FollowSettings:
 
     steps: int = 3000
     batch: int = 8
-    clips: int = 1200
-    each: int = 4
+    clips: int = 1000
+    each: int = 5
     rate: float = 2e-3
     glance_rate: float = 4e-4
     warmup: int = 200
@@ -99,6 +99,7 @@ class _Learner:
 
     def __init__(self, net: BL2Warp, model: TorchModel, frequency: Tensor, settings: FollowSettings) -> None:
         self.settings, self.net, self.weights = settings, net.follower, class_weights(frequency)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.mean, self.std = (torch.tensor(v).view(1, 3, 1, 1) * 255 for v in (model.mean, model.std))
         glance = list(self.net.glance.parameters())
         anew = [p for name, p in self.net.named_parameters() if not name.startswith("glance.")]

@@ -17,7 +17,7 @@ from torch import Tensor
 from taplab.types import IGNORE, Labels, Rgb
 
 Pair = tuple[Tensor, Tensor]  # uint8 [3, H, W] and [H, W]
-_SPEED = (0.004, 0.07)  # share of a point's distance from the vanishing point that it moves in a frame, at the bottom
+_SPEED = (0.005, 0.12)  # share of a point's distance from the vanishing point that it moves in a frame, at the bottom
 _MARGIN = 6  # pixels around a pasted object that come along
 
 

@@ -1,0 +1,38 @@
+"""Calling a function on the items of a stream on threads, some ahead of who asks for the results."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from taplab.timing import Stopwatch
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def called_ahead(function: Callable[[T], R], items: Iterable[T], threads: int, stopwatch: Stopwatch) -> Generator[R]:
+    """``function`` of each item, in their order; with ``threads`` up to twice as many are under way.
+
+    With no threads each is called when it is asked for. An error is raised in its place. What is under way when the
+    generator is closed is finished, the rest is not begun.
+    """
+    if threads == 0:
+        yield from map(function, items)
+        return
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="taplab-results")
+    pending: deque[Future[R]] = deque()
+
+    def first() -> R:
+        with stopwatch("wait"):
+            return pending.popleft().result()
+
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            while pending and (pending[0].done() or len(pending) > 2 * threads):
+                yield first()
+        while pending:
+            yield first()
+    finally:
+        pool.shutdown(cancel_futures=True)
