@@ -4,9 +4,9 @@ import tomllib
 
 import pytest
 
-from taplab.config import Config, paper_settings, read_config, write_threshold
+from taplab.config import Config, paper_settings, read_config, write_setting, write_threshold
 from taplab.errors import OutputError, SettingError
-from taplab.policies import PaperSettings
+from taplab.policies import PaperSettings, Relations
 
 
 @pytest.fixture
@@ -37,6 +37,23 @@ def test_every_key(write):
         region=(256, 512),
         stride=(128, 64),
     )
+
+
+def test_relations(write):
+    relations = read_config(write("disagreement_live = 4\n")).relations()
+    assert relations.live.disagreement == 4
+    assert (relations.offline, relations.live.free) == (Relations().offline, Relations().live.free)
+    assert read_config(write("")).relations() == Relations()
+
+
+def test_calibrated_settings_of_all_kinds_in_one_file(tmp_path):
+    path = tmp_path / "new.toml"
+    write_threshold(path, 4.25, ["first"])
+    for value in (2.5, 2.75):
+        write_setting(path, "disagreement_live", value, [f"found {value}"])
+        write_setting(path, "disagreement_offline", 2 * value, ["too"])
+    assert read_config(path) == Config(thr_rgfs="4.25", disagreement_live=2.75, disagreement_offline=5.5)
+    assert [line for line in path.read_text().splitlines() if "found" in line] == ["# found 2.75"]
 
 
 def test_what_the_file_leaves_out_stays_as_it_is(write):
@@ -75,6 +92,9 @@ def test_overrides_win(write):
         ("region = '512'", "region 512: write rows x columns"),
         ("stride = '-16x16'", "stride -16x16: write rows x columns"),
         ("region = '500x512'", "multiples of 16"),
+        ("disagreement_live = 0", "disagreement 0: must be a number above 0"),
+        ("disagreement_live = 'much'", "disagreement_live = 'much': write per cent of pixels"),
+        ("quality = 1.0", "unknown setting 'quality'"),
         ("interval = ", "is no TOML file of settings"),
     ],
 )

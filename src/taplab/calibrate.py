@@ -137,7 +137,7 @@ def check_source(source: str | Path, encoding: Encoding, max_frames: int | None 
         require_whole(file)
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            _encode(source, Path(scratch) / "try.mkv", encoding, 2, lambda _: None)
+            encode_folder(source, Path(scratch) / "try.mkv", encoding, 2, lambda _: None)
         except SettingError as error:
             raise SettingError(f"{source}: {error}") from error
     return 2 * len(files)
@@ -159,13 +159,15 @@ def measure(
     if not Path(source).is_dir():
         return _measure(source, str(source), interval, max_frames, on_frame)
     with tempfile.TemporaryDirectory() as scratch:
-        clip = _encode(source, Path(scratch) / "clip.mkv", encoding or Encoding(), max_frames, on_frame)
+        clip = encode_folder(source, Path(scratch) / "clip.mkv", encoding or Encoding(), max_frames, on_frame)
         return _measure(clip, str(source), interval, None, on_frame, images=True)
 
 
-def _encode(
+def encode_folder(
     folder: str | Path, clip: Path, encoding: Encoding, max_frames: int | None, on_frame: Callable[[str], None]
 ) -> Path:
+    """Makes a clip of a folder of consecutive frames. Raises SourceError, SettingError."""
+
     def frames() -> Iterator[Rgb]:
         for frame in islice(ImageFolder(Path(folder)).frames(), max_frames):
             on_frame("encode")

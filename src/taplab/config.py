@@ -7,13 +7,14 @@ The keys are options of ``taplab segment``, with underscores, and so are the val
     interval = 12
     thr_rgfs = 5.73             # grey levels per pixel; the paper's raw sum is written "3.6e7sum"
     region = "512x512"          # rows x columns
+    disagreement_offline = 2.4  # per cent of pixels for each grey level of mismatch; of live: disagreement_live
 """
 
 import os
 import re
 import tomllib
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from taplab.errors import OutputError, SettingError
 
 if TYPE_CHECKING:
     from taplab.modules.rgfs import Unit
-    from taplab.policies import PaperSettings
+    from taplab.policies import PaperSettings, Relations
 
 # Types of each key, and what to write there.
 _ALLOWED: dict[str, tuple[tuple[type, ...], str]] = {
@@ -34,9 +35,17 @@ _ALLOWED: dict[str, tuple[tuple[type, ...], str]] = {
     "thr_rgfs": ((int, float, str), 'grey levels per pixel such as 5.7, or "3.6e7sum"'),
     "region": ((str,), 'rows x columns such as "512x512"'),
     "stride": ((str,), 'rows x columns such as "256x256"'),
+    "disagreement_offline": ((int, float), "per cent of pixels for each grey level, such as 2.4"),
+    "disagreement_live": ((int, float), "per cent of pixels for each grey level, such as 2.4"),
 }
-_CHOSEN = "# THR_RGFS in grey levels per pixel of luma, chosen by taplab calibrate"  # heads the comment of an entry
-_ENTRY = re.compile(rf"^(?:{_CHOSEN}.*\n(?:#.*\n)*)?[ \t]*thr_rgfs\s*=.*(?:\n|\Z)", re.MULTILINE)
+_NOT_OF_THE_PAPER = ("mode", "model", "disagreement_offline", "disagreement_live")
+# What heads the comment above a setting that taplab calibrate wrote.
+_DISAGREEMENT = "# per cent of pixels that differ from per-frame for each grey level of mismatch, mode"
+_CHOSEN = {
+    "thr_rgfs": "# THR_RGFS in grey levels per pixel of luma, chosen by taplab calibrate",
+    "disagreement_offline": f"{_DISAGREEMENT} offline",
+    "disagreement_live": f"{_DISAGREEMENT} live",
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,8 @@ class Config:
     thr_rgfs: str | None = None
     region: str | None = None
     stride: str | None = None
+    disagreement_offline: float | None = None
+    disagreement_live: float | None = None
 
     def defaults(self) -> dict[str, Any]:
         """What is given, by the name of the option."""
@@ -63,7 +74,22 @@ class Config:
     def settings(self, **overrides: Any) -> "PaperSettings":
         """For ``Segmenter``; overrides are fields of ``Config`` and, unless None, win over it. Raises SettingError."""
         options = self.defaults() | {key: value for key, value in overrides.items() if value is not None}
-        return paper_settings(**{key: value for key, value in options.items() if key not in ("mode", "model")})
+        return paper_settings(**{key: value for key, value in options.items() if key not in _NOT_OF_THE_PAPER})
+
+    def relations(self) -> "Relations":
+        """What mismatch costs, as calibrated: for ``Segmenter``. Raises SettingError."""
+        from taplab.policies import Relations
+
+        known = Relations()
+        calibrated = {"offline": self.disagreement_offline, "live": self.disagreement_live}
+        return replace(
+            known,
+            **{
+                mode: replace(getattr(known, mode), disagreement=value)
+                for mode, value in calibrated.items()
+                if value is not None
+            },
+        )
 
 
 def read_config(path: str | Path) -> Config:
@@ -77,6 +103,7 @@ def read_config(path: str | Path) -> Config:
     config = Config(**{key: _checked(path, key, value) for key, value in _read(Path(path)).items()})
     try:
         config.settings()
+        config.relations()
         if config.mode is not None and ":" not in config.mode:  # what follows a colon may be costly to load
             make_policy(config.mode)
     except SettingError as error:
@@ -155,7 +182,12 @@ def _checked(path: str | Path, key: str, value: Any) -> Any:
 
 
 def write_threshold(path: Path, threshold: float, comment: list[str]) -> None:
-    """Writes ``thr_rgfs``, grey levels per pixel, into a file of settings; what else is in it stays as it is.
+    """Writes ``thr_rgfs``, grey levels per pixel; see ``write_setting``."""
+    write_setting(path, "thr_rgfs", threshold, comment)
+
+
+def write_setting(path: Path, key: str, value: float, comment: list[str]) -> None:
+    """Writes a setting that was calibrated into a file of settings; what else is in it stays as it is.
 
     comment: where it came from, in lines above it; they replace those of an earlier calibration.
     Raises SettingError if the file is there and is none of settings, OutputError if it cannot be written.
@@ -164,12 +196,14 @@ def write_threshold(path: Path, threshold: float, comment: list[str]) -> None:
     if path.exists():
         read_config(path)
         text = path.read_text("utf-8")
-    entry = "\n".join([_CHOSEN, *(f"# {line}" for line in comment), f"thr_rgfs = {threshold!r}\n"])
-    new, found = _ENTRY.subn(lambda _: entry, text)
+    head = _CHOSEN[key]
+    entry = "\n".join([head, *(f"# {line}" for line in comment), f"{key} = {value!r}\n"])
+    found_entry = re.compile(rf"^(?:{re.escape(head)}.*\n(?:#.*\n)*)?[ \t]*{key}\s*=.*(?:\n|\Z)", re.MULTILINE)
+    new, found = found_entry.subn(lambda _: entry, text)
     if not found:
         new = f"{text.rstrip()}\n\n{entry}".lstrip()
-    if _parsed(new) != {**tomllib.loads(text), "thr_rgfs": threshold}:
-        raise SettingError(f"{path}: write thr_rgfs on a line of its own there, or give another -o")
+    if _parsed(new) != {**tomllib.loads(text), key: value}:
+        raise SettingError(f"{path}: write {key} on a line of its own there, or give another -o")
     _replace(path, new)
 
 

@@ -38,7 +38,7 @@ def mark_keys(frames: Iterable[CodedFrame], interval: int) -> Iterator[CodedFram
         step = frame.display - newest
         turns = step > 0 and (frame.is_reference or interval == 1)
         due = key is None or (turns and frame.display + step - key > interval)
-        frame.starts_lane = frame.kind == "I" or due or interval == 1
+        frame.starts_lane = frame.stands_alone or due or interval == 1
         if frame.starts_lane:
             key = frame.display
         newest = max(newest, frame.display)

@@ -18,6 +18,7 @@ from taplab.models.base import Model
 from taplab.network import Network
 from taplab.output.summary import Summary
 from taplab.policies import Answer, Policy
+from taplab.policies.bridge import bridged
 from taplab.prefetch import prefetch
 from taplab.timing import STAGES, Stopwatch
 from taplab.types import CodedFrame, Result
@@ -35,10 +36,16 @@ class Segmentation:
     """
 
     def __init__(
-        self, source: Source, model: Model, policy: Policy, lanes: int, stopwatch: Stopwatch, notes: list[str]
+        self,
+        source: Source,
+        model: Model,
+        policy: Policy,
+        lanes: int,
+        stopwatch: Stopwatch,
+        notes: list[str],
+        asked: dict[str, float] | None = None,
     ) -> None:
-        self.source, self.model = source, model
-        self.policy = policy
+        self.source, self.model, self.policy, self.asked = source, model, policy, asked or {}
         self.lanes, self.stopwatch, self.notes = lanes, stopwatch, notes
         self.network = Network(model, stopwatch)
         self.frames = self.key_frames = self.damaged = self.pixels = 0
@@ -66,6 +73,8 @@ class Segmentation:
     def _answers(self, frames: Iterable[CodedFrame]) -> Iterator[Answer]:
         if not self.policy.uses_motion:  # then nothing is predicted from what is shown after the last frame
             frames = (frame for frame in frames if not frame.beyond)
+        if self.policy.bridges:
+            frames = bridged(frames)
         if self._answers_at_once:
             yield from run_endless(frames, self.policy, self.network)
             return
@@ -127,7 +136,8 @@ class Segmentation:
     def summary(self, *, interrupted: bool = False) -> Summary:
         """The account so far."""
         total = max(self._elapsed, time.perf_counter() - self._started if self.frames else 0.0)
-        source = self.source
+        source, forecast = self.source, self.policy.forecast
+        predicted = None if forecast is None else forecast.loss
         return Summary(
             source=source.source,
             codec=source.codec,
@@ -144,6 +154,8 @@ class Segmentation:
             model=self.model.name,
             classes=list(self.model.classes),
             device=self.model.device,
+            asked=dict(self.asked),
+            predicted_loss=None if predicted is None else round(predicted, 2),
             motion=dict(self.motion),
             damaged=self.damaged + source.lost,
             seconds={**{k: round(self.stopwatch.seconds[k], 4) for k in STAGES}, "total": round(total, 4)},

@@ -12,7 +12,7 @@ from taplab.output.folder import remove_earlier_run, writable_folder
 from taplab.output.masks import MaskWriter
 from taplab.output.overlay import OverlayWriter
 from taplab.output.summary import Summary
-from taplab.policies import Paper, PaperSettings, Policy, make_policy
+from taplab.policies import Dial, Paper, PaperSettings, Policy, Relations, make_policy
 from taplab.segmentation import Segmentation
 from taplab.timing import Stopwatch
 from taplab.types import Result
@@ -27,7 +27,11 @@ class Segmenter:
 
     mode: "auto" (offline, or live for streams such as rtsp://), "offline", "live", "paper" or "per-frame"; to compare
     with, also "itp" or "flow:NAME" (see ``make_policy``).
-    settings: of the paper's algorithm, and the interval between key frames. lanes: runs of frames that advance in
+    settings: of the paper's algorithm, and the interval between key frames. budget, quality, target_fps: what is asked
+    for, one of them, and the interval follows the motion: the network cost, 0.01 to 1, at most; the points of mIoU that
+    may be lost against the network on every frame, as predicted; frames a second (mode live). Key frames are then at
+    most ``settings.interval`` frames apart, without ``settings`` 24 (or 1 / budget). relations: what mismatch costs,
+    as ``Config.relations`` gives them. lanes: runs of frames that advance in
     lockstep and share network calls; with 1, "paper" answers every frame as soon as it is decoded. device: "cpu" or
     "cuda", used where ``model`` is a name.
 
@@ -42,14 +46,21 @@ class Segmenter:
         settings: PaperSettings | None = None,
         device: str = "cpu",
         lanes: int | None = None,
+        budget: float | None = None,
+        quality: float | None = None,
+        target_fps: float | None = None,
+        relations: Relations | None = None,
     ) -> None:
+        asked = Dial(budget, quality, target_fps, relations or Relations())
         self.model = model if isinstance(model, Model) else load_model(model, device=device)
-        self.lanes = (16 if self.model.device.startswith("cuda") else 4) if lanes is None else lanes
+        self.notes: list[str] = []
+        self.asked, self.mode = asked.asked, asked.mode(mode)
+        self.dial = asked.beside(self.model.follow_cost or 0.0)
+        self.settings = self._fitting(settings or PaperSettings(interval=self.dial.interval))
+        self.lanes = self._fitting_lanes() if lanes is None else lanes
         if self.lanes < 1:
             raise SettingError(f"lanes {lanes}: must be at least 1")
-        self.notes: list[str] = []
-        self.mode, self.settings = mode, self._fitting(settings or PaperSettings())
-        self.policy = make_policy(mode, self.settings, self.model.device)
+        self.policy = make_policy(self.mode, self.settings, self.model.device, self.dial)
 
     def _fitting(self, settings: PaperSettings) -> PaperSettings:
         """RGC is left out where the network cannot take regions."""
@@ -57,6 +68,11 @@ class Segmenter:
             return settings
         self.notes.append(f"rgc is off: {self.model.name} has a fixed input size and cannot take regions of a frame")
         return replace(settings, modules=tuple(m for m in settings.modules if m != "rgc"))
+
+    def _fitting_lanes(self) -> int:
+        """Fewer where they are long: memory is their number times the interval."""
+        most = 16 if self.model.device.startswith("cuda") else 4
+        return max(min(most, most * 24 // self.settings.interval), 1)
 
     def stream(self, source: str | Path, *, max_frames: int | None = None) -> Segmentation:
         """Iterate over it for a ``Result`` a frame, in display order. Raises SourceError if it cannot be opened."""
@@ -101,10 +117,11 @@ class Segmenter:
         return summary
 
     def _policy_for(self, source: str) -> Policy:
-        """A stream cannot be looked ahead in without falling behind."""
-        if self.mode == "auto" and self.policy.looks_ahead and source.partition("://")[0].lower() in LIVE:
-            return make_policy("live", self.settings)
-        return self.policy
+        """A stream cannot be looked ahead in without falling behind. What counts on the way is made for each anew."""
+        if self.policy.forecast is None:
+            return self.policy
+        live = self.mode == "auto" and source.partition("://")[0].lower() in LIVE
+        return make_policy("live" if live else self.policy.name, self.settings, dial=self.dial)
 
     def _begin(self, source: str | Path, max_frames: int | None) -> Segmentation:
         if max_frames is not None and max_frames < 1:
@@ -114,7 +131,7 @@ class Segmenter:
         opened: Source = open_video(
             source, motion=policy.uses_motion, thr_rgc=thr_rgc, max_frames=max_frames, stopwatch=stopwatch
         )
-        return Segmentation(opened, self.model, policy, self.lanes, stopwatch, list(self.notes))
+        return Segmentation(opened, self.model, policy, self.lanes, stopwatch, list(self.notes), self.asked)
 
 
 @contextmanager

@@ -116,6 +116,11 @@ class CodedFrame:
     shared: bool = False  # asked for by two lanes: its own, and the one whose last B-frames need it
     known: Any = field(default=None, repr=False)  # of a shared frame: what one of the two lanes tells the other
 
+    @property
+    def stands_alone(self) -> bool:
+        """An I-frame, unless motion was estimated for it (``policies.bridge``)."""
+        return self.kind == "I" and (self.motion is None or self.motion.origin == "codec")
+
     @cached_property
     def residual(self) -> Residual | None:
         """Measured at the first look; None without motion."""

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from taplab.cli import calibrate, segment  # noqa: F401 - they register themselves
 from taplab.cli.app import app
+from taplab.video.encode import encode_clip
 
 
 def run(*args):
@@ -47,6 +48,38 @@ def test_a_threshold_that_segment_takes(make_clip, tmp_path):
     model = ["--model", "bl2-synthetic", "--mode", "paper", "--save", "masks"]
     subprocess.run([*how, "segment", clip, "-o", tmp_path / "out", *model, "--config", settings], check=True)
     assert json.loads((tmp_path / "out/summary.json").read_text())["key_frames"] == 3 + 8
+
+
+def test_agreement_that_segment_takes(make_clip, tmp_path):
+    """Another network, another relation: what is predicted changes with it."""
+    clip, settings = make_clip("h264", gop=30), tmp_path / "taplab.toml"
+    settings.write_text("interval = 6\n")
+    how = ["calibrate", clip, "--agreement", "--model", "bl2-synthetic"]
+    result = run(*how, "-o", settings)
+    assert result.exit_code == 0, result.stderr
+    written = tomllib.loads(settings.read_text())
+    assert set(written) == {"interval", "thr_rgfs", "disagreement_offline", "disagreement_live"}
+    for mode in ("offline", "live"):
+        assert f"disagreement_{mode} = {written[f'disagreement_{mode}']:g}: of bl2-synthetic" in result.stdout
+        assert 0.5 < written[f"disagreement_{mode}"] < 20
+    again = run(*how, "-o", settings, "-q")
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert tomllib.loads(settings.read_text()) == written
+    assert settings.read_text().count("mode live") == 1
+
+    def predicted(*more):
+        out = ["-o", tmp_path / "out", "--model", "bl2-synthetic", "--save", "masks", "--interval", 24, "-q"]
+        assert run("segment", clip, *out, *more).exit_code == 0
+        return json.loads((tmp_path / "out/summary.json").read_text())["predicted_loss"]
+
+    settings.write_text("disagreement_offline = 200\n")
+    assert predicted("--config", settings) > predicted() + 10
+
+
+def test_agreement_of_what_stands_still(drive, tmp_path):
+    clip = encode_clip(tmp_path / "still.mkv", [drive[0][0]] * 20, codec="h264", gop=30)
+    refused(run("calibrate", clip, "--agreement", "--model", "bl2-synthetic"), "hardly move")
+    refused(run("calibrate", clip, "--agreement", "--model", "bl9"), "bl9")
 
 
 def test_curve(make_clip, tmp_path):

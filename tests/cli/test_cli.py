@@ -51,6 +51,35 @@ def test_segment(make_clip, tmp_path):
     assert len(list((tmp_path / "masks").glob("*.png"))) == 30
 
 
+def test_one_dial(make_clip, tmp_path):
+    clip, how = make_clip("h264", gop=30), ["-o", tmp_path, "--model", "bl2-synthetic", "--save", "masks"]
+    result = taplab("segment", clip, *how, "--quality", 1)
+    assert result.returncode == 0, result.stderr
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["asked"], summary["mode"], summary["interval"]) == ({"quality": 1.0}, "offline", 24)
+    assert 0 <= summary["predicted_loss"] <= 1
+    assert f"predicted loss {summary['predicted_loss']:.1f} points of mIoU" in result.stdout
+    assert taplab("segment", clip, *how, "--target-fps", 5, "--interval", 30).returncode == 0
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["asked"], summary["mode"], summary["interval"]) == ({"target_fps": 5.0}, "live", 30)
+
+
+def test_bad_dials(make_clip, tmp_path):
+    clip, out = make_clip("mpeg4"), ["-o", tmp_path / "out", "--model", "bl2-synthetic"]
+    for given, *says in (
+        (["--budget", 0.1, "--quality", 1], "budget and quality: there is one dial"),
+        (["--budget", 0], "budget 0: must lie in 0.01..1"),
+        (["--budget", 0.05, "--interval", 12], "budget 0.05: a key frame every 12 frames costs more", "20 or more"),
+        (["--quality", -1], "quality -1: must lie in 0..100"),
+        (["--target-fps", 0], "target_fps 0: must be a number above 0"),
+        (["--target-fps", 25, "--mode", "offline"], "target_fps: mode offline looks ahead", "use mode live"),
+        (["--quality", 1, "--mode", "per-frame"], "quality: mode per-frame has nothing to choose"),
+        (["--budget", 0.1, "--mode", "paper"], "budget: mode paper has nothing to choose"),
+    ):
+        refused(taplab("segment", clip, *out, *given), *says, status=2)
+    assert not (tmp_path / "out").exists()
+
+
 def test_quiet_and_verbose(make_clip, tmp_path):
     how = [
         "segment",

@@ -81,9 +81,24 @@ def test_what_is_not_known_is_a_dash(clips, options, capsys, monkeypatch):
     assert '"temporal_consistency": null' in json.dumps(replace(kept[0], temporal_consistency=math.nan).as_json())
 
 
+def test_what_is_asked_of_live_and_offline(clips, options, tmp_path):
+    asked = {"modes": "per-frame,paper,offline,live", "json_file": tmp_path / "scores.json"}
+    run(clips(), options(**asked, budget=0.5, gop=3))
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert [score["interval"] for score in scores] == [1, 3, 24, 24]
+    assert [score["title"] for score in scores[2:]] == ["offline, budget 0.5", "live, budget 0.5"]
+    assert all(score["network_cost"] <= 0.5 for score in scores[1:])
+    run(clips(), options(**asked, max_loss=0.0))
+    assert json.loads((tmp_path / "scores.json").read_text())[3]["title"] == "live, quality 0"
+    for bad, says in (({"max_loss": 1.0, "budget": 0.1}, "one dial"), ({"budget": 0.1, "modes": "paper"}, "neither")):
+        with pytest.raises(SettingError, match=says):
+            run(clips(), options(**bad))
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
+        (["--table", "6", "--max-loss", "1"], "--max-loss: tables and figures keep to the GOP"),
         (["--table", "6", "--interval", "5"], "--interval: tables and figures keep to the GOP"),
         (["--frame", "3"], "--frame: only --table and --figure make use of it"),
         (["--table", ""], "--table '': name some of"),

@@ -7,6 +7,7 @@ from taplab import ModelError, PaperSettings
 from taplab.evaluation import ways
 from taplab.evaluation.ways import Way
 from taplab.models import flow as flow_models
+from taplab.policies import Dial
 
 FLOW = """import numpy as np
 def make(device):
@@ -27,6 +28,9 @@ def test_other_settings_have_another_key():
     assert Way("paper").key == Way("paper").key
     assert Way("paper").key != Way("itp").key
     assert Way("paper", PaperSettings(interval=3)).key != Way("paper", PaperSettings()).key
+    assert Way("live", dial=Dial(quality=1)).key != Way("live").key
+    assert Way("live", dial=Dial(quality=1)).key != Way("live", dial=Dial(budget=0.1)).key
+    assert Way("live", dial=Dial(quality=1)).title == "live, quality 1"
     assert Way("per-frame", PaperSettings(interval=3)).key == Way("per-frame").key
 
 

@@ -49,6 +49,12 @@ def calibrate(
     quality: Annotated[float | None, typer.Option(help="Folders: quantiser (MPEG-4: 3) or crf (H.264: 23).")] = None,
     fps: Annotated[float, typer.Option(min=0.1, help="Folders: frame rate.")] = 17.0,
     max_frames: Annotated[int | None, typer.Option(min=2, help="Of each clip the first so many frames.")] = None,
+    agreement: Annotated[
+        bool,
+        typer.Option("--agreement", help="Also fit what --quality predicts to --model: runs it on every frame."),
+    ] = False,
+    model: options.Model = "bl2-camvid",
+    device: options.Device = "cpu",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the curve here.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the curve into this .png or .svg.")] = None,
     quiet: options.Quiet = False,
@@ -62,6 +68,12 @@ def calibrate(
 
     check_share(share)
     _check_outputs(out, json_file, plot)
+    network = None
+    if agreement:
+        from taplab import load_model
+        from taplab.cli import calibrate_agreement
+
+        network = load_model(model, device=device)
     interval = _interval(interval, out)
     encoding = Encoding(codec, gop, quality, fps)
     measured = _measure(clips, encoding, interval, max_frames, quiet=quiet, verbose=verbose)
@@ -77,6 +89,12 @@ def calibrate(
         from taplab.output.share_curve import draw_share_curve
 
         draw_share_curve(plot, curve, threshold, f"{len(curve.scores)} frames of {_clips(measured)}")
+    if network is not None:
+        found = calibrate_agreement.fit(clips, network, encoding, interval, max_frames, quiet=quiet)
+        if not quiet:
+            calibrate_agreement.report(found, network)
+        if out is not None:
+            calibrate_agreement.write(out, found, network, clips)
     if out is not None:
         write_threshold(out, threshold, _comment(measured, curve, share, interval))
         _warn_unused(out)

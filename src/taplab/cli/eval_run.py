@@ -43,6 +43,15 @@ class RunOptions:
     interval: Annotated[
         int | None, typer.Option(min=1, help="At most so many frames between key frames; as the GOP if not given.")
     ] = None
+    budget: Annotated[
+        float | None, typer.Option(help="Of live and offline: network cost at most; the interval follows the motion.")
+    ] = None
+    max_loss: Annotated[
+        float | None,
+        typer.Option(
+            help="Of live and offline: points of mIoU, as --quality of segment (which is the encoder's here)."
+        ),
+    ] = None
     phases: Annotated[
         str, typer.Option(help="Positions of the key frames to average over: a number, or all (every distance).")
     ] = "1"
@@ -177,18 +186,26 @@ def settings_of(given: RunOptions) -> "PaperSettings":
 
 
 def _ways(given: RunOptions) -> "list[Way]":
+    from taplab.config import read_config
     from taplab.evaluation.ways import Way
-    from taplab.policies import make_policy
+    from taplab.policies import Dial, Relations, make_policy
 
+    relations = read_config(given.config).relations() if given.config else Relations()
+    dial = Dial(given.budget, given.max_loss, relations=relations)
     settings = settings_of(given)
     ways = []
     for mode in options.modules(given.modes):
         left_out = {"rgc"} if mode in WITHOUT_RGC else set()
         fitting = replace(settings, modules=tuple(m for m in settings.modules if m not in left_out))
-        make_policy(mode, fitting)  # refuses what it does not know before any long work
-        ways.append(Way(mode, fitting))
+        of_mode = dial if mode in ("live", "offline") else Dial()
+        if of_mode.asked:
+            fitting = replace(fitting, interval=given.interval or dial.interval)
+        make_policy(mode, fitting, dial=of_mode)  # refuses what it does not know before any long work
+        ways.append(Way(mode, fitting, of_mode))
     if not ways:
         raise SettingError("--modes: name at least one")
+    if dial.asked and not any(way.dial.asked for way in ways):
+        raise SettingError(f"--modes {given.modes}: neither live nor offline is among them, to ask a budget or loss of")
     return ways
 
 

@@ -10,6 +10,8 @@ _NOT_FOR_PAPER = {
     "modes": "tables and figures choose the modes themselves",
     "modules": "tables and figures choose the modules themselves",
     "interval": "tables and figures keep to the GOP, which is --gop",
+    "budget": "tables and figures keep to the GOP, which is --gop",
+    "max_loss": "tables and figures keep to the GOP, which is --gop",
     "json_file": "each table and figure is saved as JSON too, in the folder of -o",
 }
 # Tables and figures that make use of an option; the others go through values of their own, or need none.

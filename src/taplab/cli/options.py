@@ -35,6 +35,25 @@ Model = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
 Interval = Annotated[int, typer.Option("--interval", min=1, help="At most so many frames between network key frames.")]
+DialInterval = Annotated[
+    int | None,
+    typer.Option(
+        "--interval",
+        min=1,
+        show_default="12; 24 with --budget, --quality or --target-fps",
+        help="At most so many frames between network key frames.",
+    ),
+]
+Budget = Annotated[
+    float | None, typer.Option("--budget", help="Network cost at most, such as 0.1; the interval follows the motion.")
+]
+Quality = Annotated[
+    float | None,
+    typer.Option("--quality", help="At most so many points of mIoU below the network on every frame, as predicted."),
+]
+TargetFps = Annotated[
+    float | None, typer.Option("--target-fps", help="Frames a second: as many key frames as leave time (mode live).")
+]
 Modules = Annotated[
     str, typer.Option("--modules", help="Of the paper's algorithm: ffw alone or with rgc, rgfs or both.")
 ]

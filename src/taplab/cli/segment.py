@@ -1,6 +1,7 @@
 """``taplab segment``: a mask for every frame of a video."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,10 @@ def segment(
         str, typer.Option(help="auto (offline, for streams live), offline, live, paper, per-frame.")
     ] = "auto",
     modules: options.Modules = "ffw,rgfs",
-    interval: options.Interval = 12,
+    interval: options.DialInterval = None,
+    budget: options.Budget = None,
+    quality: options.Quality = None,
+    target_fps: options.TargetFps = None,
     alpha: options.Alpha = 0.6,
     thr_rgc: options.ThrRgc = 30,
     thr_rgfs: options.ThrRgfs = "5.7",
@@ -39,9 +43,12 @@ def segment(
     verbose: options.Verbose = False,
 ) -> None:
     """Segment every frame of SOURCE; the network runs on a few of them, the rest follow the stream's own motion."""
-    from taplab import Segmenter
-    from taplab.config import paper_settings
+    from taplab import Segmenter, load_model
+    from taplab.config import paper_settings, read_config
+    from taplab.policies import Dial
 
+    dial = Dial(budget, quality, target_fps)
+    dial.mode(mode)
     settings = paper_settings(
         modules=modules,
         interval=interval,
@@ -51,7 +58,19 @@ def segment(
         region=region,
         stride=stride,
     )
-    segmenter = Segmenter(model, mode=mode, settings=settings, device=device, lanes=lanes)
+    network = load_model(model, device=device)
+    if interval is None:
+        settings = replace(settings, interval=dial.beside(network.follow_cost or 0.0).interval)
+    segmenter = Segmenter(
+        network,
+        mode=mode,
+        settings=settings,
+        lanes=lanes,
+        budget=budget,
+        quality=quality,
+        target_fps=target_fps,
+        relations=None if config is None else read_config(config).relations(),
+    )
     with progress_bar(Path(source).name or source, None, quiet=quiet) as bar:
 
         def on_frame(run: "Segmentation", result: "Result") -> None:
@@ -86,5 +105,12 @@ def _report(summary: "Summary", out: Path) -> None:
     seconds = summary.seconds["total"]
     print(
         f"{summary.frames} frames in {seconds:.1f} s ({summary.fps:.1f} fps): {summary.key_frames} key frames, "
-        f"{summary.crops} regions, network cost {summary.network_cost:.3f} -> {out}"
+        f"{summary.crops} regions, network cost {summary.network_cost:.3f}{_predicted(summary)} -> {out}"
     )
+
+
+def _predicted(summary: "Summary") -> str:
+    """What is predicted, where something was asked for."""
+    if not summary.asked or summary.predicted_loss is None:
+        return ""
+    return f", predicted loss {summary.predicted_loss:.1f} points of mIoU"

@@ -34,7 +34,18 @@ def segmentation_of(
     source: Path, model: Model, way: Way, lanes: int | None = None, max_frames: int | None = None
 ) -> Segmentation:
     """One pass of a way over a clip."""
-    return Segmenter(model, mode=way.mode, settings=way.settings, lanes=lanes).stream(source, max_frames=max_frames)
+    dial = way.dial
+    segmenter = Segmenter(
+        model,
+        mode=way.mode,
+        settings=way.settings,
+        lanes=lanes,
+        budget=dial.budget,
+        quality=dial.quality,
+        target_fps=dial.target_fps,
+        relations=dial.relations,
+    )
+    return segmenter.stream(source, max_frames=max_frames)
 
 
 def _results(trial: Trial, source: Path, model: Model, way: Way, lanes: int | None) -> Iterator[Result]:

@@ -6,15 +6,16 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from taplab.policies import PaperSettings
+from taplab.policies import Dial, PaperSettings
 
 
 @dataclass(frozen=True)
 class Way:
-    """A mode and its settings."""
+    """A mode, its settings and what is asked of it."""
 
     mode: str
     settings: PaperSettings = field(default_factory=lambda: PaperSettings(("ffw",)))
+    dial: Dial = field(default_factory=Dial)
 
     @property
     def title(self) -> str:
@@ -22,6 +23,8 @@ class Way:
         if self.mode == "per-frame":
             return self.mode
         modules = self.settings.modules
+        for name, value in self.dial.asked.items():
+            return f"{self.mode}, {name} {value:g}"
         named = f" {'+'.join(modules)}" if self.mode == "paper" or modules != ("ffw",) else ""
         return f"{self.mode}{named}, interval {self.settings.interval}"
 
@@ -31,7 +34,8 @@ class Way:
         if self.mode == "per-frame":
             return self.mode
         flow = (_flow_source(self.mode.removeprefix("flow:")),) if self.mode.startswith("flow:") else ()
-        return repr((self.mode, sorted(asdict(self.settings).items()), *flow))
+        asked = (self.dial,) if self.dial.asked else ()
+        return repr((self.mode, sorted(asdict(self.settings).items()), *flow, *asked))
 
 
 @lru_cache

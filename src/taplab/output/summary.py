@@ -12,9 +12,11 @@ from taplab.errors import OutputError
 class Summary:
     """The account of one run; the field names are the keys of ``summary.json``.
 
-    network_cost: pixels given to the network over pixels of all frames (1.0 for per-frame). motion: frames by origin
-    of their vectors. damaged: frames marked damaged plus frames that could not be decoded. seconds: by stage, summed
-    over threads, and the total by the clock. fps: frames by total seconds.
+    network_cost: pixels given to the network over pixels of all frames (1.0 for per-frame). asked: what was asked for,
+    such as {"quality": 1.0}. predicted_loss: points of mIoU below the network on every frame, as pictures and motion
+    foretell it; None where nothing is predicted (modes paper and per-frame). motion: frames by origin of their vectors.
+    damaged: frames marked damaged plus frames that could not be decoded. seconds: by stage, summed over threads, and
+    the total by the clock. fps: frames by total seconds.
     """
 
     source: str
@@ -32,6 +34,8 @@ class Summary:
     model: str
     classes: list[str]
     device: str
+    asked: dict[str, float]
+    predicted_loss: float | None
     motion: dict[str, int]
     damaged: int
     seconds: dict[str, float]

@@ -1,7 +1,11 @@
 """Policies: which frames and regions the network sees, and what becomes of the others."""
 
+from dataclasses import replace
+
 from taplab.errors import SettingError
+from taplab.policies import due, plan
 from taplab.policies.base import Answer, Ask, Policy, Steps
+from taplab.policies.dial import Dial, Relation, Relations
 from taplab.policies.itp import Interpolation
 from taplab.policies.live import Live
 from taplab.policies.offline import Offline
@@ -16,6 +20,7 @@ __all__ = [
     "MODULES",
     "Answer",
     "Ask",
+    "Dial",
     "FastFeatureWarping",
     "Interpolation",
     "Live",
@@ -26,24 +31,34 @@ __all__ = [
     "PerFrame",
     "Policy",
     "Propagation",
+    "Relation",
+    "Relations",
     "Steps",
     "make_policy",
 ]
 
 
-def make_policy(mode: str, settings: PaperSettings | None = None, device: str = "cpu") -> Policy:
+def make_policy(
+    mode: str, settings: PaperSettings | None = None, device: str = "cpu", dial: Dial | None = None
+) -> Policy:
     """The policy of that name; "auto" is offline (``Segmenter`` takes live for streams), or paper if RGC is asked for.
 
-    To compare with: "itp" interpolates between key frames, "flow:NAME" is the paper's with an optical flow in place of
-    FFW (NAME as of ``load_flow``, which runs on ``device``). Raises SettingError.
+    dial: what is asked of it, in place of RGFS and of key frames at I-frames; the interval stays the upper limit.
+    offline and live serve one stream: they count. To compare with: "itp" interpolates between key frames, "flow:NAME"
+    is the paper's with an optical flow in place of FFW (NAME as of ``load_flow``, which runs on ``device``). Raises
+    SettingError.
     """
-    settings = settings or PaperSettings()
+    settings, dial = settings or PaperSettings(), dial or Dial()
+    if dial.asked:
+        mode = dial.mode(mode)
+        dial.check_interval(settings.interval)
+        settings = replace(settings, modules=tuple(m for m in settings.modules if m != "rgfs"))
     if mode == "per-frame":
         return PerFrame()
-    if mode == "offline" or (mode == "auto" and "rgc" not in settings.modules):
-        return Offline(settings)
+    if mode == "offline" or (mode == "auto" and ("rgc" not in settings.modules or dial.asked)):
+        return plan.offline(settings, dial)
     if mode == "live":
-        return Live(settings)
+        return due.live(settings, dial)
     if mode in ("auto", "paper"):
         return Paper(settings)
     if mode == "itp":

@@ -8,12 +8,16 @@ batches, devices, threads or files.
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from taplab.modules.ffw import Carried
 from taplab.modules.matching import Gathered
 from taplab.types import CodedFrame, Origin, Region
+
+if TYPE_CHECKING:
+    from taplab.policies.forecast import Forecast
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +51,8 @@ class Policy(ABC):
 
     uses_motion, uses_residual: what it looks at, so that nothing else is computed. looks_ahead: every lane ends with
     the next lane's key frame. endless: it remembers more than a lane, so the whole stream is one, and every frame is
-    answered as soon as it comes. modules: of the paper's algorithm, for the record.
+    answered as soon as it comes. modules: of the paper's algorithm, for the record. forecast: of what is lost, if it
+    makes one; such a policy serves one stream. bridges: I-frames need not be key frames, motion is to be estimated.
     """
 
     name: str
@@ -57,6 +62,8 @@ class Policy(ABC):
     looks_ahead: bool = False
     endless: bool = False
     modules: tuple[str, ...] = ()
+    forecast: "Forecast | None" = None
+    bridges: bool = False
 
     @abstractmethod
     def run(self, frames: Iterable[CodedFrame]) -> Steps:

@@ -5,7 +5,7 @@ own, so that what the network sees once is not forgotten with the next key frame
 everywhere, what does not match the picture does not count.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from taplab.errors import SettingError
 from taplab.policies.base import Answer, Ask, Policy, Steps
@@ -13,29 +13,34 @@ from taplab.policies.keyed import HISTORY, Key, Side, along, estimated, gathered
 from taplab.policies.paper import Paper, PaperSettings
 from taplab.types import REFERENCES_KEPT, CodedFrame
 
+Due = Callable[[CodedFrame, Sequence[Side]], bool]  # called once for every frame, with the ways to the key frames
+
 KEYS_KEPT = 2
 
 
 class Live(Policy):
-    """Forward from the last key frames, weighed by how well the pictures match, and by 1 / distance in frames."""
+    """Forward from the last key frames, weighed by how well the pictures match, and by 1 / distance in frames.
+
+    due: decides on every frame, before the network runs; the key frames of ``Paper`` if there is none.
+    """
 
     name = "live"
     endless = True
 
-    def __init__(self, settings: PaperSettings) -> None:
+    def __init__(self, settings: PaperSettings, due: Due | None = None) -> None:
         if "rgc" in settings.modules:
             raise SettingError("mode live has no rgc: leave it out of the modules, or use mode paper")
         self.settings = settings
         self.interval, self.modules = settings.interval, settings.modules
         self.uses_residual = "rgfs" in settings.modules
-        self._keys = Paper(settings)
+        self._keys, self._due = Paper(settings), due
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """All frames of a stream, in coded order."""
         known = _Known()
         for frame in frames:
             sides = [] if frame.damaged else list(known.ways(frame))
-            if sides and not self._keys.is_key(frame):
+            if not self._is_due(frame, sides):
                 shares = [1 / max(abs(frame.display - side.key.frame.display), 1) for side in sides]
                 yield Answer(frame, gathered(frame, list(zip(sides, shares, strict=True))), "fused")
             else:
@@ -46,6 +51,12 @@ class Live(Policy):
                 yield Answer(frame, key.answer, "network")
                 sides = [own, *history]
             known.add(frame, sides)
+
+    def _is_due(self, frame: CodedFrame, sides: list[Side]) -> bool:
+        """Is it a key frame? Without sides there is no choice."""
+        if self._due is not None:
+            return self._due(frame, sides)
+        return not sides or self._keys.is_key(frame)
 
 
 class _Known:

@@ -5,7 +5,7 @@ with what the key frames before and after it say, so that errors of single frame
 answered once both key frames around them have done so, in the turn of the next lane.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from taplab.errors import SettingError
 from taplab.modules import inverse
@@ -14,45 +14,57 @@ from taplab.policies.keyed import HISTORY, Key, Side, along, estimated, gathered
 from taplab.policies.paper import Paper, PaperSettings
 from taplab.types import CodedFrame, MotionField
 
+# A frame and the one shown after it, by their coded indices -> motion from that one to the frame, and turned round.
+Links = dict[tuple[int, int], tuple[MotionField, MotionField]]
+Planner = Callable[[Sequence[CodedFrame], Links], set[int]]  # coded indices of the key frames of a lane
+
 
 class Offline(Policy):
-    """Forward from the last key frame, backward from the next, weighed by how well the pictures match."""
+    """Forward from the last key frame, backward from the next, weighed by how well the pictures match.
+
+    planner: chooses the key frames of a lane before the network runs; those of ``Paper`` if there is none.
+    """
 
     name = "offline"
     looks_ahead = True
 
-    def __init__(self, settings: PaperSettings) -> None:
+    def __init__(self, settings: PaperSettings, planner: Planner | None = None) -> None:
         if "rgc" in settings.modules:
             raise SettingError("mode offline has no rgc: leave it out of the modules, or use mode paper")
         self.settings = settings
         self.interval, self.modules = settings.interval, settings.modules
         self.uses_residual = "rgfs" in settings.modules
-        self._keys = Paper(settings)
+        self._keys, self._planner = Paper(settings), planner
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """A lane: its key frame, the frames after it and, if the stream goes on, the next lane's key frame.
 
         The frames are answered when the key frames on both sides know their neighbours: in the turn of the next lane.
         """
-        lane = list(frames)
+        lane, links = list(frames), Links()
+        planned = self._planned(lane, links)
         keys: dict[int, Key] = {}  # by coded index
-        forward: dict[int, Side] = {}
+        ahead: dict[int, Side] = {}
         for frame in lane:
-            side = None
-            if not self._keys.is_key(frame):
-                side = along(frame, forward, before=True) or along(frame, forward, before=False)
+            side = None if frame.index in planned else forward(frame, ahead)
             if side is None:
                 scores = yield Ask(frame)
                 keys[frame.index] = _shared(Key(frame, scores))
                 side = Side(frame.display, keys[frame.index])
-            forward[frame.index] = side
-        backward = _backward(lane, keys, forward)
+            ahead[frame.index] = side
+        back = backward(lane, keys, ahead, links)
         yield Turn()
-        yield from _turn(lane, keys, forward, backward)
+        yield from _turn(lane, keys, ahead, back)
+
+    def _planned(self, lane: list[CodedFrame], links: Links) -> set[int]:
+        """Coded indices of the key frames that are known before the network runs."""
+        if self._planner is not None:
+            return self._planner(lane, links)
+        return {frame.index for frame in lane if self._keys.is_key(frame)}
 
 
 def _turn(
-    lane: list[CodedFrame], keys: dict[int, Key], forward: dict[int, Side], backward: dict[int, Side]
+    lane: list[CodedFrame], keys: dict[int, Key], ahead: dict[int, Side], back: dict[int, Side]
 ) -> Iterator[Answer]:
     """Answers what the lane before left waiting; leaves its own frames to the next lane, if there is one."""
     mine = [frame for frame in lane if frame is lane[0] or not frame.shared]
@@ -62,7 +74,7 @@ def _turn(
     first, lane[0].known = keys[lane[0].index], None
     waiting, first.waiting = first.waiting, ()
     yield from waiting
-    answers = _answers(mine, keys, forward, backward)
+    answers = _answers(mine, keys, ahead, back)
     borrowed = [keys[frame.index] for frame in lane[1:] if frame.shared]
     if borrowed:
         borrowed[0].waiting = answers
@@ -89,14 +101,14 @@ def _remember(key: Key) -> None:
 
 
 def _answers(
-    frames: list[CodedFrame], keys: dict[int, Key], forward: dict[int, Side], backward: dict[int, Side]
+    frames: list[CodedFrame], keys: dict[int, Key], ahead: dict[int, Side], back: dict[int, Side]
 ) -> Iterator[Answer]:
     shown = sorted(key.frame.display for key in keys.values())
     for frame in frames:
         if frame.index in keys:
             yield Answer(frame, keys[frame.index].answer, "network")
         else:
-            yield _fused(frame, forward[frame.index], backward.get(frame.index), _place(frame, shown))
+            yield _fused(frame, ahead[frame.index], back.get(frame.index), _place(frame, shown))
 
 
 def _fused(frame: CodedFrame, ahead: Side, back: Side | None, place: float) -> Answer:
@@ -105,7 +117,14 @@ def _fused(frame: CodedFrame, ahead: Side, back: Side | None, place: float) -> A
     return Answer(frame, gathered(frame, [(ahead, 1 - place), (back, place)]), "fused")
 
 
-def _backward(lane: list[CodedFrame], keys: dict[int, Key], forward: dict[int, Side]) -> dict[int, Side]:
+def forward(frame: CodedFrame, ahead: Mapping[int, Side]) -> Side | None:
+    """The way of a frame to the last key frame, along the stream's vectors."""
+    return along(frame, ahead, before=True) or along(frame, ahead, before=False)
+
+
+def backward(
+    lane: Sequence[CodedFrame], keys: Mapping[int, Key], ahead: Mapping[int, Side], links: Links
+) -> dict[int, Side]:
     """The way of each frame to the next key frame, by coded index; nothing after the last one.
 
     The key frames learn the ways to those before and after them.
@@ -115,10 +134,10 @@ def _backward(lane: list[CodedFrame], keys: dict[int, Key], forward: dict[int, S
     chain = [frame for frame in lane if frame.index in keys or not _is_between(frame)]
     for frame in sorted(chain, key=lambda f: f.display, reverse=True):
         if following is not None and following.index in sides and _is_linked(frame, following):
-            link = _link(frame, following)
-            sides[frame.index] = sides[following.index].before(frame, inverse.invert(link, following.index))
+            link, turned = _linked(frame, following, links)
+            sides[frame.index] = sides[following.index].before(frame, turned)
             if following.index in keys:
-                keys[following.index].around.append(forward[frame.index].before(following, link))
+                keys[following.index].around.append(ahead[frame.index].before(following, link))
         if frame.index in keys:
             keys[frame.index].around += [sides[frame.index]] if frame.index in sides else []
             sides[frame.index] = Side(frame.display, keys[frame.index])
@@ -142,6 +161,15 @@ def _is_linked(frame: CodedFrame, following: CodedFrame) -> bool:
     return (following.height, following.width) == (frame.height, frame.width) and not (
         following.damaged or frame.damaged
     )
+
+
+def _linked(frame: CodedFrame, following: CodedFrame, links: Links) -> tuple[MotionField, MotionField]:
+    """Motion of ``following`` from ``frame`` and the other way; ``links`` takes it, for the next time."""
+    ends = frame.index, following.index
+    if ends not in links:
+        link = _link(frame, following)
+        links[ends] = link, inverse.invert(link, following.index)
+    return links[ends]
 
 
 def _link(frame: CodedFrame, following: CodedFrame) -> MotionField:

@@ -92,7 +92,7 @@ class Paper(Policy):
 
     def is_key(self, frame: CodedFrame) -> bool:
         """I-frames, the first frame of a lane, frames that are hard to warp (RGFS)."""
-        if frame.kind == "I" or frame.starts_lane:
+        if frame.stands_alone or frame.starts_lane:
             return True
         settings = self.settings
         if "rgfs" not in settings.modules or frame.residual is None:

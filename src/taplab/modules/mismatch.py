@@ -1,0 +1,69 @@
+"""How badly does a frame match its key frames? Pictures and motion tell, before any network runs.
+
+Where the colours of a frame cannot be found in its key frames, along the motion and around it, their scores will be
+wrong: what entered the picture, what was covered, where motion went astray. The mean difference is the measure::
+
+    m_t = mean_p min_k min(|I_t[p] - I_k[p + d_k(p)]|, MOST)
+
+over the cells p of a coarse grid (see ``grid``) and the key frames k, summed over Y, U and V, after the displacements
+d_k were corrected as in ``matching``.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numba import njit
+
+from taplab.modules import matching
+from taplab.modules.ffw import Displacement
+from taplab.modules.matching import CellPicture
+
+MOST = 30.0  # grey levels, summed over Y, U and V: more than wrong a cell cannot be
+_CELL = 8  # pixels of a cell of the grid, in small frames
+_MOST_ROWS = 64  # of the grid: in large frames cells are larger, so that they cost no more
+
+
+def grid(size: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of the grid on which a frame of ``size`` (rows, columns) pixels is compared."""
+    cell = max(_CELL, size[0] / _MOST_ROWS)
+    return max(round(size[0] / cell), 1), max(round(size[1] / cell), 1)
+
+
+def shrink(displacement: Displacement, cells: tuple[int, int]) -> Displacement:
+    """A displacement ``[h, w, 2]`` on another grid of ``cells`` (rows, columns); those at the cells' centres."""
+    size = displacement.shape[:2]
+    rows = ((np.arange(cells[0]) + 0.5) * (size[0] / cells[0])).astype(int)
+    columns = ((np.arange(cells[1]) + 0.5) * (size[1] / cells[1])).astype(int)
+    scale = np.array([cells[1] / size[1], cells[0] / size[0]], np.float32)
+    return np.ascontiguousarray(displacement[rows][:, columns] * scale)
+
+
+def mismatch(now: CellPicture, sides: Sequence[tuple[CellPicture, Displacement]]) -> float:
+    """``m_t`` in grey levels, 0 to MOST, of a picture with those of its key frames and the displacements to them."""
+    everywhere = np.ones(now.shape[:2], np.bool_)
+    least = np.full(now.shape[:2], np.float32(MOST))
+    for key, displacement in sides:
+        _lower(now, key, matching.refine(now, key, displacement, everywhere), least)
+    return float(least.mean())
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def _lower(
+    now: CellPicture, key: CellPicture, displacement: Displacement, least: np.ndarray
+) -> None:  # pragma: no cover - compiled
+    """Takes over the difference of each cell with where it comes from, where that is less; borders replicate."""
+    rows, cols = least.shape
+    one = np.float32(1)
+    for i in range(rows):
+        for j in range(cols):
+            y = min(max(np.float32(i) + displacement[i, j, 1], np.float32(0)), np.float32(rows - 1))
+            x = min(max(np.float32(j) + displacement[i, j, 0], np.float32(0)), np.float32(cols - 1))
+            y0, x0 = int(y), int(x)
+            y1, x1 = min(y0 + 1, rows - 1), min(x0 + 1, cols - 1)
+            fy, fx = y - np.float32(y0), x - np.float32(x0)
+            total = np.float32(0)
+            for k in range(3):
+                upper = key[y0, x0, k] * (one - fx) + key[y0, x1, k] * fx
+                lower = key[y1, x0, k] * (one - fx) + key[y1, x1, k] * fx
+                total += abs(now[i, j, k] - (upper * (one - fy) + lower * fy))
+            least[i, j] = min(least[i, j], total)
