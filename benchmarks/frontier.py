@@ -4,8 +4,9 @@
 
 On a labelled sequence such as CamVid's, or every n-th frame of it (n times the motion): the network on every frame, in
 full and at lower resolutions; a lighter network on every frame; FFW, live and offline with key frames every 2 to 24
-frames; the same two with bl2-warp, a network made for warping. The cost is in multiply-adds, those of bl2-camvid on every
-frame being 1; at 1024x2048 that is 39 G a frame. A table, and with -o a picture (frontier.png, .svg) and its data.
+frames; the same two with bl2-warp, a network made for warping. The cost is in multiply-adds, those of bl2-camvid on
+every frame being 1; at 1024x2048 that is 39 G a frame. A table, and with -o a picture (frontier.png, .svg) and its
+data.
 """
 
 from taplab.machine import machine  # isort: skip  (first: taplab sets how torch's threads wait)
@@ -22,10 +23,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab import PaperSettings, TorchModel, load_model
-from taplab.data.clips import ClipSet, FileClip
+from taplab.data.clips import ClipSet
 from taplab.data.sequence import sequence_clips
 from taplab.evaluation.cache import Cache
-from taplab.evaluation.figures.style import footer, new_axes, new_figure, save, styled
+from taplab.evaluation.figures.style import footer, new_axes, new_figure, styled
 from taplab.evaluation.score import evaluate
 from taplab.evaluation.trials import Draw, Encoding
 from taplab.evaluation.ways import Way
@@ -86,8 +87,9 @@ def measured(clips: ClipSet, phases: int, cache: Cache) -> list[Point]:
 
     every = [Way("per-frame")]
     points = [Point("every frame", "in full", 1.0, *run(full, every)[0])]
-    for scale in SCALES:
-        points.append(Point("lower resolution", f"{scale:g}", scale**2, *run(Reduced(full, scale), every)[0]))
+    points += [
+        Point("lower resolution", f"{scale:g}", scale**2, *run(Reduced(full, scale), every)[0]) for scale in SCALES
+    ]
     lighter = multiply_adds(light.net, SIZE) / multiply_adds(full.net, SIZE)
     points.append(Point("lighter network", light.name, lighter, *run(light, every)[0]))
     for model, ending in ((full, ""), (warp, ", bl2-warp")):
@@ -130,7 +132,7 @@ def main() -> None:
     args = parser.parse_args()
     clips = sequence_clips(*args.sequence, "camvid", 15.0)
     if args.every > 1:
-        clips = replace(clips, clips=[thinned(clip, args.every) for clip in clips.clips])
+        clips = replace(clips, clips=[clip.every(args.every) for clip in clips.clips])
     points = measured(clips, args.phases, Cache(args.cache))
     print(f"{machine()}\n\n| | setting | multiply-adds | mIoU |\n| --- | --- | --- | --- |")
     for p in points:

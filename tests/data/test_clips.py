@@ -58,3 +58,11 @@ def test_spread():
     assert spread("abcdef", 7) == "abcdef"
     assert list(spread("abcdef", 3)) == ["a", "c", "e"]
     assert list(spread("abcdefg", 2)) == ["a", "d"]
+
+
+def test_every_nth_frame_moves_n_times_as_far(clip):
+    thinned = clip.every(2)
+    assert (len(thinned), thinned.fps, thinned.labelled) == (2, 7.5, (1,))
+    assert np.all(thinned.frame(1) == (2, 0, 0))
+    assert (thinned.truth(1) == 1).all()
+    assert clip.every(3).labelled == ()
