@@ -163,7 +163,9 @@ def train_follower(
     about = json.dumps({"settings": asdict(settings), "data": stock.digest, "base": _digest(base)})
     _resume(writable_folder(out), about, learner)
     samples = make_samples(out / "samples", stock, model, settings)
-    card = replace(card, architecture="bl2-warp", origin=f"{card.origin}; follower: {origin}, seed {settings.seed}")
+    key_frames = card.origin or base.stem
+    origin = f"key frames: {key_frames}; follower: {origin}, seed {settings.seed}"
+    card = replace(card, architecture="bl2-warp", origin=origin)
     started = time.perf_counter()
     while learner.step < settings.steps:
         loss = learner.learn(batch_at(learner.step, samples, settings))
