@@ -19,7 +19,7 @@ def print_speeds(speeds: "Speeds", about: dict[str, Any]) -> None:
     console.print(
         f"{about['source']}: {about['codec']}, {about['width']}x{about['height']}, {speeds.modes[0].frames} frames; "
         f"{about['model']} on {hardware.get('gpu', hardware['processor'])}, {hardware['usable_cores']} cores; "
-        f"{about['rounds']} rounds",
+        f"rounds: {about['rounds']}",
         highlight=False,
     )
     console.print(_ratios(speeds))
