@@ -41,6 +41,6 @@ def _cache_of_user() -> Path:
 
 def _writable(folder: Path) -> bool:
     """Whether it is there, or can be made, and files can be made in it."""
-    while not folder.exists() and folder != folder.parent:
+    while not os.path.exists(folder) and folder != folder.parent:  # False, too, where it may not be looked for
         folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)

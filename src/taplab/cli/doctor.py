@@ -97,7 +97,7 @@ def _kernels() -> str:
             for mode in ("paper", "live", "offline"):
                 Segmenter("bl2-synthetic", mode=mode, settings=PaperSettings()).run(clip, Path(folder) / "out")
     taken = time.perf_counter() - started
-    return f"compiled, or found, in {taken:.1f} s; kept in {Path(_fill.stats.cache_path).parent}"
+    return f"compiled, or found, in {taken:.1f} s; kept in {_fill.stats.cache_path}"
 
 
 def _segmentation() -> str:
