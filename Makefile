@@ -20,7 +20,7 @@ lint: .venv/.installed-dev
 
 benchmark: .venv/.installed
 	$(BIN)/python benchmarks/stages.py
-	$(BIN)/python benchmarks/end_to_end.py
+	$(BIN)/taplab bench
 
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

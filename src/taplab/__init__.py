@@ -9,11 +9,13 @@
 import importlib
 from typing import Any
 
+from taplab.kernels import keep_kernels
 from taplab.threads import wait_politely
 
 __version__ = "0.1.0"
 
 wait_politely()
+keep_kernels()
 
 # Public name -> module. Loaded at first use: `import taplab` stays light and does not load torch.
 _WHERE = {

@@ -1,4 +1,4 @@
-"""What a measurement ran on, in words."""
+"""What a measurement ran on."""
 
 import os
 import platform
@@ -6,18 +6,52 @@ from pathlib import Path
 
 
 def machine(device: str = "cpu") -> str:
-    """Processor, number of cores, graphics card if ``device`` is one, versions."""
-    import av
+    """Processor, number of cores, graphics card if ``device`` is one, versions: in words."""
+    found, version = hardware(device), versions()
+    parts = [str(found["processor"]), f"{found['cores']} cores"]
+    if "gpu" in found:
+        parts.append(str(found["gpu"]))
+    named = f"Python {version['python']}, torch {version['torch']}, PyAV {version['av']}"
+    return ", ".join([*parts, named])
+
+
+def hardware(device: str = "cpu") -> dict[str, str | int]:
+    """processor; cores: of the machine; usable_cores: that this process may use; gpu: if ``device`` is one."""
     import torch
 
-    info = Path("/proc/cpuinfo")
-    names = (
-        [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        if info.exists()
-        else []
-    )
-    parts = [names[0] if names else platform.processor(), f"{os.cpu_count()} cores"]
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found: dict[str, str | int] = {
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "usable_cores": usable or 1,
+        "torch_threads": torch.get_num_threads(),
+    }
     if device.startswith("cuda"):
-        parts.append(torch.cuda.get_device_name(device))
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}, PyAV {av.__version__}"
-    return ", ".join([*parts, versions])
+        found["gpu"] = torch.cuda.get_device_name(device)
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Of what the speed depends on."""
+    import av
+    import numba
+    import torch
+
+    import taplab
+
+    return {
+        "taplab": taplab.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numba": numba.__version__,
+        "av": av.__version__,
+        "ffmpeg": av.ffmpeg_version_info,
+        "system": platform.platform(),
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

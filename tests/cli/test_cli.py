@@ -42,6 +42,23 @@ def test_import_is_light():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+@pytest.mark.parametrize("command", [[], ["segment"], ["bench"]])
+def test_help_is_light(command):
+    code = f"""
+import sys
+from taplab.cli.main import main
+sys.argv = ["taplab", *{command}, "--help"]
+try:
+    main()
+finally:
+    heavy = [m for m in ("torch", "numba", "av", "matplotlib", "cv2", "onnxruntime") if m in sys.modules]
+    print(heavy, file=sys.stderr)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Usage" in run.stdout
+    assert run.stderr == "[]\n"
+
+
 def test_segment(make_clip, tmp_path):
     result = taplab("segment", make_clip("mpeg4"), "-o", tmp_path, "--model", "bl2-synthetic", "--modules", "ffw")
     assert result.returncode == 0, result.stderr

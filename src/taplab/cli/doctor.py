@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def doctor(verbose: options.Verbose = False) -> None:
         ("torch", _torch),
         ("encoder", _encoder),
         ("models", _models),
+        ("kernels", _kernels),
         ("segmentation", _segmentation),
     ]
     failed = [name for name, check in checks if not _passes(name, check)]
@@ -79,6 +81,23 @@ def _models() -> str:
     for name in bundled():
         load_model(name).warm_up((64, 96))
     return ", ".join(bundled())
+
+
+def _kernels() -> str:
+    """Compiles what the modes need, so that no first run has to wait for it."""
+    from taplab import PaperSettings, Segmenter, SyntheticDrive
+    from taplab.labels import _fill
+    from taplab.video.encode import encode_clip
+
+    frames = [rgb for rgb, _ in SyntheticDrive(128, 192, 30, seed=1)]
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        for codec in ("mpeg4", "h264"):
+            clip = encode_clip(Path(folder) / f"{codec}.mp4", frames, codec=codec)
+            for mode in ("paper", "live", "offline"):
+                Segmenter("bl2-synthetic", mode=mode, settings=PaperSettings()).run(clip, Path(folder) / "out")
+    taken = time.perf_counter() - started
+    return f"compiled, or found, in {taken:.1f} s; kept in {_fill.stats.cache_path}"
 
 
 def _segmentation() -> str:

@@ -34,8 +34,13 @@ def segmentation_of(
     source: Path, model: Model, way: Way, lanes: int | None = None, max_frames: int | None = None
 ) -> Segmentation:
     """One pass of a way over a clip."""
+    return segmenter_of(model, way, lanes).stream(source, max_frames=max_frames)
+
+
+def segmenter_of(model: Model, way: Way, lanes: int | None = None) -> Segmenter:
+    """What works in a way, on any number of clips."""
     dial = way.dial
-    segmenter = Segmenter(
+    return Segmenter(
         model,
         mode=way.mode,
         settings=way.settings,
@@ -45,7 +50,6 @@ def segmentation_of(
         target_fps=dial.target_fps,
         relations=dial.relations,
     )
-    return segmenter.stream(source, max_frames=max_frames)
 
 
 def _results(trial: Trial, source: Path, model: Model, way: Way, lanes: int | None) -> Iterator[Result]:

@@ -1,9 +1,11 @@
 """How fast the ways are: in turn, in one run, so that a noisy machine does not decide."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from taplab.evaluation.protocol import segmentation_of
 from taplab.evaluation.ways import Way
@@ -11,6 +13,8 @@ from taplab.models.base import Model
 from taplab.timing import STAGES
 
 MOST_FRAMES = 60  # of a clip
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,14 +39,30 @@ def time_ways(clip: Path, model: Model, ways: Sequence[Way], *, frames: int, rou
 
     One lane and no batches of several frames, as for one stream.
     """
-    seconds: list[list[dict[str, float]]] = [[] for _ in ways]
     frames = min(frames, MOST_FRAMES)
-    for way in ways:  # what is compiled at first use is compiled now
-        _one_run(clip, model, way, min(frames, way.settings.interval + 2))
+    for way in ways:
+        _one_run(clip, model, way, min(frames, warm_up_frames(way)))
+    taken = in_turn([partial(_one_run, clip, model, way, frames) for way in ways], rounds)
+    return [Timing(medians(runs)) for runs in taken]
+
+
+def warm_up_frames(way: Way) -> int:
+    """So many frames have everything compiled that a way compiles at first use: two key frames are among them."""
+    return way.settings.interval + 2
+
+
+def in_turn(ways: Sequence[Callable[[], T]], rounds: int) -> list[list[T]]:
+    """What each of ``ways`` returned in every round: A B A B, so that no way has a quiet hour for itself."""
+    taken: list[list[T]] = [[] for _ in ways]
     for _ in range(rounds):
-        for way, taken in zip(ways, seconds, strict=True):
-            taken.append(_one_run(clip, model, way, frames))
-    return [Timing({s: statistics.median(t[s] for t in taken) for s in (*STAGES, "total")}) for taken in seconds]
+        for way, runs in zip(ways, taken, strict=True):
+            runs.append(way())
+    return taken
+
+
+def medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of each key over the rounds."""
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
 
 
 def _one_run(clip: Path, model: Model, way: Way, frames: int) -> dict[str, float]:
@@ -50,4 +70,4 @@ def _one_run(clip: Path, model: Model, way: Way, frames: int) -> dict[str, float
     for _ in segmentation:
         pass
     summary = segmentation.summary()
-    return {stage: value / summary.frames for stage, value in summary.seconds.items()}
+    return {stage: summary.seconds[stage] / summary.frames for stage in (*STAGES, "total")}

@@ -1,0 +1,190 @@
+"""``taplab bench``: how fast it is here, beside the network on every frame and beside plain decoding."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from taplab.cli import options
+from taplab.cli.app import app, reported
+from taplab.cli.bench_report import print_speeds
+from taplab.cli.eval_report import check_json, save_json
+from taplab.cli.progress import progress_bar
+from taplab.errors import SettingError
+
+if TYPE_CHECKING:
+    from taplab import SyntheticDrive
+    from taplab.evaluation.ways import Way
+
+BEST_QUALITY = 1.0  # points of mIoU that the mode "best" may lose, as predicted
+SIZE, CODEC, SEED = "1024x2048", "mpeg4", 3  # of the drive where no source is given
+
+
+@app.command()
+@reported
+def bench(
+    source: Annotated[
+        str | None, typer.Argument(help="A video file or a folder of images; without it a synthetic drive.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="HxW", help="Rows x columns of the drive.", show_default=SIZE)
+    ] = None,
+    codec: Annotated[str | None, typer.Option(help="Of the drive: mpeg4, h264, hevc, …", show_default=CODEC)] = None,
+    max_frames: Annotated[int, typer.Option("--max-frames", help="So many frames, from the first on.")] = 48,
+    model: options.Model = "bl2-camvid",
+    modes: Annotated[
+        str,
+        typer.Option(
+            help=f"Beside per-frame: paper, live, offline, itp, flow:NAME, and best: offline with --quality "
+            f"{BEST_QUALITY:g}."
+        ),
+    ] = "paper,live,offline,best",
+    modules: options.Modules = "ffw,rgfs",
+    interval: Annotated[str, typer.Option(help="Frames between key frames; several with commas between.")] = "12",
+    rounds: Annotated[int, typer.Option(help="Runs of each mode, in turn; the median counts.")] = 3,
+    lanes: Annotated[int | None, typer.Option(help="Runs of frames that share network calls.")] = None,
+    save: Annotated[str, typer.Option(help="Write too: overlay, masks or both; without it labels alone.")] = "",
+    device: options.Device = "cpu",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything measured to this file.")] = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Measure speed in one run: plain decoding, the network on every frame, and the modes, split into their stages."""
+    _check_counts(max_frames, rounds, lanes)
+    ways, saved = _ways(modes, modules, interval), _saved(save)
+    drive, codec = _drive(source, size, codec, max_frames), codec or CODEC
+    check_json(json_file)
+    from taplab import load_model
+    from taplab.evaluation.speed import measure
+
+    network = load_model(model, device=device)
+    with tempfile.TemporaryDirectory(prefix="taplab-bench-") as folder:
+        clip = source if drive is None else _encoded(drive, Path(folder), codec, quiet)
+        assert clip is not None  # there is a source or a drive
+        about = _about(clip, source, network.name, device)
+        with _progress(len(ways), rounds, quiet) as done:
+            speeds = measure(clip, network, ways, frames=max_frames, rounds=rounds, lanes=lanes, save=saved, done=done)
+    about |= {"rounds": rounds, "lanes": lanes, "saved": list(saved), "date": date.today().isoformat()}
+    if not quiet:
+        print_speeds(speeds, about)
+    if json_file is not None:
+        save_json(asdict(speeds) | about, json_file)
+
+
+def _check_counts(max_frames: int, rounds: int, lanes: int | None) -> None:
+    if max_frames < 1:
+        raise SettingError(f"max-frames {max_frames}: must be at least 1")
+    if rounds < 1:
+        raise SettingError(f"rounds {rounds}: must be at least 1")
+    if lanes is not None and lanes < 1:
+        raise SettingError(f"lanes {lanes}: must be at least 1")
+
+
+def _saved(save: str) -> tuple[str, ...]:
+    from taplab.segmenter import SAVE
+
+    wanted = options.modules(save)
+    for name in wanted:
+        if name not in SAVE:
+            raise SettingError(f"save {name!r}: choose from {', '.join(SAVE)}")
+    return wanted
+
+
+def _ways(modes: str, modules: str, interval: str) -> "list[Way]":
+    """Per-frame, then every mode at every interval. Raises SettingError for what cannot be."""
+    from taplab.config import paper_settings
+    from taplab.evaluation.ways import Way
+    from taplab.policies import Dial, make_policy
+
+    best = Way("offline", dial=Dial(quality=BEST_QUALITY))
+    settings = [paper_settings(modules=modules, interval=every) for every in _intervals(interval)]
+    ways = {"per-frame": Way("per-frame", settings[0])}
+    for mode in options.modules(modes):
+        if mode == "best":
+            found = [replace(best, settings=replace(settings[0], interval=best.dial.interval))]
+        else:
+            found = [Way(mode, each) for each in settings]
+        for way in found:
+            make_policy(way.mode, way.settings, dial=way.dial)  # refuses what it does not know
+            ways.setdefault(way.title, way)
+    return list(ways.values())
+
+
+def _intervals(text: str) -> list[int]:
+    try:
+        found = [int(part) for part in options.modules(text)]
+    except ValueError:
+        found = []
+    if not found or min(found) < 1:
+        raise SettingError(f"interval {text}: write numbers of frames, at least 1, such as 12 or 6,12")
+    return found
+
+
+def _drive(source: str | None, size: str | None, codec: str | None, frames: int) -> "SyntheticDrive | None":
+    """What is measured where no source is given. Raises SettingError, and SourceError if the source is not there."""
+    from taplab import SyntheticDrive
+    from taplab.config import rows_and_columns
+    from taplab.evaluation.bench import quality_of
+    from taplab.evaluation.trials import Encoding
+
+    if source is None:
+        quality_of(Encoding(codec or CODEC))
+        return SyntheticDrive(*rows_and_columns("size", size or SIZE), frames, SEED)
+    for name, given in (("size", size), ("codec", codec)):
+        if given is not None:
+            raise SettingError(f"{name} {given}: is that of the synthetic drive; leave it out, or leave out {source}")
+    _check_source(source)
+    return None
+
+
+def _check_source(source: str) -> None:
+    from taplab.segmenter import LIVE
+    from taplab.video import open_video
+
+    if source.partition("://")[0].lower() in LIVE and "://" in source:
+        raise SettingError(f"{source}: a live stream sets its own pace; give a file")
+    open_video(source).close()
+
+
+def _encoded(drive: "SyntheticDrive", folder: Path, codec: str, quiet: bool) -> str:
+    from taplab.video.encode import encode_clip
+
+    with progress_bar("render the drive", len(drive), quiet=quiet) as bar:
+
+        def drawn() -> Iterator[Any]:
+            for rgb, _ in drive:
+                yield rgb
+                bar.advance()
+
+        return str(encode_clip(folder / "drive.mp4", drawn(), codec=codec, fps=drive.fps))
+
+
+def _about(clip: str, source: str | None, model: str, device: str) -> dict[str, Any]:
+    """What was measured on what."""
+    from contextlib import closing
+
+    from taplab.machine import hardware, versions
+    from taplab.video import open_video
+
+    with closing(open_video(clip)) as video:
+        facts = {"codec": video.codec, "height": video.height, "width": video.width}
+    named = f"synthetic drive, seed {SEED}" if source is None else source
+    return {
+        "source": named,
+        **facts,
+        "model": model,
+        "device": device,
+        "hardware": hardware(device),
+        "versions": versions(),
+    }
+
+
+@contextmanager
+def _progress(ways: int, rounds: int, quiet: bool) -> "Iterator[Any]":
+    with progress_bar("measure", ways + rounds * (ways + 1), quiet=quiet, unit="runs/s") as bar:
+        yield bar.advance

@@ -1,0 +1,206 @@
+"""End-to-end speed of the ways beside plain decoding: what ``taplab bench`` measures."""
+
+import gc
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import av
+import av.error
+
+from taplab.errors import SourceError
+from taplab.evaluation.memory import forget_peak, peak_memory
+from taplab.evaluation.protocol import segmenter_of
+from taplab.evaluation.timing import in_turn, medians, warm_up_frames
+from taplab.evaluation.ways import Way
+from taplab.models.base import Model
+from taplab.segmentation import Segmentation
+from taplab.segmenter import Segmenter
+from taplab.timing import STAGES
+from taplab.video import open_video
+
+Done = Callable[[str], None]  # told what has just been run
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One way on one source; the field names are the keys of ``bench --json``.
+
+    seconds: of the whole run, medians over the rounds: by stage, summed over threads, which overlap; "wait", that the
+    pipeline's own thread spent waiting for decoding or labels; "total" by the clock, from opening the source to the
+    last frame's labels. network_cost: pixels given to the network over pixels of all frames. fps: frames by total.
+
+    Ratios are medians of those within each round. ratio_to_per_frame: speed-up. ratio_to_plain_decoding: time over that
+    of plain decoding. share_of_bound: the time that the network's work alone would take (that of per-frame, times
+    network_cost) over the time taken. rest_to_plain_decoding: all but the network over plain decoding.
+    peak_memory: bytes, the most that the process held in this way's runs, with what it held before; None where the
+    system cannot tell it of a part of a process.
+    """
+
+    title: str
+    mode: str
+    modules: list[str]
+    interval: int
+    frames: int
+    seconds: dict[str, float]
+    network_cost: float
+    fps: float
+    ratio_to_per_frame: float
+    ratio_to_plain_decoding: float
+    share_of_bound: float
+    rest_to_plain_decoding: float
+    peak_memory: int | None
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """plain_decode_seconds_per_frame: the median. plain_decode_peak_memory, peak_memory: bytes, of it and of all."""
+
+    modes: list[Speed]
+    plain_decode_seconds_per_frame: float
+    plain_decode_peak_memory: int | None
+    peak_memory: int | None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One pass: seconds by stage, "wait" and "total"."""
+
+    frames: int
+    seconds: dict[str, float]
+    network_cost: float = 0.0
+    peak: int | None = None
+
+    def a_frame(self, stage: str) -> float:
+        return self.seconds[stage] / self.frames
+
+
+def measure(
+    source: str | Path,
+    model: Model,
+    ways: Sequence[Way],
+    *,
+    frames: int | None = None,
+    rounds: int = 3,
+    lanes: int | None = None,
+    save: Sequence[str] = (),
+    done: Done | None = None,
+) -> Speeds:
+    """Plain decoding and ``ways``, the first of which is per-frame, ``rounds`` times in turn after a warm-up.
+
+    frames: the first so many alone. save: what is written too, any of "overlay", "masks" (into a temporary folder);
+    without it the labels are made and dropped. done: called after each run.
+    Raises SourceError if ``source`` cannot be opened or not one frame decodes.
+    """
+    segmenters = [segmenter_of(model, way, lanes) for way in ways]
+    runs = [partial(_decode, source, frames), *(partial(_segment, s, source, frames, save) for s in segmenters)]
+    titles = ["plain decoding", *(way.title for way in ways)]
+    for segmenter, way in zip(segmenters, ways, strict=True):
+        _segment(segmenter, source, min(frames or warm_up_frames(way), warm_up_frames(way)), save)
+        _tell(done, f"warm-up: {way.title}")
+    plain, *taken = in_turn([partial(_told, run, done, title) for run, title in zip(runs, titles, strict=True)], rounds)
+    rows = [_speed(way, s, own, taken[0], plain) for way, s, own in zip(ways, segmenters, taken, strict=True)]
+    return Speeds(rows, statistics.median(run.a_frame("total") for run in plain), _most(plain), peak_memory())
+
+
+def _told(run: Callable[[], _Run], done: Done | None, title: str) -> _Run:
+    gc.collect()
+    alone = forget_peak()
+    made = run()
+    made = replace(made, peak=peak_memory() if alone else None)
+    _tell(done, title)
+    return made
+
+
+def _tell(done: Done | None, what: str) -> None:
+    if done is not None:
+        done(what)
+
+
+def _decode(source: str | Path, frames: int | None) -> _Run:
+    """FFmpeg through PyAV on as many threads as taplab lets it have (its own choice), and nothing else."""
+    started = time.perf_counter()
+    count = _decoded_images(source, frames) if Path(source).is_dir() else _decoded(str(source), frames)
+    if not count:
+        raise SourceError(f"{source}: not one frame could be decoded; check it with ffprobe")
+    return _Run(count, {"total": time.perf_counter() - started})
+
+
+def _decoded(source: str, frames: int | None) -> int:
+    count = 0
+    with av.open(source) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        for packet in container.demux(container.streams.video[0]):
+            try:
+                count += len(packet.decode())
+            except av.error.FFmpegError:  # taplab goes on, too
+                continue
+            if frames is not None and count >= frames:
+                break
+    return count
+
+
+def _decoded_images(folder: str | Path, frames: int | None) -> int:
+    with closing(open_video(folder, motion=False)) as images:
+        return sum(1 for _ in islice(images.frames(), frames))
+
+
+def _segment(segmenter: Segmenter, source: str | Path, frames: int | None, save: Sequence[str]) -> _Run:
+    with tempfile.TemporaryDirectory(prefix="taplab-bench-") as folder:
+        started = time.perf_counter()
+        segmentation = _pass(segmenter, source, frames, save, folder)
+        total = time.perf_counter() - started
+    summary, spent = segmentation.summary(), segmentation.stopwatch.seconds
+    seconds = {stage: spent.get(stage, 0.0) for stage in (*STAGES, "wait")}
+    return _Run(summary.frames, {**seconds, "total": total}, summary.network_cost)
+
+
+def _pass(
+    segmenter: Segmenter, source: str | Path, frames: int | None, save: Sequence[str], folder: str
+) -> Segmentation:
+    """A segmentation that has come to its end."""
+    if save:
+        passed: list[Segmentation] = []
+        segmenter.run(source, folder, save=save, max_frames=frames, on_frame=lambda run, _: passed.append(run))
+        return passed[-1]
+    segmentation = segmenter.stream(source, max_frames=frames)
+    for _ in segmentation:
+        pass
+    return segmentation
+
+
+def _speed(way: Way, segmenter: Segmenter, runs: list[_Run], per_frame: list[_Run], plain: list[_Run]) -> Speed:
+    seconds = medians([run.seconds for run in runs])
+    rounds = list(zip(runs, per_frame, plain, strict=True))
+
+    def middle(ratio: Callable[[_Run, _Run, _Run], float]) -> float:
+        return round(statistics.median(ratio(*one) for one in rounds), 4)
+
+    return Speed(
+        title=way.title,
+        mode=way.mode,
+        modules=list(segmenter.policy.modules),
+        interval=segmenter.policy.interval,
+        frames=runs[0].frames,
+        seconds={stage: round(value, 4) for stage, value in seconds.items()},
+        network_cost=round(statistics.median(run.network_cost for run in runs), 4),
+        fps=round(runs[0].frames / seconds["total"], 2),
+        ratio_to_per_frame=middle(lambda run, base, _: base.a_frame("total") / run.a_frame("total")),
+        ratio_to_plain_decoding=middle(lambda run, _, floor: run.a_frame("total") / floor.a_frame("total")),
+        share_of_bound=middle(lambda run, base, _: base.a_frame("total") * run.network_cost / run.a_frame("total")),
+        rest_to_plain_decoding=middle(
+            lambda run, _, floor: (run.a_frame("total") - run.a_frame("network")) / floor.a_frame("total")
+        ),
+        peak_memory=_most(runs),
+    )
+
+
+def _most(runs: list[_Run]) -> int | None:
+    peaks = [run.peak for run in runs if run.peak is not None]
+    return max(peaks, default=None)

@@ -1,0 +1,85 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from taplab.cli import bench  # noqa: F401  (registers itself)
+from taplab.cli.app import app
+
+
+@pytest.fixture(scope="module")
+def taplab():
+    """``taplab(*args)``: the command within this process."""
+    return lambda *args: CliRunner().invoke(app, ["bench", *map(str, args)])
+
+
+def test_a_drive_is_measured_and_saved(tmp_path):
+    file = tmp_path / "made" / "bench.json"
+    how = ["--size", "96x128", "--max-frames", "14", "--rounds", "1", "--model", "bl2-synthetic", "--json", str(file)]
+    result = subprocess.run(
+        [sys.executable, "-m", "taplab", "bench", *how],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    for words in ("plain decoding", "per-frame", "ratio", "residual", "by the clock"):
+        assert words in result.stdout
+    saved = json.loads(file.read_text())
+    titles = ["per-frame", *(f"{m} ffw+rgfs, interval 12" for m in ("paper", "live", "offline")), "offline, quality 1"]
+    assert [row["title"] for row in saved["modes"]] == titles
+    for row in saved["modes"]:
+        assert {"mode", "frames", "seconds", "network_cost", "fps"} <= set(row)
+        stages = {"decode", "motion", "residual", "network", "warp", "labels", "write", "total"}
+        assert stages <= set(row["seconds"])
+    assert saved["plain_decode_seconds_per_frame"] > 0
+    assert saved["hardware"]["usable_cores"] >= 1
+    assert {"taplab", "torch", "av", "ffmpeg"} <= set(saved["versions"])
+    assert (saved["height"], saved["width"], saved["codec"]) == (96, 128, "mpeg4")
+
+
+def test_a_file_and_several_intervals(taplab, make_clip, tmp_path):
+    clip, file = make_clip("h264"), tmp_path / "bench.json"
+    how = ["--modes", "paper", "--modules", "ffw", "--interval", "6,12", "--rounds", 1, "--model", "bl2-synthetic"]
+    result = taplab(clip, *how, "--save", "masks", "--max-frames", 14, "--json", file, "--quiet")
+    assert (result.exit_code, result.stdout) == (0, ""), result.output
+    saved = json.loads(file.read_text())
+    assert [row["title"] for row in saved["modes"]] == ["per-frame", "paper ffw, interval 6", "paper ffw, interval 12"]
+    assert (saved["source"], saved["saved"]) == (str(clip), ["masks"])
+
+
+@pytest.mark.parametrize(
+    ("given", "says", "status"),
+    [
+        (["missing.mp4"], "missing.mp4: no such file", 1),
+        (["--size", "143x192"], "size 143x192: both must be even", 2),
+        (["--size", "16x16"], "at least 32", 2),
+        (["--size", "large"], "size large: write rows x columns", 2),
+        (["--codec", "vp9"], "codec 'vp9': choose one of", 2),
+        (["--rounds", 0], "rounds 0: must be at least 1", 2),
+        (["--max-frames", 0], "max-frames 0: must be at least 1", 2),
+        (["--lanes", 0], "lanes 0: must be at least 1", 2),
+        (["--modes", "fast"], "mode 'fast': choose one of", 2),
+        (["--interval", "6,x"], "interval 6,x: write numbers of frames", 2),
+        (["--interval", "0"], "interval 0: write numbers of frames", 2),
+        (["--save", "video"], "save 'video': choose from overlay, masks", 2),
+        (["--model", "nothing"], "nothing: no such model", 1),
+        (["rtsp://camera"], "rtsp://camera: a live stream sets its own pace", 2),
+    ],
+)
+def test_bad_input(taplab, given, says, status):
+    result = taplab(*given)
+    assert result.exit_code == status
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("taplab: error: ")
+    assert says in line
+
+
+def test_what_means_nothing_beside_a_source(taplab, make_clip):
+    clip = make_clip("mpeg4")
+    for name, value in (("size", "96x128"), ("codec", "h264")):
+        result = taplab(clip, f"--{name}", value)
+        assert result.exit_code == 2
+        assert f"{name} {value}: is that of the synthetic drive" in result.stderr
