@@ -61,7 +61,8 @@ class MotionField:
 class Motion:
     """How a frame moved: one field for each reference frame, one for P-frames and two for B-frames.
 
-    coded: bool ``[rows, cols]``, blocks for which the stream holds a vector (the others are intra-coded).
+    coded: bool ``[rows, cols]``, blocks for which the stream holds a vector (the others are intra-coded), or that the
+        estimated motion explains.
     """
 
     fields: tuple[MotionField, ...]
@@ -96,6 +97,7 @@ class CodedFrame:
     pts: presentation time in units of ``time_base``, or None where the stream has none.
     damaged: decoded from a stream that lost something since the last key frame: nothing is warped into it.
     motion: None where the stream gives no usable vectors.
+    scene: frames of one number show one scene; another begins at a cut, after damage and at a change of size.
     """
 
     index: int
@@ -110,6 +112,7 @@ class CodedFrame:
     picture: "av.VideoFrame" = field(repr=False)
     convert: Callable[["av.VideoFrame"], Rgb] = field(repr=False)
     measure: Callable[[], Residual] | None = field(default=None, repr=False)
+    scene: int = 0
     is_reference: bool = True  # other frames may be predicted from it
     beyond: bool = False  # shown after ``max_frames``: here only because earlier frames are predicted from it
     starts_lane: bool = False  # first frame of a lane: always seen by the network

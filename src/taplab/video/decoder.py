@@ -55,7 +55,8 @@ class Decoder:
             raise SourceError(f"{source}: this FFmpeg has no decoder for its video; convert it to H.264 first")
         self.context = context
         self.codec: str = context.name
-        self.has_vectors = vectors and self.codec in CODECS_WITH_VECTORS
+        self.in_coded_order = self.codec in CODECS_WITH_VECTORS
+        self.has_vectors = vectors and self.in_coded_order
         context.copy_opaque = True
         # Vectors go missing under frame threading of H.264 with B-frames; slices are always right.
         context.thread_type = "SLICE" if self.has_vectors else "AUTO"
@@ -101,7 +102,7 @@ class Decoder:
                 packet.opaque = (index,)  # one object a packet: a shared one comes back as None
                 if packet.is_discard:
                     self._discarded[index] = packet.is_keyframe
-                if self.has_vectors:
+                if self.in_coded_order:
                     self._headers[index] = self._read_header(packet)
             try:
                 with self.stopwatch("decode"):
@@ -117,7 +118,7 @@ class Decoder:
                 yield self._picture(frame)
 
     def _picture(self, frame: av.VideoFrame) -> Picture:
-        if not self.has_vectors:  # motion will be estimated from the picture shown before: display order will do
+        if not self.in_coded_order:  # motion will be estimated from the picture shown before: display order will do
             lost, self._lost_just_now = self._lost_just_now, False
             self.given += 1
             return Picture(self.given - 1, self.given - 1, frame, after_loss=lost)
@@ -172,6 +173,10 @@ class Decoder:
             return "hidden key" if self._discarded.pop(index) else "hidden"
         _, refers, _, _ = self._headers.pop(index, (0, None, False, False))
         return "unneeded" if refers is False else "lost"
+
+    def several_references(self) -> bool:
+        """May a P-frame be predicted from other frames than the last reference? Only H.264 can do that here."""
+        return self._h264 is not None and self._h264.most_references > 1
 
     def close(self) -> None:
         """Releases the source; safe to call twice."""
