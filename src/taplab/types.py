@@ -120,6 +120,11 @@ class CodedFrame:
     known: Any = field(default=None, repr=False)  # of a shared frame: what one of the two lanes tells the other
 
     @property
+    def turns(self) -> int:
+        """Quarter turns, counterclockwise, that make the picture upright; 0 for nearly all videos."""
+        return round(self.picture.rotation / 90) % 4
+
+    @property
     def stands_alone(self) -> bool:
         """An I-frame, unless motion was estimated for it (``policies.bridge``)."""
         return self.kind == "I" and (self.motion is None or self.motion.origin == "codec")
@@ -144,7 +149,7 @@ class CodedFrame:
 class Result:
     """The segmentation of one frame.
 
-    index: position in display order. labels: uint8 ``[H, W]`` class ids.
+    index: position in display order. labels: uint8 ``[H, W]`` class ids, of the pixels as they are coded.
     pts_seconds: presentation time in seconds, or None where the stream has none.
     origin: how the labels came about. key: the network saw the whole frame. damaged: do not trust this one.
     region: the part that RGC corrected, if any. residual: grey levels per pixel, if it was measured.
@@ -160,3 +165,8 @@ class Result:
     region: Region | None
     residual: float | None
     frame: CodedFrame = field(repr=False)
+
+    @property
+    def upright(self) -> Labels:
+        """The labels as they are looked at, turned as the video asks players to turn its pictures."""
+        return np.rot90(self.labels, self.frame.turns)

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import av
 from av.codec.context import Flags
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
 
 from taplab.errors import SourceError
 from taplab.timing import Stopwatch
@@ -40,7 +42,7 @@ class Picture:
 
 
 class Decoder:
-    """Decodes the first video stream of ``source``. Raises SourceError if there is none to decode.
+    """Decodes the video stream of ``source`` that players show. Raises SourceError if there is none to decode.
 
     vectors: have FFmpeg export motion vectors where the codec has them (``has_vectors`` says whether it does).
     """
@@ -48,7 +50,7 @@ class Decoder:
     def __init__(self, source: str, stopwatch: Stopwatch, *, vectors: bool) -> None:
         self.source, self.stopwatch = source, stopwatch
         self.container = open_container(source)
-        self.stream = self.container.streams.video[0]
+        self.stream = the_video(self.container)
         context = self.stream.codec_context
         if context is None:
             self.container.close()
@@ -193,8 +195,23 @@ def open_container(source: str) -> "av.container.InputContainer":
         raise SourceError(f"{source}: not a video file, or cut off before its index; check it with ffprobe") from error
     except (av.error.FFmpegError, OSError) as error:
         raise SourceError(f"{source}: cannot be opened ({error.strerror})") from error
-    if not container.streams.video:
-        kinds = ", ".join(sorted({s.type for s in container.streams})) or "no"
+    if not any(map(_is_video, container.streams)):
+        kinds = ", ".join(sorted({"cover picture" if s.type == "video" else s.type for s in container.streams})) or "no"
         container.close()
         raise SourceError(f"{source}: holds {kinds} streams only, no video; give a file with pictures")
     return container
+
+
+def the_video(container: "av.container.InputContainer") -> VideoStream:
+    """Of several video streams the one that FFmpeg thinks best: default ones first, then the one with most frames.
+
+    Pictures that are attached, such as the cover of an album, are none.
+    """
+    best = container.streams.best("video")
+    if best is None or not _is_video(best):
+        best = next(filter(_is_video, container.streams))
+    return cast(VideoStream, best)
+
+
+def _is_video(stream: Stream) -> bool:
+    return stream.type == "video" and not stream.disposition & Disposition.attached_pic
