@@ -191,7 +191,9 @@ def test_raw_streams_have_no_times_and_all_frames(shared, name, mode):
 )
 def test_a_new_size_in_mid_stream_begins_a_new_segment(tmp_path, encoder, suffix, how, mode):
     sizes = [(144, 192), (96, 128), (160, 112)]
-    parts = [write_video(tmp_path / f"{h}{suffix}", encoder, (h, w), **how) for h, w in sizes]
+    parts = []
+    for h, w in sizes:
+        parts.append(write_video(tmp_path / f"{h}{suffix}", encoder, (h, w), frames=list(drive(h, w, 8)), **how))
     path = tmp_path / f"joined{suffix}"
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     pictures = plain(path)

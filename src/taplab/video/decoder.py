@@ -1,5 +1,6 @@
 """A source opened with FFmpeg: its pictures as they leave the decoder, and an honest account of what was lost."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,8 +15,9 @@ from taplab.errors import SourceError
 from taplab.timing import Stopwatch
 from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
-from taplab.video.mpeg12 import others_refer_to
+from taplab.video.mpeg12 import Mpeg12Headers
 
+TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
 # Codecs for which FFmpeg exports true vectors.
 CODECS_WITH_VECTORS = ("mpeg4", "mpeg1video", "mpeg2video", "h263", "h263p", "flv", "flv1", "h264")
 
@@ -45,11 +47,13 @@ class Decoder:
     """Decodes the video stream of ``source`` that players show. Raises SourceError if there is none to decode.
 
     vectors: have FFmpeg export motion vectors where the codec has them (``has_vectors`` says whether it does).
+    timeout: seconds that a stream or playlist may keep silent; files are waited for.
     """
 
-    def __init__(self, source: str, stopwatch: Stopwatch, *, vectors: bool) -> None:
+    def __init__(self, source: str, stopwatch: Stopwatch, *, vectors: bool, timeout: float = TIMEOUT) -> None:
         self.source, self.stopwatch = source, stopwatch
-        self.container = open_container(source)
+        self.timeout = timeout if "://" in source or source.lower().endswith(".m3u8") else None
+        self.container = open_container(source, self.timeout)
         self.stream = the_video(self.container)
         context = self.stream.codec_context
         if context is None:
@@ -64,8 +68,10 @@ class Decoder:
         context.thread_type = "SLICE" if self.has_vectors else "AUTO"
         if self.has_vectors:
             context.options = {"flags2": "+export_mvs"}
-        if self.codec in ("mpeg1video", "mpeg2video") and not context.has_b_frames:
+        is_mpeg12 = self.codec in ("mpeg1video", "mpeg2video")
+        if is_mpeg12 and not context.has_b_frames:
             context.flags |= Flags.low_delay  # or the last frame comes without vectors
+        self._mpeg12 = Mpeg12Headers() if is_mpeg12 else None
         self._mpeg4 = Mpeg4Headers(context.extradata) if self.codec == "mpeg4" else None
         self._h264 = H264Headers(context.extradata) if self.codec == "h264" else None
         self._headers: dict[int, _Header] = {}  # by coded index, until the picture comes
@@ -141,8 +147,14 @@ class Decoder:
             try:
                 with self.stopwatch("decode"):
                     packet = next(packets, None)
+            except av.error.ExitError:
+                self.broke_off = f"nothing came for {self.timeout:g} s" if self.timeout else "interrupted"
+                break
             except av.error.FFmpegError as error:
                 self.broke_off = error.strerror
+                break
+            if packet is not None and packet.has_sidedata("encryption_info"):
+                self.broke_off = "it is encrypted; decrypt it first"
                 break
             if packet is None or (packet.size == 0 and packet.dts is None):
                 break
@@ -162,8 +174,8 @@ class Decoder:
             rounding, refers = self._mpeg4(data)
         elif self._h264 is not None:
             refers, after_loss, headless = self._h264(data)
-        elif self.codec in ("mpeg1video", "mpeg2video"):
-            refers = others_refer_to(data)
+        elif self._mpeg12 is not None:
+            refers, after_loss = self._mpeg12(data)
         return rounding, refers, after_loss, packet.is_corrupt or headless
 
     def why_missing(self, index: int) -> Literal["lost", "unneeded", "hidden", "hidden key"]:
@@ -185,15 +197,24 @@ class Decoder:
         self.container.close()
 
 
-def open_container(source: str) -> "av.container.InputContainer":
-    """Opens a source that holds video. Raises SourceError with the reason and a remedy."""
+def open_container(source: str, timeout: float | None = None) -> "av.container.InputContainer":
+    """Opens a source that holds video. Raises SourceError with the reason and a remedy.
+
+    timeout: seconds after which a source that does not answer is given up, likewise later when it is read.
+    """
+    started = time.monotonic()
     try:
-        container = av.open(source)
+        container = av.open(source, timeout=timeout)
     except FileNotFoundError as error:
         raise SourceError(f"{source}: no such file; check the path") from error
-    except (av.error.InvalidDataError, av.error.EOFError) as error:
-        raise SourceError(f"{source}: not a video file, or cut off before its index; check it with ffprobe") from error
     except (av.error.FFmpegError, OSError) as error:
+        if timeout is not None and time.monotonic() - started >= timeout:
+            raise SourceError(
+                f"{source}: no answer for {timeout:g} s; check the address, or raise the timeout"
+            ) from error
+        if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
+            why = "not a video file, or cut off before its index"
+            raise SourceError(f"{source}: {why}; check it with ffprobe") from error
         raise SourceError(f"{source}: cannot be opened ({error.strerror})") from error
     if not any(map(_is_video, container.streams)):
         kinds = ", ".join(sorted({"cover picture" if s.type == "video" else s.type for s in container.streams})) or "no"

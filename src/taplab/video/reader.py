@@ -12,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Rgb
 from taplab.video.assembly import Assembly
-from taplab.video.decoder import Decoder, Picture
+from taplab.video.decoder import TIMEOUT, Decoder, Picture
 
 _REORDER = 17  # H.264 allows 16 frames between coded and display order
 
@@ -21,7 +21,7 @@ class Video:
     """An opened video. ``frames()`` may be called once; memory does not grow with its length.
 
     motion: attach motion and residual to the frames. thr_rgc: grey levels above which a pixel of the residual
-    counts (``THR_RGC``). max_frames: stop after so many. Raises SourceError if it cannot be opened.
+    counts (``THR_RGC``). max_frames: stop after so many. timeout: see ``Decoder``. Raises SourceError if it cannot be opened.
     """
 
     def __init__(
@@ -31,12 +31,13 @@ class Video:
         motion: bool = True,
         thr_rgc: int = 30,
         max_frames: int | None = None,
+        timeout: float = TIMEOUT,
         stopwatch: Stopwatch | None = None,
     ) -> None:
         self.source, self.max_frames = str(source), max_frames
         self.stopwatch = stopwatch or Stopwatch()
         self.thr_rgc = thr_rgc
-        self._decoder = Decoder(self.source, self.stopwatch, vectors=motion)
+        self._decoder = Decoder(self.source, self.stopwatch, vectors=motion, timeout=timeout)
         self._reformatter = VideoReformatter()
         self.codec = self._decoder.codec
         self.width, self.height = self._decoder.context.width, self._decoder.context.height
