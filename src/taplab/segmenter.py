@@ -93,8 +93,9 @@ class Segmenter:
     ) -> Summary:
         """Segments ``source`` into the folder ``out``: masks/, overlay.mp4, summary.json.
 
-        save: any of "overlay", "masks". timeout: see ``stream``. on_frame: called after every frame, for progress. An interrupt (Ctrl-C)
-        leaves finished files of the frames so far and is raised again. Raises SourceError, OutputError, ModelError.
+        save: any of "overlay", "masks". timeout: see ``stream``. on_frame: called after every frame, for progress. An
+        interrupt (Ctrl-C) leaves finished files of the frames so far and is raised again. Raises SourceError,
+        OutputError, ModelError.
         """
         wanted = tuple(save)
         unknown = [s for s in wanted if s not in SAVE]

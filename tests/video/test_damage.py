@@ -10,7 +10,6 @@ import torch
 
 from taplab import PaperSettings, Segmenter, TaplabError, TorchModel
 from taplab.video.decoder import CODECS_WITH_VECTORS
-from taplab.video.reader import Video
 
 PACKETS = 16  # of each clip
 SECONDS = 20  # for one mutant in one mode; it takes a few hundredths
@@ -22,7 +21,7 @@ CLIPS = {
     "cars_320x240.h265": ".265",
     "cars_320x240.mjpeg": ".avi",
     "corrupted_h264.mp4": ".mp4",
-    "h264_10bits.mp4": ".mkv",
+    "h264_10bits.mp4": ".mp4",
     "h265_10bits.mp4": ".ts",
     "av1_video.mkv": ".mp4",
     "mpeg4": ".avi",
@@ -125,14 +124,14 @@ def time_limit(what):
         signal.signal(signal.SIGALRM, before)
 
 
-def plain_sizes(path, mode):
+def plain_sizes(path):
     """Of the frames that FFmpeg yields, whatever happens on the way; None if it cannot open the file."""
     sizes = []
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            threads = "SLICE" if mode != "per-frame" and stream.codec_context.name in CODECS_WITH_VECTORS else "AUTO"
-            stream.codec_context.thread_type = threads
+            is_sliced = stream.codec_context.name in CODECS_WITH_VECTORS
+            stream.codec_context.thread_type = "SLICE" if is_sliced else "AUTO"
             packets = container.demux(stream)
             while True:
                 try:
@@ -155,12 +154,14 @@ def plain_sizes(path, mode):
 def check(path, mode):
     """All that is promised of a damaged stream. Returns how many frames there were."""
     settings = PaperSettings(("ffw", "rgc", "rgfs") if mode == "paper" else ("ffw", "rgfs"), interval=5)
-    sizes = plain_sizes(path, mode)
+    sizes, refusal, results = plain_sizes(path), "", []
     try:
         results = list(Segmenter(MODEL, mode=mode, settings=settings).stream(path))
     except TaplabError as error:
-        assert "\n" not in str(error)
-        assert str(path) in str(error)
+        refusal = str(error)
+    if refusal:
+        assert str(path) in refusal
+        assert "\n" not in refusal
         assert not sizes
         return 0
     assert [r.index for r in results] == list(range(len(results)))
@@ -194,10 +195,21 @@ def mutate(short, tmp_path, name, seeds):
 
 @pytest.mark.parametrize("name", CLIPS)
 def test_every_frame_that_decodes_gets_a_mask(short, tmp_path, name):
-    assert mutate(short, tmp_path, name, range(24)) > 5
+    assert mutate(short, tmp_path, name, range(24)) > 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CLIPS)
 def test_every_frame_of_many_mutants_gets_a_mask(short, tmp_path, name):
     assert mutate(short, tmp_path, name, range(1000, 1300)) > 50
+
+
+def test_a_decoder_with_threads_of_its_own_is_closed_in_mid_stream(shared):
+    """Whenever: dav1d gives what it holds back on its own threads."""
+    for packets in range(60):
+        with time_limit(f"closing after {packets} frames"):
+            segmentation = Segmenter(MODEL, mode="live").stream(shared / "clips" / "av1_video.mkv")
+            results = iter(segmentation)
+            for _ in range(packets % 6):
+                next(results)
+            results.close()

@@ -63,9 +63,11 @@ class Decoder:
         self.codec: str = context.name
         self.in_coded_order = self.codec in CODECS_WITH_VECTORS
         self.has_vectors = vectors and self.in_coded_order
-        context.copy_opaque = True
-        # Vectors go missing under frame threading of H.264 with B-frames; slices are always right.
-        context.thread_type = "SLICE" if self.has_vectors else "AUTO"
+        # Only where slices are decoded side by side. A decoder that has threads of its own gives marks back on them,
+        # which waits for Python's lock while closing it may hold that: dav1d then hangs. Also vectors go missing under
+        # frame threading of H.264 with B-frames, and pictures of damaged streams differ from those of slices.
+        context.copy_opaque = self.in_coded_order
+        context.thread_type = "SLICE" if self.in_coded_order else "AUTO"
         if self.has_vectors:
             context.options = {"flags2": "+export_mvs"}
         is_mpeg12 = self.codec in ("mpeg1video", "mpeg2video")
@@ -107,7 +109,8 @@ class Decoder:
         """All pictures in display order. Errors of the stream are recorded, not raised."""
         for index, packet in enumerate(self._packets()):
             if packet is not None:
-                packet.opaque = (index,)  # one object a packet: a shared one comes back as None
+                if self.in_coded_order:
+                    packet.opaque = (index,)  # one object a packet: a shared one comes back as None
                 if packet.is_discard:
                     self._discarded[index] = packet.is_keyframe
                 if self.in_coded_order:

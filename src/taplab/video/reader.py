@@ -20,8 +20,8 @@ _REORDER = 17  # H.264 allows 16 frames between coded and display order
 class Video:
     """An opened video. ``frames()`` may be called once; memory does not grow with its length.
 
-    motion: attach motion and residual to the frames. thr_rgc: grey levels above which a pixel of the residual
-    counts (``THR_RGC``). max_frames: stop after so many. timeout: see ``Decoder``. Raises SourceError if it cannot be opened.
+    motion: attach motion and residual to the frames. thr_rgc: grey levels above which a pixel of the residual counts
+    (``THR_RGC``). max_frames: stop after so many. timeout: see ``Decoder``. Raises SourceError if it cannot be opened.
     """
 
     def __init__(
