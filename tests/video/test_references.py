@@ -33,14 +33,15 @@ def test_block_sums_are_those_of_the_residual():
 
 def test_each_block_takes_the_reference_that_explains_it():
     rng = np.random.default_rng(0)
-    luma, other = rng.integers(0, 256, (2, 16, 16), dtype=np.uint8)
+    luma, other = rng.integers(0, 256, (2, 32, 32), dtype=np.uint8)
     near, far = other.copy(), other.copy()
-    near[:, :8], far[:, 8:] = luma[:, :8], luma[:, 8:]
+    near[:, :16], far[:, 16:] = luma[:, :16], luma[:, 16:]
     candidates = [Reference(7, 7, near, None, 0), Reference(6, 6, other, None, 0), Reference(5, 5, far, None, 0)]
-    motion = with_second_reference(Motion((still(7),), np.ones((2, 2), bool)), luma, candidates)
+    field = MotionField(7, np.zeros((4, 4, 2), np.float32), np.ones((4, 4), np.float32))
+    motion = with_second_reference(Motion((field,), np.ones((4, 4), bool)), luma, candidates)
     assert [f.reference for f in motion.fields] == [7, 5]
-    assert motion.fields[0].weight.tolist() == [[1, 0], [1, 0]]
-    assert motion.fields[1].weight.tolist() == [[0, 1], [0, 1]]
+    assert motion.fields[0].weight.tolist() == [[1, 1, 0, 0]] * 4
+    assert motion.fields[1].weight.tolist() == [[0, 0, 1, 1]] * 4
 
 
 def test_one_reference_is_left_alone():

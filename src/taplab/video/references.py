@@ -17,6 +17,7 @@ from taplab.video.motion import motion_from_records
 from taplab.video.residual import at_the_border, inside, quarter_pels, small_block
 
 _DOUBTFUL = 2 * MOTION_BLOCK**2  # sum of |Res| of a block, two grey levels per pixel: below, the nearest is right
+_LITTLE = MOTION_BLOCK**2 // 2  # half a grey level per pixel: a smaller gain is noise
 _FEWEST = 0.01  # share of blocks for which a second reference is worth it
 
 
@@ -55,23 +56,29 @@ def coded_motion(
 def with_second_reference(motion: Motion, luma: Plane, candidates: Sequence[Reference]) -> Motion:
     """Gives blocks to another reference where that explains them better.
 
-    motion: of one field, from ``candidates[0]``. Of the other candidates the one that gains most is taken.
+    motion: of one field, from ``candidates[0]``. Of the other candidates the one that gains most is taken, as a quarter
+    of the blocks tells.
     """
     field = motion.fields[0]
     vectors = quarter_pels(field.vectors)
-    nearest = block_sums(luma, candidates[0].luma, vectors, motion.coded)
-    doubtful = motion.coded & (nearest > _DOUBTFUL)
-    gains = []
-    for other in candidates[1:] if doubtful.mean() > _FEWEST else ():
-        sums = block_sums(luma, other.luma, vectors, doubtful)
-        gains.append(np.where(doubtful, np.maximum(nearest - sums, 0), 0))
-    if not gains:
+    sample = np.zeros_like(motion.coded)
+    sample[::2, ::2] = motion.coded[::2, ::2]
+    gains = _gains(luma, candidates, vectors, sample)
+    best = max(range(len(gains)), key=lambda k: int(gains[k].sum()), default=None)
+    if best is None or (gains[best] > 0).sum() < _FEWEST * sample.sum():
         return motion
-    best = max(range(len(gains)), key=lambda k: int(gains[k].sum()))
-    second = gains[best] > 0
-    if second.mean() < _FEWEST:
-        return motion
+    second = _gains(luma, [candidates[0], candidates[1 + best]], vectors, motion.coded)[0] > 0
     return replace(motion, fields=_split(field, candidates[1 + best].index, second))
+
+
+def _gains(
+    luma: Plane, candidates: Sequence[Reference], vectors: NDArray[np.int32], wanted: NDArray[np.bool_]
+) -> list[NDArray[np.int32]]:
+    """By how much each of the others explains the ``wanted`` blocks better than the first; 0 where it is little."""
+    nearest = block_sums(luma, candidates[0].luma, vectors, wanted)
+    doubtful = wanted & (nearest > _DOUBTFUL)
+    gains = [nearest - block_sums(luma, other.luma, vectors, doubtful) for other in candidates[1:]]
+    return [np.where(doubtful & (gain > _LITTLE), gain, 0) for gain in gains]
 
 
 def _split(field: MotionField, other: int, second: NDArray[np.bool_]) -> tuple[MotionField, MotionField]:
