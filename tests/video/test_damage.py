@@ -213,3 +213,14 @@ def test_a_decoder_with_threads_of_its_own_is_closed_in_mid_stream(shared):
             for _ in range(packets % 6):
                 next(results)
             results.close()
+
+
+@pytest.mark.parametrize("name", ["BA_MW_D_P_LOST.264", "corrupted_h264.mp4", "Error_I_P.264"])
+def test_every_mode_sees_the_same_pictures_and_the_same_damage(shared, name):
+    runs = {mode: list(Segmenter(MODEL, mode=mode).stream(shared / "clips" / name, max_frames=60)) for mode in MODES}
+    damaged = [r.index for r in runs["per-frame"] if r.damaged]
+    assert damaged
+    for mode, results in runs.items():
+        assert [r.index for r in results if r.damaged] == damaged, mode
+        for one, other in zip(results, runs["per-frame"], strict=True):
+            assert np.array_equal(one.frame.rgb(), other.frame.rgb()), (mode, one.index)
