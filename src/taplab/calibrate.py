@@ -45,7 +45,8 @@ class ClipScores:
 
     scores: float64 ``[N]``, Eq. 4 in grey levels per pixel of luma, of every P- and B-frame that would be warped.
     keys: I-frames, and frames at which the interval ends: key frames whatever the threshold.
-    unmeasured: frames without motion (damage, unusable vectors), which the network sees too.
+    unmeasured: frames without motion (damage, unusable vectors, cuts), which the network sees too. cuts: those of them
+        that begin a scene.
     images: the clip was encoded from a folder of them.
     """
 
@@ -57,6 +58,7 @@ class ClipScores:
     unmeasured: int
     scores: NDArray[np.float64]
     images: bool = False
+    cuts: int = 0
 
     @property
     def frames(self) -> int:
@@ -66,7 +68,8 @@ class ClipScores:
     @property
     def unlike(self) -> bool:
         """Do its frames hardly resemble each other, as single pictures do?"""
-        return len(self.scores) > 0 and float(np.median(self.scores)) > _UNLIKE
+        scores = np.append(self.scores, np.full(self.cuts, np.inf))
+        return len(scores) > 0 and float(np.median(scores)) > _UNLIKE
 
 
 class Curve:
@@ -188,7 +191,7 @@ def _measure(
     images: bool = False,
 ) -> ClipScores:
     plain = Paper(PaperSettings(modules=("ffw",), interval=interval))  # knows the key frames that RGFS adds to
-    scores, keys, unmeasured = array("d"), 0, 0
+    scores, keys, unmeasured, cuts, scene = array("d"), 0, 0, 0, 0
     with closing(open_video(clip, max_frames=max_frames)) as video:
         for frame in mark_keys(video.frames(), interval):
             if frame.beyond:
@@ -197,10 +200,12 @@ def _measure(
                 keys += 1
             elif frame.residual is None:
                 unmeasured += 1
+                cuts += not frame.damaged and frame.scene != scene
             else:
                 scores.append(residual_score(frame.residual))
+            scene = frame.scene
             on_frame("measure")
     if not keys + unmeasured + len(scores):
         why = f" ({video.broke_off})" if video.broke_off else ""
         raise SourceError(f"{name}: not one frame could be decoded{why}; check it with ffprobe")
-    return ClipScores(name, video.codec, video.width, video.height, keys, unmeasured, np.array(scores), images)
+    return ClipScores(name, video.codec, video.width, video.height, keys, unmeasured, np.array(scores), images, cuts)

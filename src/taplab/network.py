@@ -13,15 +13,19 @@ from taplab.modules.ffw import Carried
 from taplab.modules.matching import Gathered
 from taplab.policies.base import Answer, Ask
 from taplab.timing import Stopwatch
-from taplab.types import CodedFrame
+from taplab.types import CodedFrame, Rgb
 
 # Beyond this a larger batch is slower on a CPU, whose caches it leaves: with BL2 on two cores four frames of 360x480 at
 # a time gained a quarter over one, four of 1024x2048 lost a quarter.
 CPU_BATCH_PIXELS = 700_000
 
+_Shape = tuple[int, int, int]  # rows, columns, quarter turns
+
 
 class Network:
     """The network behind the lanes. ``pixels``, ``frames``, ``crops``: the work given to it so far.
+
+    It sees pictures upright; its scores are turned back, to lie on the frames as they are coded.
 
     A glance (``Model.follow``) counts as many pixels as could be seen in full at its cost.
     """
@@ -35,18 +39,18 @@ class Network:
     def __call__(self, asks: list[Ask]) -> list[Tensor]:
         """Scores ``[C, h, w]`` for each request."""
         replies: dict[int, Tensor] = {}
-        batches: dict[tuple[int, int], list[int]] = defaultdict(list)  # size -> positions in asks
+        batches: dict[_Shape, list[int]] = defaultdict(list)  # -> positions in asks
         for k, ask in enumerate(asks):
             if ask.region is None and ask.frame.index in self._shared:
                 replies[k] = self._shared.pop(ask.frame.index)
             else:
                 box = ask.region or ask.frame
-                batches[box.height, box.width].append(k)
-        for (height, width), positions in batches.items():
+                batches[box.height, box.width, ask.frame.turns].append(k)
+        for (height, width, turns), positions in batches.items():
             most = len(positions) if self.model.device != "cpu" else max(CPU_BATCH_PIXELS // (height * width), 1)
             for first in range(0, len(positions), most):
                 batch = positions[first : first + most]
-                for k, scores in zip(batch, self._run([asks[k] for k in batch]), strict=True):
+                for k, scores in zip(batch, self._run([asks[k] for k in batch], turns), strict=True):
                     replies[k] = scores
                     if asks[k].frame.shared and asks[k].region is None:
                         self._shared[asks[k].frame.index] = scores
@@ -62,7 +66,7 @@ class Network:
             if answer.origin == "network" or not isinstance(answer.carried, Gathered):
                 yield answer
                 continue
-            if waiting and _size(answer.frame) != _size(waiting[0].frame):
+            if waiting and _shape(answer.frame) != _shape(waiting[0].frame):
                 yield from self._glance(waiting)
                 waiting = []
             waiting.append(answer)
@@ -75,17 +79,19 @@ class Network:
     def _glance(self, answers: list[Answer]) -> Iterator[Answer]:
         carried = torch.stack([answer.carried.scores for answer in answers])
         match = torch.stack([a.carried.match for a in answers if isinstance(a.carried, Gathered)])
+        turns = answers[0].frame.turns
         with self.stopwatch("network"):
-            images = np.stack([answer.frame.rgb() for answer in answers])
-            scores = self.model.follow(images, carried, match[:, None])
+            images = np.stack([_turned(answer.frame.rgb(), turns) for answer in answers])
+            carried, match = _turned_back(carried, -turns), _turned_back(match, -turns)
+            scores = _turned_back(self.model.follow(images, carried, match[:, None]), turns)
         self.pixels += images.shape[0] * images.shape[1] * images.shape[2] * (self.model.follow_cost or 0)
         for answer, own in zip(answers, scores, strict=True):
             yield Answer(answer.frame, Carried(own), "followed")
 
-    def _run(self, asks: list[Ask]) -> list[Tensor]:
+    def _run(self, asks: list[Ask], turns: int) -> list[Tensor]:
         with self.stopwatch("network"):
-            images = np.stack([ask.frame.rgb(ask.region) for ask in asks])
-            scores = self.model(images)
+            images = np.stack([_turned(ask.frame.rgb(ask.region), turns) for ask in asks])
+            scores = _turned_back(self.model(images), turns)
         if not self.frames and not torch.isfinite(scores[0]).all():  # the first time only: it costs a pass
             raise ModelError(f"{self.model.name}: its scores are not finite; check its weights, mean and std")
         self.pixels += images.shape[0] * images.shape[1] * images.shape[2]
@@ -95,5 +101,13 @@ class Network:
         return list(scores)
 
 
-def _size(frame: CodedFrame) -> tuple[int, int]:
-    return frame.height, frame.width
+def _shape(frame: CodedFrame) -> _Shape:
+    return frame.height, frame.width, frame.turns
+
+
+def _turned(image: Rgb, turns: int) -> Rgb:
+    return np.rot90(image, turns)
+
+
+def _turned_back(scores: Tensor, turns: int) -> Tensor:
+    return scores.rot90(-turns, (-2, -1)) if turns else scores

@@ -16,7 +16,7 @@ from taplab.policies import Dial, Paper, PaperSettings, Policy, Relations, make_
 from taplab.segmentation import Segmentation
 from taplab.timing import Stopwatch
 from taplab.types import Result
-from taplab.video import Source, open_video
+from taplab.video import TIMEOUT, Source, open_video
 
 SAVE = ("overlay", "masks")
 LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt")  # schemes of sources that do not wait
@@ -74,9 +74,12 @@ class Segmenter:
         most = 16 if self.model.device.startswith("cuda") else 4
         return max(min(most, most * 24 // self.settings.interval), 1)
 
-    def stream(self, source: str | Path, *, max_frames: int | None = None) -> Segmentation:
-        """Iterate over it for a ``Result`` a frame, in display order. Raises SourceError if it cannot be opened."""
-        return self._begin(source, max_frames)
+    def stream(self, source: str | Path, *, max_frames: int | None = None, timeout: float = TIMEOUT) -> Segmentation:
+        """Iterate over it for a ``Result`` a frame, in display order. Raises SourceError if it cannot be opened.
+
+        timeout: seconds that a URL or playlist may keep silent before it counts as dead.
+        """
+        return self._begin(source, max_frames, timeout)
 
     def run(
         self,
@@ -85,18 +88,20 @@ class Segmenter:
         *,
         save: Iterable[str] = SAVE,
         max_frames: int | None = None,
+        timeout: float = TIMEOUT,
         on_frame: Callable[[Segmentation, Result], None] | None = None,
     ) -> Summary:
         """Segments ``source`` into the folder ``out``: masks/, overlay.mp4, summary.json.
 
-        save: any of "overlay", "masks". on_frame: called after every frame, for progress. An interrupt (Ctrl-C)
-        leaves finished files of the frames so far and is raised again. Raises SourceError, OutputError, ModelError.
+        save: any of "overlay", "masks". timeout: see ``stream``. on_frame: called after every frame, for progress. An
+        interrupt (Ctrl-C) leaves finished files of the frames so far and is raised again. Raises SourceError,
+        OutputError, ModelError.
         """
         wanted = tuple(save)
         unknown = [s for s in wanted if s not in SAVE]
         if unknown:
             raise SettingError(f"save {unknown[0]!r}: choose from {', '.join(SAVE)}")
-        segmentation = self._begin(source, max_frames)
+        segmentation = self._begin(source, max_frames, timeout)
         out = writable_folder(out)
         remove_earlier_run(out, segmentation.source.source)
         segmentation.summary(interrupted=True).save(out / "summary.json")  # says whose the folder is, if we are killed
@@ -123,13 +128,18 @@ class Segmenter:
         live = self.mode == "auto" and source.partition("://")[0].lower() in LIVE
         return make_policy("live" if live else self.policy.name, self.settings, dial=self.dial)
 
-    def _begin(self, source: str | Path, max_frames: int | None) -> Segmentation:
+    def _begin(self, source: str | Path, max_frames: int | None, timeout: float) -> Segmentation:
         if max_frames is not None and max_frames < 1:
             raise SettingError(f"max_frames {max_frames}: must be at least 1")
         stopwatch, policy = Stopwatch(), self._policy_for(str(source))
         thr_rgc = policy.settings.thr_rgc if isinstance(policy, Paper) else 30
         opened: Source = open_video(
-            source, motion=policy.uses_motion, thr_rgc=thr_rgc, max_frames=max_frames, stopwatch=stopwatch
+            source,
+            motion=policy.uses_motion,
+            thr_rgc=thr_rgc,
+            max_frames=max_frames,
+            timeout=timeout,
+            stopwatch=stopwatch,
         )
         return Segmentation(opened, self.model, policy, self.lanes, stopwatch, list(self.notes), self.asked)
 

@@ -61,7 +61,8 @@ class MotionField:
 class Motion:
     """How a frame moved: one field for each reference frame, one for P-frames and two for B-frames.
 
-    coded: bool ``[rows, cols]``, blocks for which the stream holds a vector (the others are intra-coded).
+    coded: bool ``[rows, cols]``, blocks for which the stream holds a vector (the others are intra-coded), or that the
+        estimated motion explains.
     """
 
     fields: tuple[MotionField, ...]
@@ -96,6 +97,7 @@ class CodedFrame:
     pts: presentation time in units of ``time_base``, or None where the stream has none.
     damaged: decoded from a stream that lost something since the last key frame: nothing is warped into it.
     motion: None where the stream gives no usable vectors.
+    scene: frames of one number show one scene; another begins at a cut, after damage and at a change of size.
     """
 
     index: int
@@ -110,11 +112,17 @@ class CodedFrame:
     picture: "av.VideoFrame" = field(repr=False)
     convert: Callable[["av.VideoFrame"], Rgb] = field(repr=False)
     measure: Callable[[], Residual] | None = field(default=None, repr=False)
+    scene: int = 0
     is_reference: bool = True  # other frames may be predicted from it
     beyond: bool = False  # shown after ``max_frames``: here only because earlier frames are predicted from it
     starts_lane: bool = False  # first frame of a lane: always seen by the network
     shared: bool = False  # asked for by two lanes: its own, and the one whose last B-frames need it
     known: Any = field(default=None, repr=False)  # of a shared frame: what one of the two lanes tells the other
+
+    @property
+    def turns(self) -> int:
+        """Quarter turns, counterclockwise, that make the picture upright; 0 for nearly all videos."""
+        return round(self.picture.rotation / 90) % 4
 
     @property
     def stands_alone(self) -> bool:
@@ -141,7 +149,7 @@ class CodedFrame:
 class Result:
     """The segmentation of one frame.
 
-    index: position in display order. labels: uint8 ``[H, W]`` class ids.
+    index: position in display order. labels: uint8 ``[H, W]`` class ids, of the pixels as they are coded.
     pts_seconds: presentation time in seconds, or None where the stream has none.
     origin: how the labels came about. key: the network saw the whole frame. damaged: do not trust this one.
     region: the part that RGC corrected, if any. residual: grey levels per pixel, if it was measured.
@@ -157,3 +165,8 @@ class Result:
     region: Region | None
     residual: float | None
     frame: CodedFrame = field(repr=False)
+
+    @property
+    def upright(self) -> Labels:
+        """The labels as they are looked at, turned as the video asks players to turn its pictures."""
+        return np.rot90(self.labels, self.frame.turns)

@@ -4,6 +4,7 @@ import pytest
 from taplab.video.bits import Bits
 from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
+from taplab.video.mpeg12 import Mpeg12Headers
 
 
 def packets_and_kinds(clip):
@@ -73,3 +74,19 @@ def test_bits():
         bits(5)
     bits = Bits(0b1_010_011_00100_0000.to_bytes(2, "big"))
     assert [bits.golomb() for _ in range(4)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mkv"])
+@pytest.mark.parametrize("codec", ["mpeg1video", "mpeg2video"])
+@pytest.mark.parametrize("options", [{}, {"bf": "2"}])
+def test_mpeg12_tells_of_lost_reference_frames(make_clip, codec, suffix, options):
+    _, packets = packets_and_kinds(make_clip(codec, suffix, options=options))
+    read = Mpeg12Headers()
+    assert [read(data) for data, _ in packets] == [(kind != "B", False) for _, kind in packets]
+    anchors = [i for i, (_, kind) in enumerate(packets) if kind != "B"]
+    for missing in anchors[3:-3]:
+        read = Mpeg12Headers()
+        told = [i for i, (data, _) in enumerate(packets) if i != missing and read(data)[1]]
+        following = next(i for i in anchors if i > missing)
+        if packets[missing][1] == "P" and packets[following][1] == "P":
+            assert told[0] == missing + 1

@@ -39,6 +39,7 @@ def segment(
     device: options.Device = "cpu",
     lanes: options.Lanes = None,
     max_frames: options.MaxFrames = None,
+    timeout: options.Timeout = 20.0,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -79,7 +80,9 @@ def segment(
             if verbose:
                 _describe(result)
 
-        summary = segmenter.run(source, out, save=options.modules(save), max_frames=max_frames, on_frame=on_frame)
+        summary = segmenter.run(
+            source, out, save=options.modules(save), max_frames=max_frames, timeout=timeout, on_frame=on_frame
+        )
     _warn(summary)
     if not quiet:
         _report(summary, out)

@@ -37,20 +37,22 @@ class Carried:
 def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int, int]) -> Carried | None:
     """The scores of a frame of ``size`` (rows, columns) pixels, carried over from its reference frames (Eq. 1).
 
-    A block that was predicted from two frames gets the mean of both. None if a reference is not in hand, or its
-    scores have another shape.
+    A block that was predicted from two frames gets the mean of both. Where a reference is not in hand, the others serve
+    if most of the frame comes from them. None if not, or if the scores have different shapes.
     """
-    sources = [references.get(field.reference) for field in motion.fields]
+    fields = [field for field in motion.fields if field.reference in references]
+    shapes = {references[field.reference].origin.shape for field in fields}
+    if len(shapes) != 1 or sum(float(field.weight.mean()) for field in fields) <= 0.5:
+        return None
     carried = []
-    for field, source in zip(motion.fields, sources, strict=True):
-        if source is None or source.origin.shape != sources[0].origin.shape:  # type: ignore[union-attr]
-            return None
+    for field in fields:
+        source = references[field.reference]
         cells = (int(source.origin.shape[-2]), int(source.origin.shape[-1]))
         carried.append(Carried(source.origin, compose(field.vectors, source.displacement, cells, size)))
     if len(carried) == 1:
         return carried[0]
     scores = torch.zeros_like(carried[0].origin)
-    for field, part in zip(motion.fields, carried, strict=True):
+    for field, part in zip(fields, carried, strict=True):
         weight = torch.from_numpy(to_cells(field.weight, (scores.shape[-2], scores.shape[-1]), size, MOTION_BLOCK))
         scores += part.scores * weight.to(scores.device, scores.dtype)
     return Carried(scores)

@@ -39,8 +39,8 @@ class MaskWriter:
         return self._backlog.waited
 
     def write(self, result: Result) -> None:
-        """Queue the mask of one frame. The labels must not change afterwards."""
-        self._backlog.add(self._save, result.index, result.labels)
+        """Queue the mask of one frame, turned upright. The labels must not change afterwards."""
+        self._backlog.add(self._save, result.index, result.upright)
 
     def close(self) -> None:
         """Wait until all masks are on the disk. May be called again."""

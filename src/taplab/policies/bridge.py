@@ -11,7 +11,7 @@ from taplab.types import CodedFrame, Motion
 def bridged(frames: Iterable[CodedFrame]) -> Iterator[CodedFrame]:
     """Frames in coded order; I-frames, pictures of intra-only codecs and others without vectors get estimated motion.
 
-    From the newest reference frame. Never out of damage or into it, nor to another size.
+    From the newest reference frame. Never out of damage or into it, nor to another size or scene.
     """
     newest: CodedFrame | None = None
     for frame in frames:
@@ -25,4 +25,4 @@ def bridged(frames: Iterable[CodedFrame]) -> Iterator[CodedFrame]:
 
 def _is_sound(frame: CodedFrame, before: CodedFrame) -> bool:
     same = (frame.height, frame.width) == (before.height, before.width)
-    return same and not frame.damaged and not before.damaged
+    return same and frame.scene == before.scene and not frame.damaged and not before.damaged

@@ -30,14 +30,17 @@ class Interpolation(Policy):
         """A lane: its key frame, the frames after it and, if the stream goes on, the next lane's key frame."""
         lane = list(frames)
         scores: dict[int, Tensor] = {}  # of the key frames, by display position
+        scenes: dict[int, int] = {}  # likewise
         for frame in lane:
-            if frame.damaged or self._keys.is_key(frame):
+            if frame.damaged or self._keys.is_key(frame) or frame.scene not in scenes.values():
+                scenes[frame.display] = frame.scene
                 scores[frame.display] = yield Ask(frame)
         broken = {frame.display for frame in lane if frame.damaged}
         sound = [key for key in scores if key not in broken] or list(scores)
         for frame in lane:
             at = frame.display
-            earlier, later = [key for key in sound if key <= at], [key for key in sound if key >= at]
+            near = [key for key in sound if scenes[key] == frame.scene] or sound
+            earlier, later = [key for key in near if key <= at], [key for key in near if key >= at]
             before = max(earlier) if earlier else min(later)
             after = min(later) if later else before
             if at in scores:

@@ -77,9 +77,11 @@ class _Known:
                 yield side
 
     def estimate(self, frame: CodedFrame) -> list[Side]:
-        """By way of the frame before, where the stream has no vectors; never from or into damage."""
+        """By way of the frame before, where the stream has no vectors; never from or into damage, or a scene."""
         last = self.last
-        if last is None or last.damaged or frame.damaged or (last.height, last.width) != (frame.height, frame.width):
+        if last is None or last.damaged or frame.damaged or last.scene != frame.scene:
+            return []
+        if (last.height, last.width) != (frame.height, frame.width):
             return []
         field = estimated(frame, last)
         return [side.before(frame, field) for side in self.last_sides]

@@ -15,6 +15,7 @@ from taplab.policies.paper import Paper, PaperSettings
 from taplab.types import CodedFrame, MotionField
 
 # A frame and the one shown after it, by their coded indices -> motion from that one to the frame, and turned round.
+MOSTLY = 0.75  # share of blocks from one reference beside which the others may take its motion, too
 Links = dict[tuple[int, int], tuple[MotionField, MotionField]]
 Planner = Callable[[Sequence[CodedFrame], Links], set[int]]  # coded indices of the key frames of a lane
 
@@ -157,10 +158,9 @@ def _is_between(frame: CodedFrame) -> bool:
 
 
 def _is_linked(frame: CodedFrame, following: CodedFrame) -> bool:
-    """Nothing is carried between sizes, out of damage or into it."""
-    return (following.height, following.width) == (frame.height, frame.width) and not (
-        following.damaged or frame.damaged
-    )
+    """Nothing is carried between scenes or sizes, out of damage or into it."""
+    same = (following.height, following.width, following.scene) == (frame.height, frame.width, frame.scene)
+    return same and not (following.damaged or frame.damaged)
 
 
 def _linked(frame: CodedFrame, following: CodedFrame, links: Links) -> tuple[MotionField, MotionField]:
@@ -174,10 +174,9 @@ def _linked(frame: CodedFrame, following: CodedFrame, links: Links) -> tuple[Mot
 
 def _link(frame: CodedFrame, following: CodedFrame) -> MotionField:
     """Motion of ``following`` from ``frame``. I-frames have none, and some frames refer to others: it is estimated."""
-    motion = following.motion
-    if motion is not None and [f.reference for f in motion.fields] == [frame.index]:
-        return motion.fields[0]
-    return estimated(following, frame)
+    fields = following.motion.fields if following.motion is not None else ()
+    own = [f for f in fields if f.reference == frame.index and (len(fields) == 1 or f.weight.mean() > MOSTLY)]
+    return own[0] if own else estimated(following, frame)
 
 
 def _place(frame: CodedFrame, keys: list[int]) -> float:

@@ -71,8 +71,12 @@ class Paper(Policy):
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """Algorithm 1 on the frames of one lane."""
         known: dict[int, Answer] = {}  # the newest reference frames, by coded index
+        start = 0  # of the lane: display position of its key frame
         for frame in frames:
-            carried = None if self.is_key(frame) else self.propagation(frame, known)
+            start = frame.display if frame.starts_lane else start
+            # Frames shown after it refer to none before it, so that the number of lanes changes nothing.
+            there = {i: a for i, a in known.items() if a.frame.display >= start or frame.display < start}
+            carried = None if self.is_key(frame) else self.propagation(frame, there)
             if carried is None:
                 scores = yield Ask(frame)  # F_t = phi(I_t)
                 answer = Answer(frame, Carried(scores), "network")

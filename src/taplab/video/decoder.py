@@ -1,19 +1,23 @@
 """A source opened with FFmpeg: its pictures as they leave the decoder, and an honest account of what was lost."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import av
 from av.codec.context import Flags
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
 
 from taplab.errors import SourceError
 from taplab.timing import Stopwatch
 from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
-from taplab.video.mpeg12 import others_refer_to
+from taplab.video.mpeg12 import Mpeg12Headers
 
+TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
 # Codecs for which FFmpeg exports true vectors.
 CODECS_WITH_VECTORS = ("mpeg4", "mpeg1video", "mpeg2video", "h263", "h263p", "flv", "flv1", "h264")
 
@@ -40,29 +44,36 @@ class Picture:
 
 
 class Decoder:
-    """Decodes the first video stream of ``source``. Raises SourceError if there is none to decode.
+    """Decodes the video stream of ``source`` that players show. Raises SourceError if there is none to decode.
 
     vectors: have FFmpeg export motion vectors where the codec has them (``has_vectors`` says whether it does).
+    timeout: seconds that a stream or playlist may keep silent; files are waited for.
     """
 
-    def __init__(self, source: str, stopwatch: Stopwatch, *, vectors: bool) -> None:
+    def __init__(self, source: str, stopwatch: Stopwatch, *, vectors: bool, timeout: float = TIMEOUT) -> None:
         self.source, self.stopwatch = source, stopwatch
-        self.container = open_container(source)
-        self.stream = self.container.streams.video[0]
+        self.timeout = timeout if "://" in source or source.lower().endswith(".m3u8") else None
+        self.container = open_container(source, self.timeout)
+        self.stream = the_video(self.container)
         context = self.stream.codec_context
         if context is None:
             self.container.close()
             raise SourceError(f"{source}: this FFmpeg has no decoder for its video; convert it to H.264 first")
         self.context = context
         self.codec: str = context.name
-        self.has_vectors = vectors and self.codec in CODECS_WITH_VECTORS
-        context.copy_opaque = True
-        # Vectors go missing under frame threading of H.264 with B-frames; slices are always right.
-        context.thread_type = "SLICE" if self.has_vectors else "AUTO"
+        self.in_coded_order = self.codec in CODECS_WITH_VECTORS
+        self.has_vectors = vectors and self.in_coded_order
+        # Only where slices are decoded side by side. A decoder that has threads of its own gives marks back on them,
+        # which waits for Python's lock while closing it may hold that: dav1d then hangs. Also vectors go missing under
+        # frame threading of H.264 with B-frames, and pictures of damaged streams differ from those of slices.
+        context.copy_opaque = self.in_coded_order
+        context.thread_type = "SLICE" if self.in_coded_order else "AUTO"
         if self.has_vectors:
             context.options = {"flags2": "+export_mvs"}
-        if self.codec in ("mpeg1video", "mpeg2video") and not context.has_b_frames:
+        is_mpeg12 = self.codec in ("mpeg1video", "mpeg2video")
+        if is_mpeg12 and not context.has_b_frames:
             context.flags |= Flags.low_delay  # or the last frame comes without vectors
+        self._mpeg12 = Mpeg12Headers() if is_mpeg12 else None
         self._mpeg4 = Mpeg4Headers(context.extradata) if self.codec == "mpeg4" else None
         self._h264 = H264Headers(context.extradata) if self.codec == "h264" else None
         self._headers: dict[int, _Header] = {}  # by coded index, until the picture comes
@@ -98,10 +109,11 @@ class Decoder:
         """All pictures in display order. Errors of the stream are recorded, not raised."""
         for index, packet in enumerate(self._packets()):
             if packet is not None:
-                packet.opaque = (index,)  # one object a packet: a shared one comes back as None
+                if self.in_coded_order:
+                    packet.opaque = (index,)  # one object a packet: a shared one comes back as None
                 if packet.is_discard:
                     self._discarded[index] = packet.is_keyframe
-                if self.has_vectors:
+                if self.in_coded_order:
                     self._headers[index] = self._read_header(packet)
             try:
                 with self.stopwatch("decode"):
@@ -117,7 +129,7 @@ class Decoder:
                 yield self._picture(frame)
 
     def _picture(self, frame: av.VideoFrame) -> Picture:
-        if not self.has_vectors:  # motion will be estimated from the picture shown before: display order will do
+        if not self.in_coded_order:  # motion will be estimated from the picture shown before: display order will do
             lost, self._lost_just_now = self._lost_just_now, False
             self.given += 1
             return Picture(self.given - 1, self.given - 1, frame, after_loss=lost)
@@ -138,8 +150,14 @@ class Decoder:
             try:
                 with self.stopwatch("decode"):
                     packet = next(packets, None)
+            except av.error.ExitError:
+                self.broke_off = f"nothing came for {self.timeout:g} s" if self.timeout else "interrupted"
+                break
             except av.error.FFmpegError as error:
                 self.broke_off = error.strerror
+                break
+            if packet is not None and packet.has_sidedata("encryption_info"):
+                self.broke_off = "it is encrypted; decrypt it first"
                 break
             if packet is None or (packet.size == 0 and packet.dts is None):
                 break
@@ -159,8 +177,8 @@ class Decoder:
             rounding, refers = self._mpeg4(data)
         elif self._h264 is not None:
             refers, after_loss, headless = self._h264(data)
-        elif self.codec in ("mpeg1video", "mpeg2video"):
-            refers = others_refer_to(data)
+        elif self._mpeg12 is not None:
+            refers, after_loss = self._mpeg12(data)
         return rounding, refers, after_loss, packet.is_corrupt or headless
 
     def why_missing(self, index: int) -> Literal["lost", "unneeded", "hidden", "hidden key"]:
@@ -173,23 +191,51 @@ class Decoder:
         _, refers, _, _ = self._headers.pop(index, (0, None, False, False))
         return "unneeded" if refers is False else "lost"
 
+    def several_references(self) -> bool:
+        """May a P-frame be predicted from other frames than the last reference? Only H.264 can do that here."""
+        return self._h264 is not None and self._h264.most_references > 1
+
     def close(self) -> None:
         """Releases the source; safe to call twice."""
         self.container.close()
 
 
-def open_container(source: str) -> "av.container.InputContainer":
-    """Opens a source that holds video. Raises SourceError with the reason and a remedy."""
+def open_container(source: str, timeout: float | None = None) -> "av.container.InputContainer":
+    """Opens a source that holds video. Raises SourceError with the reason and a remedy.
+
+    timeout: seconds after which a source that does not answer is given up, likewise later when it is read.
+    """
+    started = time.monotonic()
     try:
-        container = av.open(source)
+        container = av.open(source, timeout=timeout)
     except FileNotFoundError as error:
         raise SourceError(f"{source}: no such file; check the path") from error
-    except (av.error.InvalidDataError, av.error.EOFError) as error:
-        raise SourceError(f"{source}: not a video file, or cut off before its index; check it with ffprobe") from error
     except (av.error.FFmpegError, OSError) as error:
+        if timeout is not None and time.monotonic() - started >= timeout:
+            raise SourceError(
+                f"{source}: no answer for {timeout:g} s; check the address, or raise the timeout"
+            ) from error
+        if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
+            why = "not a video file, or cut off before its index"
+            raise SourceError(f"{source}: {why}; check it with ffprobe") from error
         raise SourceError(f"{source}: cannot be opened ({error.strerror})") from error
-    if not container.streams.video:
-        kinds = ", ".join(sorted({s.type for s in container.streams})) or "no"
+    if not any(map(_is_video, container.streams)):
+        kinds = ", ".join(sorted({"cover picture" if s.type == "video" else s.type for s in container.streams})) or "no"
         container.close()
         raise SourceError(f"{source}: holds {kinds} streams only, no video; give a file with pictures")
     return container
+
+
+def the_video(container: "av.container.InputContainer") -> VideoStream:
+    """Of several video streams the one that FFmpeg thinks best: default ones first, then the one with most frames.
+
+    Pictures that are attached, such as the cover of an album, are none.
+    """
+    best = container.streams.best("video")
+    if best is None or not _is_video(best):
+        best = next(filter(_is_video, container.streams))
+    return cast(VideoStream, best)
+
+
+def _is_video(stream: Stream) -> bool:
+    return stream.type == "video" and not stream.disposition & Disposition.attached_pic

@@ -8,13 +8,15 @@ from taplab.types import MOTION_BLOCK, Motion, MotionField, Plane
 
 _BLOCK = 8  # pixels at half resolution: a macroblock
 _MOST_STEPS = 24  # of the descent
+_NOISE = 1  # grey level: a flat block is explained by another that differs no more
 
 
 def estimate_motion(luma: Plane, reference_luma: Plane, reference: int, seed: MotionField | None = None) -> Motion:
     """The motion of a picture, uint8 ``[H, W]``, from a reference of the same size.
 
     reference: its coded index. seed: a field of about this motion, such as that of the frame before. Vectors are
-    whole pixels at half resolution, so even numbers of pixels.
+    whole pixels at half resolution, so even numbers of pixels. Blocks whose best match differs more from them than
+    their own mean does are not ``coded``: an encoder would make them intra.
     """
     small, small_reference = _halved(luma), _halved(reference_luma)
     rows, cols = -(-luma.shape[0] // MOTION_BLOCK), -(-luma.shape[1] // MOTION_BLOCK)
@@ -23,10 +25,12 @@ def estimate_motion(luma: Plane, reference_luma: Plane, reference: int, seed: Mo
     if seed is not None:
         start[:] = np.rint(seed.vectors[::2, ::2][: shape[0], : shape[1]] / 2)
     found = np.zeros((*shape, 2), np.int32)
-    _search(small, small_reference, start, found)
+    explained = np.zeros(shape, np.bool_)
+    _search(small, small_reference, start, found, explained)
     vectors = np.repeat(np.repeat(2 * found.astype(np.float32), 2, 0), 2, 1)[:rows, :cols]
     field = MotionField(reference, np.ascontiguousarray(vectors), np.ones((rows, cols), np.float32))
-    return Motion((field,), np.ones((rows, cols), np.bool_), "estimated")
+    coded = np.repeat(np.repeat(explained, 2, 0), 2, 1)[:rows, :cols]
+    return Motion((field,), np.ascontiguousarray(coded), "estimated")
 
 
 def _halved(luma: Plane) -> Plane:
@@ -41,7 +45,11 @@ def _halved(luma: Plane) -> Plane:
 
 @njit(cache=True, nogil=True)
 def _search(
-    luma: Plane, reference: Plane, start: NDArray[np.int32], found: NDArray[np.int32]
+    luma: Plane,
+    reference: Plane,
+    start: NDArray[np.int32],
+    found: NDArray[np.int32],
+    explained: NDArray[np.bool_],
 ) -> None:  # pragma: no cover - compiled
     """Best of zero, the seed and the neighbours found already; then downhill in diamonds of shrinking size."""
     rows, cols = found.shape[:2]
@@ -77,6 +85,7 @@ def _search(
                         break
                     step //= 2
             found[i, j, 0], found[i, j, 1] = best_x, best_y
+            explained[i, j] = least <= _activity(luma, i, j)
 
 
 @njit(cache=True, nogil=True)
@@ -98,3 +107,21 @@ def _sad(luma: Plane, reference: Plane, i: int, j: int, dx: int, dy: int) -> int
             v, u = min(max(y + dy, 0), height - 1), min(max(x + dx, 0), width - 1)
             total += abs(np.int32(luma[y, x]) - np.int32(reference[v, u]))
     return int(total)
+
+
+@njit(cache=True, nogil=True)
+def _activity(luma: Plane, i: int, j: int) -> int:  # pragma: no cover - compiled
+    """Sum of absolute differences from the block's own mean, and what noise may add to a match."""
+    block = luma[i * _BLOCK : (i + 1) * _BLOCK, j * _BLOCK : (j + 1) * _BLOCK]
+    if block.size == 0:
+        return 0
+    total = np.int32(0)
+    for y in range(block.shape[0]):
+        for x in range(block.shape[1]):
+            total += block[y, x]
+    mean = total // block.size
+    spread = np.int32(_NOISE * block.size)
+    for y in range(block.shape[0]):
+        for x in range(block.shape[1]):
+            spread += abs(np.int32(block[y, x]) - mean)
+    return int(spread)

@@ -20,6 +20,7 @@ _HIGH_PROFILES = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
 class _Sps:
     frame_num_bits: int
     colour_planes: bool  # separate_colour_plane_flag: slices say which one they are of
+    references: int  # max_num_ref_frames
     gaps_allowed: bool
 
 
@@ -37,6 +38,11 @@ class H264Headers:
                 self._read_unit(unit)
         elif extradata:
             self(extradata)
+
+    @property
+    def most_references(self) -> int:
+        """Reference frames that the decoder keeps, at most; 0 before the first parameter set."""
+        return max((sps.references for sps in self._sps.values()), default=0)
 
     def __call__(self, packet: bytes) -> tuple[bool | None, bool, bool]:
         """(others refer to this frame, a reference frame before it is missing, its own beginning is missing).
@@ -144,8 +150,7 @@ def _read_sps(bits: Bits) -> tuple[int, _Sps]:
         bits.golomb()
         for _ in range(bits.golomb()):
             bits.golomb()
-    bits.golomb()  # max_num_ref_frames
-    return key, _Sps(frame_num_bits, colour_planes, bool(bits(1)))
+    return key, _Sps(frame_num_bits, colour_planes, bits.golomb(), bool(bits(1)))
 
 
 def _skip_scaling_list(bits: Bits, size: int) -> None:

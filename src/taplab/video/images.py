@@ -12,7 +12,9 @@ from PIL import Image, UnidentifiedImageError
 from taplab.data.labelled import image_files
 from taplab.errors import SourceError
 from taplab.timing import Stopwatch
-from taplab.types import CodedFrame, Rgb
+from taplab.types import CodedFrame, Plane, Rgb
+from taplab.video.cuts import is_new_scene
+from taplab.video.planes import luma_plane
 
 _RATE = Fraction(25)
 
@@ -35,9 +37,14 @@ class ImageFolder:
 
     def frames(self) -> Iterator[CodedFrame]:
         """One frame an image. Raises SourceError for a file that is no image."""
+        scene = 0
+        before: Plane | None = None
         for i, file in enumerate(self._files):
             with self.stopwatch("decode"):
                 picture = av.VideoFrame.from_ndarray(self._load(file), format="rgb24")
+            luma = luma_plane(picture)
+            scene += before is not None and is_new_scene(luma, before)
+            before = luma
             yield CodedFrame(
                 index=i,
                 display=i,
@@ -50,6 +57,7 @@ class ImageFolder:
                 motion=None,
                 picture=picture,
                 convert=_to_rgb,
+                scene=scene,
             )
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ def measure_residual(
     _measure(
         luma,
         (references[0], references[-1]),
-        (_quarter_pels(first.vectors), _quarter_pels(last.vectors)),
+        (quarter_pels(first.vectors), quarter_pels(last.vectors)),
         first.weight,
         threshold,
         rounding,
@@ -35,7 +35,8 @@ def measure_residual(
     return Residual(sums, counts, height * width)
 
 
-def _quarter_pels(vectors: NDArray[np.float32]) -> NDArray[np.int32]:
+def quarter_pels(vectors: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Vectors in pixels as whole numbers of quarter pixels."""
     return np.rint(vectors * 4).astype(np.int32)
 
 
@@ -109,7 +110,7 @@ def _block_kernel(size: int) -> Any:
     return kernel
 
 
-_large_block, _small_block = _block_kernel(RESIDUAL_BLOCK), _block_kernel(MOTION_BLOCK)
+_large_block, small_block = _block_kernel(RESIDUAL_BLOCK), _block_kernel(MOTION_BLOCK)
 
 
 @njit(cache=True, nogil=True)
@@ -135,19 +136,19 @@ def _measure(
                 top, left, share = a * MOTION_BLOCK, b * MOTION_BLOCK, first_share[a, b]
                 first = vectors[0][a, b, 0], vectors[0][a, b, 1]
                 last = vectors[1][a, b, 0], vectors[1][a, b, 1]
-                inside = _inside(luma, top, left, size, first) and _inside(luma, top, left, size, last)
-                if not inside:
-                    found = _at_the_border(luma, references, top, left, size, first, last, share, threshold, rounding)
+                within = inside(luma, top, left, size, first) and inside(luma, top, left, size, last)
+                if not within:
+                    found = at_the_border(luma, references, top, left, size, first, last, share, threshold, rounding)
                 elif whole:
                     found = _large_block(luma, references, top, left, first, last, share, threshold, rounding)
                 else:
-                    found = _small_block(luma, references, top, left, first, last, share, threshold, rounding)
+                    found = small_block(luma, references, top, left, first, last, share, threshold, rounding)
                 sums[i, j] += found[0]
                 counts[i, j] += found[1]
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _inside(luma: Plane, top: int, left: int, size: int, vector: tuple[int, int]) -> bool:  # pragma: no cover
+def inside(luma: Plane, top: int, left: int, size: int, vector: tuple[int, int]) -> bool:  # pragma: no cover
     """Do a block and all the pixels that predict it lie inside the frame?"""
     height, width = luma.shape
     y0, x0 = top + (vector[1] >> 2), left + (vector[0] >> 2)
@@ -174,7 +175,7 @@ def _agree(
 
 
 @njit(cache=True, nogil=True)
-def _at_the_border(
+def at_the_border(
     luma: Plane,
     references: tuple[Plane, Plane],
     top: int,

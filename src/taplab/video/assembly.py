@@ -1,0 +1,159 @@
+"""From pictures to coded frames: whose turn it is, what moved, which scene it is, what is damaged."""
+
+import heapq
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from av.sidedata.sidedata import Type as SideData
+
+from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual
+from taplab.video.cuts import is_cut, is_new_scene
+from taplab.video.decoder import Picture
+from taplab.video.estimate import estimate_motion
+from taplab.video.motion import RECORD
+from taplab.video.planes import luma_plane
+from taplab.video.references import Reference, coded_motion
+from taplab.video.residual import measure_residual
+
+if TYPE_CHECKING:
+    from taplab.video.reader import Video
+
+_KINDS: dict[int, Kind] = {1: "I", 2: "P", 3: "B"}
+
+
+class Assembly:
+    """Turns pictures into coded frames one after another; remembers references, and forgets them at damage."""
+
+    def __init__(self, video: "Video") -> None:
+        self.video = video
+        self.next = 0  # coded index whose turn it is
+        self.damaged = True  # nothing is sound before the first key frame
+        self.references: list[Reference] = []
+        self.mended = 0  # display position of the key frame that ended the last damage
+        self.size: tuple[int, int] | None = None
+        self.scenes = 0  # counted so far
+
+    def release(
+        self, waiting: list[tuple[int, int, Picture]], failed: set[int], given_up_before: int
+    ) -> Iterator[CodedFrame]:
+        """All frames whose turn it is; a missing one is given up if its index is below ``given_up_before``."""
+        while waiting:
+            index, _, picture = waiting[0]
+            if index > self.next:
+                if self.next not in failed and self.next >= given_up_before:
+                    return
+                self._miss(self.next, picture)
+                self.next += 1
+                continue
+            heapq.heappop(waiting)
+            self.next = index + 1
+            yield self._frame(picture)
+
+    def _miss(self, index: int, following: Picture) -> None:
+        """No picture came of this packet."""
+        why = self.video.why_missing(index)
+        if why in ("hidden", "hidden key"):
+            self.references.clear()
+            self.damaged = self.damaged and why == "hidden"
+        elif why == "lost" and not following.frame.interlaced_frame:  # interlaced: two packets for one picture
+            self._lose()
+
+    def _lose(self) -> None:
+        self.damaged = True
+        self.references.clear()
+
+    def _frame(self, picture: Picture) -> CodedFrame:
+        frame, video = picture.frame, self.video
+        kind = _KINDS.get(int(frame.pict_type), "P")
+        refers = kind != "B" if picture.refers is None else picture.refers
+        is_reference = refers or not video.in_coded_order
+        damaged = self._watch(picture, is_reference)
+        luma = luma_plane(frame) if video.uses_motion else None
+        motion, measure, scene = None, None, self.scenes
+        if luma is not None and not damaged:
+            with video.stopwatch("motion"):
+                motion, scene = self._followed(picture, kind, luma)
+        if luma is not None and motion is not None:
+            measure = partial(self._measure, luma, self._lumas(motion), motion, picture.rounding)
+        if luma is not None and is_reference and not damaged:
+            new = Reference(picture.index, picture.display, luma, motion, scene)
+            self.references = [*self.references, new][-REFERENCES_KEPT:]
+        return CodedFrame(
+            index=picture.index,
+            display=picture.display,
+            pts=frame.pts if video.has_pts else picture.display,
+            time_base=(frame.time_base if video.has_pts else None) or video.time_base,
+            kind=kind,
+            width=frame.width,
+            height=frame.height,
+            damaged=damaged,
+            motion=motion,
+            picture=frame,
+            convert=video.to_rgb,
+            measure=measure,
+            scene=scene,
+            is_reference=is_reference,
+            beyond=video.max_frames is not None and picture.display >= video.max_frames,
+        )
+
+    def _watch(self, picture: Picture, is_reference: bool) -> bool:
+        """Is this frame damaged? What is lost costs the references; a sound key frame mends everything after it.
+
+        A frame that others do not refer to takes no other frame down with it.
+        """
+        frame = picture.frame
+        size = frame.height, frame.width
+        corrupt = frame.is_corrupt or picture.corrupt
+        if picture.after_loss or (corrupt and is_reference) or self.size not in (None, size):
+            self._lose()
+        self.size = size
+        if frame.key_frame and not corrupt and self.damaged:
+            self.damaged, self.mended = False, picture.display
+        # B-frames shown before the key frame that mended the stream refer to what was lost.
+        return self.damaged or corrupt or picture.display < self.mended
+
+    def _followed(self, picture: Picture, kind: Kind, luma: Plane) -> tuple[Motion | None, int]:
+        """The motion of a frame and its scene; no motion at a cut."""
+        before = max((r for r in self.references if r.display < picture.display), key=lambda r: r.display, default=None)
+        if kind == "I":
+            new = before is None or is_new_scene(luma, before.luma)
+            return None, self._new_scene() if before is None or new else before.scene
+        motion = self._motion(picture, kind, luma)
+        if motion is None:
+            return None, self._new_scene() if before is None else before.scene
+        if is_cut(motion, lambda: self._measure(luma, self._lumas(motion), motion, picture.rounding).score):
+            return None, self._new_scene()
+        return motion, next(r.scene for r in self.references if r.index == motion.fields[0].reference)
+
+    def _new_scene(self) -> int:
+        self.scenes += 1
+        return self.scenes
+
+    def _motion(self, picture: Picture, kind: Kind, luma: Plane) -> Motion | None:
+        """None where the vectors cannot be used: none there, fields of interlaced video, MPEG-4 B (all zero)."""
+        frame = picture.frame
+        if not self.video.has_vectors:
+            return self._estimated(luma)
+        records = cast("Any", frame.side_data).get(SideData.MOTION_VECTORS)
+        if records is None or frame.interlaced_frame or (kind == "B" and self.video.codec == "mpeg4"):
+            return None
+        several = kind == "P" and self.video.several_references()
+        return coded_motion(np.frombuffer(records, RECORD), luma, picture.display, self.references, several=several)
+
+    def _estimated(self, luma: Plane) -> Motion | None:
+        """From the picture shown before, which for such codecs is the last reference."""
+        if not self.references:
+            return None
+        before = self.references[-1]
+        seed = before.motion.fields[0] if before.motion is not None else None
+        return estimate_motion(luma, before.luma, before.index, seed)
+
+    def _lumas(self, motion: Motion) -> tuple[Plane, ...]:
+        in_hand = {r.index: r.luma for r in self.references}
+        return tuple(in_hand[field.reference] for field in motion.fields)
+
+    def _measure(self, luma: Plane, lumas: tuple[Plane, ...], motion: Motion, rounding: int) -> Residual:
+        with self.video.stopwatch("residual"):
+            return measure_residual(luma, lumas, motion, self.video.thr_rgc, rounding)

@@ -1,0 +1,129 @@
+"""Which frame each block really comes from: FFmpeg exports where a vector points, but only past or future.
+
+The nearest reference on that side is right for most blocks. Of the others, which the nearest explains badly, each
+takes the reference that explains it best.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from taplab.types import MOTION_BLOCK, Motion, MotionField, Plane
+from taplab.video.motion import motion_from_records
+from taplab.video.residual import at_the_border, inside, quarter_pels, small_block
+
+_DOUBTFUL = 2 * MOTION_BLOCK**2  # sum of |Res| of a block, two grey levels per pixel: below, the nearest is right
+_LITTLE = MOTION_BLOCK**2 // 2  # half a grey level per pixel: a smaller gain is noise
+_FEWEST = 0.01  # share of blocks for which a second reference is worth it
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A frame that others may be predicted from. luma: uint8 ``[H, W]``. scene: see ``CodedFrame``."""
+
+    index: int
+    display: int
+    luma: Plane
+    motion: Motion | None
+    scene: int
+
+
+def coded_motion(
+    records: NDArray[Any], luma: Plane, display: int, references: Sequence[Reference], *, several: bool
+) -> Motion | None:
+    """The motion of the frame at ``display`` from the codec's records, in one scene.
+
+    references: those in hand. several: P-frames may come from others than the nearest. None without vectors, or where
+    they point to what is not in hand.
+    """
+    before = sorted((r for r in references if r.display < display), key=lambda r: -r.display)
+    after = sorted((r for r in references if r.display > display), key=lambda r: r.display)
+    height, width = luma.shape
+    past, future = (side[0].index if side else None for side in (before, after))
+    motion = motion_from_records(records, height, width, past, future)
+    if motion is None:
+        return None
+    if several and len(motion.fields) == 1:
+        candidates = before if motion.fields[0].reference == past else after
+        motion = with_second_reference(motion, luma, candidates)
+    return within_one_scene(motion, {r.index: r.scene for r in references})
+
+
+def with_second_reference(motion: Motion, luma: Plane, candidates: Sequence[Reference]) -> Motion:
+    """Gives blocks to another reference where that explains them better.
+
+    motion: of one field, from ``candidates[0]``. Of the other candidates the one that gains most is taken, as a quarter
+    of the blocks tells.
+    """
+    field = motion.fields[0]
+    vectors = quarter_pels(field.vectors)
+    sample = np.zeros_like(motion.coded)
+    sample[::2, ::2] = motion.coded[::2, ::2]
+    gains = _gains(luma, candidates, vectors, sample)
+    best = max(range(len(gains)), key=lambda k: int(gains[k].sum()), default=None)
+    if best is None or (gains[best] > 0).sum() < _FEWEST * sample.sum():
+        return motion
+    second = _gains(luma, [candidates[0], candidates[1 + best]], vectors, motion.coded)[0] > 0
+    return replace(motion, fields=_split(field, candidates[1 + best].index, second))
+
+
+def _gains(
+    luma: Plane, candidates: Sequence[Reference], vectors: NDArray[np.int32], wanted: NDArray[np.bool_]
+) -> list[NDArray[np.int32]]:
+    """By how much each of the others explains the ``wanted`` blocks better than the first; 0 where it is little."""
+    nearest = block_sums(luma, candidates[0].luma, vectors, wanted)
+    doubtful = wanted & (nearest > _DOUBTFUL)
+    gains = [nearest - block_sums(luma, other.luma, vectors, doubtful) for other in candidates[1:]]
+    return [np.where(doubtful & (gain > _LITTLE), gain, 0) for gain in gains]
+
+
+def _split(field: MotionField, other: int, second: NDArray[np.bool_]) -> tuple[MotionField, MotionField]:
+    """The blocks of ``second`` come from another reference; the vectors stay as they are."""
+    share = second.astype(np.float32)
+    return replace(field, weight=1 - share), MotionField(other, field.vectors, share)
+
+
+def within_one_scene(motion: Motion, scenes: Mapping[int, int]) -> Motion:
+    """Only the fields from the scene that most blocks come from: B-frames at a cut have it on one side only."""
+    counts = dict.fromkeys((scenes[field.reference] for field in motion.fields), 0.0)
+    for field in motion.fields:
+        counts[scenes[field.reference]] += float((field.weight * motion.coded).sum())
+    if len(counts) == 1:
+        return motion
+    scene = max(counts, key=lambda s: counts[s])
+    fields = [field for field in motion.fields if scenes[field.reference] == scene]
+    total = np.sum([field.weight for field in fields], axis=0)
+    known = total > 0
+    scaled = [np.where(known, f.weight / np.where(known, total, 1), 1 / len(fields)) for f in fields]
+    kept = (replace(f, weight=weight.astype(np.float32)) for f, weight in zip(fields, scaled, strict=True))
+    return replace(motion, fields=tuple(kept), coded=motion.coded & known)
+
+
+def block_sums(
+    luma: Plane, reference: Plane, vectors: NDArray[np.int32], wanted: NDArray[np.bool_]
+) -> NDArray[np.int32]:
+    """Sum of \\|Res\\| of the ``wanted`` 8x8 blocks, int32 ``[rows, cols]``; vectors in quarter pixels."""
+    sums = np.zeros(wanted.shape, np.int32)
+    _block_sums(luma, reference, vectors, wanted, sums)
+    return sums
+
+
+@njit(cache=True, nogil=True)
+def _block_sums(
+    luma: Plane, reference: Plane, vectors: NDArray[np.int32], wanted: NDArray[np.bool_], sums: NDArray[np.int32]
+) -> None:  # pragma: no cover - compiled
+    pair = reference, reference
+    for i in range(wanted.shape[0]):
+        for j in range(wanted.shape[1]):
+            if not wanted[i, j]:
+                continue
+            top, left, vector = i * MOTION_BLOCK, j * MOTION_BLOCK, (vectors[i, j, 0], vectors[i, j, 1])
+            if inside(luma, top, left, MOTION_BLOCK, vector):
+                sums[i, j] = small_block(luma, pair, top, left, vector, vector, 1.0, 255, 0)[0]
+            else:
+                found = at_the_border(luma, pair, top, left, MOTION_BLOCK, vector, vector, 1.0, 255, 0)
+                sums[i, j] = found[0]

@@ -1,0 +1,162 @@
+"""Sources that cannot be read, or not to their end: one clear line, in a bounded time."""
+
+import http.server
+import itertools
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import partial
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from taplab import Segmenter, SettingError, SourceError, TorchModel
+from taplab.data.synthetic import SyntheticDrive
+from taplab.video import open_video
+
+MODES = ("per-frame", "offline", "live", "paper")
+
+
+class Grey(torch.nn.Module):
+    def forward(self, x):
+        grey = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 16, ceil_mode=True)
+        return torch.cat([-grey, grey], 1)
+
+
+MODEL = TorchModel(Grey(), classes=("dark", "bright"), name="grey")
+
+
+def write_video(path, **options):
+    """Thirty frames, a key frame in every ten; ``options`` of the container."""
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream("libx264", rate=15, options={"g": "10", "keyint_min": "10"})
+        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
+        for i, (rgb, _) in enumerate(SyntheticDrive(96, 128, 30, seed=5)):
+            picture = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
+            picture.pts, picture.time_base = i, Fraction(1, 15)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return path
+
+
+def one_line(error):
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_encrypted_stream_says_so(tmp_path, mode):
+    key = "0123456789abcdef0123456789abcdef"
+    path = tmp_path / "secret.mp4"
+    write_video(path, encryption_scheme="cenc-aes-ctr", encryption_key=key, encryption_kid=key)
+    with pytest.raises(SourceError, match="encrypted; decrypt it first") as error:
+        list(Segmenter(MODEL, mode=mode).stream(path))
+    assert "secret.mp4" in one_line(error)
+
+
+def test_a_codec_without_decoder_is_refused(tmp_path):
+    path = write_video(tmp_path / "strange.mp4")
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(SourceError, match="no decoder") as error:
+        Segmenter(MODEL).stream(path)
+    assert "strange.mp4" in one_line(error)
+
+
+@contextmanager
+def silent_port():
+    """A port of ours that takes connections and never says a word."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("scheme", ["http", "tcp", "rtsp"])
+def test_an_address_that_does_not_answer_is_given_up(scheme):
+    started = time.monotonic()
+    with silent_port() as port, pytest.raises(SourceError, match=r"no answer for 0\.3 s") as error:
+        open_video(f"{scheme}://127.0.0.1:{port}/clip.mp4", timeout=0.3)
+    one_line(error)
+    assert time.monotonic() - started < 10
+
+
+def test_an_address_where_nobody_listens_is_refused_at_once():
+    with silent_port() as port:
+        pass
+    with pytest.raises(SourceError, match="cannot be opened") as error:
+        open_video(f"http://127.0.0.1:{port}/clip.mp4")
+    one_line(error)
+
+
+def test_the_timeout_of_the_command_line(tmp_path):
+    with silent_port() as port:
+        command = [sys.executable, "-m", "taplab", "segment", f"tcp://127.0.0.1:{port}", "-o", str(tmp_path / "out")]
+        done = subprocess.run([*command, "--timeout", "0.3"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "no answer for 0.3 s" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_a_timeout_must_be_positive(tmp_path, timeout):
+    with pytest.raises(SettingError, match="timeout"):
+        open_video(tmp_path, timeout=timeout)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_sender_that_falls_silent_ends_the_stream(tmp_path, mode):
+    """What came before is segmented; the summary says how it ended."""
+    data = write_video(tmp_path / "whole.ts").read_bytes()
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+
+        def send():
+            sender, _ = server.accept()
+            held.append(sender)
+            sender.sendall(data)
+
+        held = []
+        threading.Thread(target=send, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        segmentation = Segmenter(MODEL, mode=mode).stream(address, timeout=1.0)
+        count = len(list(segmentation))
+        held[0].close()
+    assert 28 <= count <= 30
+    assert segmentation.summary().broke_off == "nothing came for 1 s"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_playlist_ends_when_it_says_so_or_nothing_more_comes(tmp_path, mode, ended):
+    path = write_video(tmp_path / "list.m3u8", hls_time="0.6", hls_list_size="0")
+    assert path.read_text().count(".ts") == 3
+    if not ended:
+        path.write_text(path.read_text().replace("#EXT-X-ENDLIST", ""))
+    results = list(Segmenter(MODEL, mode=mode).stream(path, timeout=1.0))
+    assert 5 < len(results) <= 30
+    assert len(results) == 30 or not ended
+    assert not any(r.damaged for r in results)
+
+
+def test_a_playlist_over_http(tmp_path):
+    write_video(tmp_path / "list.m3u8", hls_time="0.6", hls_list_size="0")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        frames = list(open_video(f"http://127.0.0.1:{server.server_port}/list.m3u8").frames())
+        server.shutdown()
+    assert len(frames) == 30
+    assert all(a.pts < b.pts for a, b in itertools.pairwise(sorted(frames, key=lambda f: f.display)))
+    assert np.all([not f.damaged for f in frames])
