@@ -14,8 +14,9 @@ from taplab.policies.keyed import HISTORY, Key, Side, along, estimated, gathered
 from taplab.policies.paper import Paper, PaperSettings
 from taplab.types import CodedFrame, MotionField
 
-# A frame and the one shown after it, by their coded indices -> motion from that one to the frame, and turned round.
 MOSTLY = 0.75  # share of blocks from one reference beside which the others may take its motion, too
+
+# A frame and the one shown after it, by their coded indices -> motion from that one to the frame, and turned round.
 Links = dict[tuple[int, int], tuple[MotionField, MotionField]]
 Planner = Callable[[Sequence[CodedFrame], Links], set[int]]  # coded indices of the key frames of a lane
 
