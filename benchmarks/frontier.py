@@ -3,7 +3,7 @@
     python benchmarks/frontier.py --sequence IMAGES LABELS [--every 4] [--phases 6] [--cache DIR] [-o FOLDER]
 
 On a labelled sequence such as CamVid's, or every n-th frame of it (n times the motion): the network on every frame, in
-full and at lower resolutions; a lighter network on every frame; FFW, live and offline with key frames every 2 to 24
+full and at lower resolutions; a lighter network on every frame; FFW, live and offline with key frames every 2 to 12
 frames; the same two with bl2-warp, a network made for warping. The cost is in multiply-adds, those of bl2-camvid on
 every frame being 1; at 1024x2048 that is 39 G a frame. A table, and with -o a picture (frontier.png, .svg) and its
 data.
@@ -35,7 +35,7 @@ from taplab.models.cost import multiply_adds
 
 SIZE = (1024, 2048)
 SCALES = (0.85, 0.75, 0.65, 0.5)
-INTERVALS = (24, 12, 6, 4, 3, 2)
+INTERVALS = (12, 6, 4, 3, 2)
 COLOURS = {
     "lower resolution": "#666666",
     "lighter network": "#D55E00",
