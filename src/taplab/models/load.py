@@ -22,13 +22,22 @@ def weights_file(name: str) -> Path:
     return WEIGHTS / f"{name}.safetensors"
 
 
-def load_model(name: str | Path = DEFAULT, *, device: str = "cpu") -> Model:
-    """A bundled model, a ``.safetensors`` file or folder, ``onnx:FILE``, ``python:module:callable``.
+def load_model(name: str | Path = DEFAULT, *, device: str = "cpu", engine: str | None = None) -> Model:
+    """A bundled model, a ``.safetensors`` file or folder, ``onnx:FILE``, ``openvino:FILE``, ``python:module:callable``.
 
-    The callable takes ``device`` and returns a ``Model``. Raises ModelError if there is no such model,
-    DeviceError if the device is missing.
+    The callable takes ``device`` and returns a ``Model``. engine: what runs one of taplab's own networks, see
+    ``taplab.models.engine.with_engine``; None leaves it to torch. Raises ModelError if there is no such model,
+    DeviceError if the device is missing, and what ``with_engine`` raises.
     """
-    text = str(name)
+    model = _loaded(str(name), device)
+    if engine is None:
+        return model
+    from taplab.models.engine import with_engine
+
+    return with_engine(model, engine)
+
+
+def _loaded(text: str, device: str) -> Model:
     if text in bundled():
         from taplab.models.pretrained import load_pretrained
 
@@ -37,6 +46,10 @@ def load_model(name: str | Path = DEFAULT, *, device: str = "cpu") -> Model:
         from taplab.models.onnx import OnnxModel
 
         return OnnxModel(text.removeprefix("onnx:"), device=device)
+    if text.startswith("openvino:") or text.endswith(".xml"):
+        from taplab.models.openvino import OpenVinoModel
+
+        return OpenVinoModel(text.removeprefix("openvino:"), device=device)
     if text.startswith("python:"):
         return _model_from_python(text, device)
     if text.endswith(".safetensors") or Path(text).is_dir():
@@ -45,7 +58,8 @@ def load_model(name: str | Path = DEFAULT, *, device: str = "cpu") -> Model:
         return load_pretrained(text, device=device)
     known = ", ".join(bundled())
     raise ModelError(
-        f"{text}: no such model; bundled are {known}; or give a .safetensors file, onnx:FILE, python:MODULE:CALLABLE"
+        f"{text}: no such model; bundled are {known}; or give a .safetensors file, onnx:FILE, openvino:FILE, "
+        "python:MODULE:CALLABLE"
     )
 
 
