@@ -157,7 +157,9 @@ def _identity(model: TorchModel) -> str:
     """Other for other weights, and for another way of exporting them."""
     own = [Path(__file__).with_name("export.py"), *sorted(Path(zoo.__file__).parent.glob("*.py"))]
     about = json.dumps([type(model.net).__name__, about_model(model), torch.__version__])
-    weights = (f"{key} {tuple(v.shape)}".encode() + v.cpu().numpy().tobytes() for key, v in model.net.state_dict().items())
+    weights = (
+        f"{key} {tuple(v.shape)}".encode() + v.cpu().numpy().tobytes() for key, v in model.net.state_dict().items()
+    )
     return _digest(about.encode(), *(file.read_bytes() for file in own), *weights)
 
 

@@ -35,9 +35,7 @@ def export(model: Model, file: Path | str, origin: str = "") -> list[Path]:
     An earlier file stays whole until the new one is. Raises SettingError for another ending, ModelError for a network
     that is not of taplab's zoo, MissingExtraError, OutputError.
     """
-    file, model = Path(file), exportable(model)
-    if file.suffix not in FORMATS:
-        raise SettingError(f"{file}: the ending says what to write; give FILE.onnx or FILE.xml (OpenVINO)")
+    file, model = check_format(file), exportable(model)
     parts = [(file, _key_frames(model))]
     if model.follow_cost is not None:
         parts.append((follower_beside(file), _between(model)))
@@ -47,9 +45,18 @@ def export(model: Model, file: Path | str, origin: str = "") -> list[Path]:
         with tempfile.TemporaryDirectory(prefix=".taplab-export-", dir=file.parent) as folder:
             for target, part in parts:
                 _write(part, Path(folder) / target.name, about)
+            # In this order the file itself comes last: where it is, all is.
             return [made.replace(file.parent / made.name) for made in sorted(Path(folder).iterdir())]
     except OSError as error:
         raise OutputError(f"{file}: cannot be written ({error.strerror})") from error
+
+
+def check_format(file: Path | str) -> Path:
+    """``file``, if its ending is one of ``FORMATS``. Raises SettingError."""
+    file = Path(file)
+    if file.suffix not in FORMATS:
+        raise SettingError(f"{file}: the ending says what to write; give FILE.onnx or FILE.xml (OpenVINO)")
+    return file
 
 
 def exportable(model: Model) -> TorchModel:

@@ -36,13 +36,14 @@ class Slot:
 class Session(Protocol):
     """A loaded file. about: what it says of itself (``ABOUT``), as text; empty if nothing.
 
-    A call takes the inputs in their order and gives the first output; it may raise whatever its library raises.
+    A call takes the inputs in their order; it may raise whatever its library raises.
     """
 
-    inputs: Sequence[Slot]
+    inputs: list[Slot]
     about: str
 
-    def __call__(self, *arrays: NDArray[Any]) -> NDArray[Any]: ...
+    def __call__(self, *arrays: NDArray[Any]) -> NDArray[Any]:
+        """Inputs to the first output."""
 
 
 class GraphModel(Model):

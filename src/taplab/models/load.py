@@ -22,6 +22,14 @@ def weights_file(name: str) -> Path:
     return WEIGHTS / f"{name}.safetensors"
 
 
+def weights_of(name: str) -> Path | None:
+    """The weights file of a bundled model, or that a file or folder is; None for a model without one."""
+    if name in bundled():
+        return weights_file(name)
+    file = Path(name) / "model.safetensors" if Path(name).is_dir() else Path(name)
+    return file if file.suffix == ".safetensors" else None
+
+
 def load_model(name: str | Path = DEFAULT, *, device: str = "cpu", engine: str | None = None) -> Model:
     """A bundled model, a ``.safetensors`` file or folder, ``onnx:FILE``, ``openvino:FILE``, ``python:module:callable``.
 

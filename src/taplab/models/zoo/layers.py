@@ -43,7 +43,8 @@ def shrunk(size: tuple[int, int], stride: int) -> tuple[int, int]:
 def pool_bins(x: Tensor, bins: int) -> Tensor:
     """Mean of ``bins`` x ``bins`` cells, never more than there are: a small crop must not be pooled into repeats."""
     h, w = size_of(x)
-    if torch.jit.is_tracing():  # adaptive pooling of sizes not yet known cannot be exported, matrix products can
+    if torch.jit.is_tracing():  # type: ignore[no-untyped-call,attr-defined]
+        # Adaptive pooling of sizes not yet known cannot be exported, matrix products can. Sizes are tensors here.
         return bin_weights(cast(Tensor, h), bins) @ x @ bin_weights(cast(Tensor, w), bins).T
     return F.adaptive_avg_pool2d(x, (min(bins, h), min(bins, w)))
 
@@ -51,13 +52,13 @@ def pool_bins(x: Tensor, bins: int) -> Tensor:
 def bin_weights(cells: Tensor, bins: int) -> Tensor:
     """``[min(bins, cells), cells]``: what adaptive average pooling does along one axis, as a matrix.
 
-    Bin i is the mean of the cells from floor(i cells / bins) to ceil((i + 1) cells / bins). ``cells``: int64, one number.
+    Bin i is the mean of the cells from floor(i cells / bins) to ceil((i + 1) cells / bins). cells: int64, one number.
     """
     count = cells.clamp(max=bins)
-    bin_, cell = torch.arange(count)[:, None], torch.arange(cells)
+    bin_, cell = torch.arange(count)[:, None], torch.arange(cells)  # type: ignore[call-overload]
     first, end = bin_ * cells // count, ((bin_ + 1) * cells + count - 1) // count
-    inside = ((cell >= first) & (cell < end)).float()
-    return inside / (end - first)
+    weights: Tensor = ((cell >= first) & (cell < end)).float() / (end - first)
+    return weights
 
 
 def channels_at(width: float) -> Callable[[int], int]:
