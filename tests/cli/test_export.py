@@ -55,5 +55,9 @@ def test_segment_and_bench_and_eval_take_an_engine(taplab, tmp_path, make_clip):
     result = taplab("bench", make_clip("mpeg4"), *how, "--model", "bl2-synthetic", "--engine", "auto")
     assert result.exit_code == 0, result.output
     assert json.loads((tmp_path / "bench.json").read_text())["model"] != "bl2-synthetic (auto)"  # it has been chosen
+    how = ["--seeds", 101, "--frames", 6, "--modes", "paper", "--rounds", 0, "--json", tmp_path / "eval.json"]
+    result = taplab("eval", "synthetic", "--size", "96x128", *how, *common)
+    assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "eval.json").read_text())[0]["model"] == "bl2-synthetic (onnx)"
     result = taplab("segment", make_clip("mpeg4"), "-o", tmp_path / "out", "--engine", "tvm")
     assert (result.exit_code, "choose from torch, onnx, openvino, auto" in result.stderr) == (2, True)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from taplab import MissingExtraError, ModelError, OutputError, Segmenter, SettingError, SyntheticDrive, TorchModel
-from taplab import load_model, save_pretrained  # isort: skip
+from taplab import Segmenter, SyntheticDrive, TorchModel, load_model, save_pretrained
+from taplab.errors import MissingExtraError, ModelError, OutputError, SettingError
 from taplab.labels import labels_from_scores
 from taplab.models import engine as engines
 from taplab.models.engine import Fastest, choose, exported, time_passes, with_engine

@@ -50,14 +50,14 @@ def _loaded(text: str, device: str) -> Model:
         from taplab.models.pretrained import load_pretrained
 
         return load_pretrained(weights_file(text), device=device)
-    if text.startswith("onnx:") or text.endswith(".onnx"):
-        from taplab.models.onnx import OnnxModel
-
-        return OnnxModel(text.removeprefix("onnx:"), device=device)
     if text.startswith("openvino:") or text.endswith(".xml"):
         from taplab.models.openvino import OpenVinoModel
 
         return OpenVinoModel(text.removeprefix("openvino:"), device=device)
+    if text.startswith("onnx:") or text.endswith(".onnx"):
+        from taplab.models.onnx import OnnxModel
+
+        return OnnxModel(text.removeprefix("onnx:"), device=device)
     if text.startswith("python:"):
         return _model_from_python(text, device)
     if text.endswith(".safetensors") or Path(text).is_dir():
