@@ -131,6 +131,7 @@ class Segmenter:
         opened: Source = open_video(
             source, motion=policy.uses_motion, thr_rgc=thr_rgc, max_frames=max_frames, stopwatch=stopwatch
         )
+        self.model.settle((opened.height, opened.width))
         return Segmentation(opened, self.model, policy, self.lanes, stopwatch, list(self.notes), self.asked)
 
 

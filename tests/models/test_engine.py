@@ -102,7 +102,9 @@ def test_auto_takes_the_fastest_and_remembers_it(monkeypatch, cache):
     model = with_engine(tiny(), "auto")
     assert isinstance(model, Fastest)
     assert asked == []
-    model.warm_up((64, 96))
+    model.settle((0, 0))  # unknown
+    assert asked == []
+    model.settle((64, 96))
     assert (model.name, asked) == ("tiny (onnx)", [(64, 96)])
     model(np.zeros((1, 32, 32, 3), np.uint8))  # a region
     assert choose(tiny(), (64, 96)).name == "tiny (onnx)"
@@ -114,6 +116,16 @@ def test_auto_takes_the_fastest_and_remembers_it(monkeypatch, cache):
     assert choose(tiny(), (64, 96)).name == "tiny"
     assert choose(tiny(), (96, 96)).name == "tiny"
     assert asked == [(64, 96), (64, 96), (96, 96)]
+
+
+def test_auto_chooses_before_the_pipeline_starts(monkeypatch, make_clip):
+    asked = []
+    monkeypatch.setattr(engines, "time_passes", lambda models, size: asked.append(size) or {"onnx": 1.0})
+    segmentation = Segmenter(with_engine(tiny(), "auto")).stream(make_clip("mpeg4"), max_frames=2)
+    assert asked == [(144, 192)]
+    assert len(list(segmentation)) == 2
+    assert segmentation.summary().model == "tiny (onnx)"
+    assert asked == [(144, 192)]
 
 
 def test_auto_goes_without_what_is_not_installed(monkeypatch):

@@ -175,7 +175,7 @@ def _about(clip: str, source: str | None, network: "Model", device: str) -> dict
 
     with closing(open_video(clip)) as video:
         facts = {"codec": video.codec, "height": video.height, "width": video.width}
-        network.warm_up((video.height, video.width))
+        network.settle((video.height, video.width))
     named = f"synthetic drive, seed {SEED}" if source is None else source
     return {
         "source": named,

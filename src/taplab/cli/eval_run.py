@@ -176,9 +176,8 @@ def network(name: str, given: RunOptions, clips: "ClipSet") -> "Model":
     from taplab import load_model
 
     model: Model = load_model(name, device=given.device, engine=given.engine)
-    if given.engine == "auto":
-        for clip in clips.clips[:1]:
-            model.warm_up(clip.size)
+    for clip in clips.clips[:1]:
+        model.settle(clip.size)
     return model
 
 

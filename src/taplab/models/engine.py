@@ -51,7 +51,7 @@ def with_engine(model: Model, engine: str) -> Model:
 class Fastest(Model):
     """``model`` in the engine that is fastest here, among those installed.
 
-    Found by ``choose`` at the size of the first picture, or of ``warm_up``; it stays for pictures of other sizes.
+    Found by ``choose`` at the size that ``settle`` is told, or of the first picture; it stays for other sizes.
     """
 
     def __init__(self, model: TorchModel) -> None:
@@ -62,15 +62,20 @@ class Fastest(Model):
 
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
         """See ``Model``."""
-        return self._at(images)(images)
+        return self._at(images.shape[1], images.shape[2])(images)
 
     def follow(self, images: NDArray[np.uint8], carried: Tensor, match: Tensor) -> Tensor:
         """See ``Model``."""
-        return self._at(images).follow(images, carried, match)
+        return self._at(images.shape[1], images.shape[2]).follow(images, carried, match)
 
-    def _at(self, images: NDArray[np.uint8]) -> Model:
+    def settle(self, size: tuple[int, int]) -> None:
+        """See ``Model``; nothing where the source does not say its size."""
+        if min(size) > 0:
+            self._at(*size)
+
+    def _at(self, rows: int, columns: int) -> Model:
         if self._chosen is None:
-            self._chosen = choose(self._model, (images.shape[1], images.shape[2]))
+            self._chosen = choose(self._model, (rows, columns))
             self.name = self._chosen.name
         return self._chosen
 
