@@ -88,7 +88,7 @@ def choose(model: TorchModel, size: tuple[int, int]) -> Model:
     versions = [_version(package) for package in _PACKAGES]
     key = _digest(_identity(model).encode(), repr((size, model.dtype, hardware(), versions)).encode())
     file = _folder() / f"{key}.json"
-    with suppress(FileNotFoundError, ValueError, KeyError, MissingExtraError):
+    with suppress(FileNotFoundError, ValueError, KeyError, TypeError, MissingExtraError):
         known = str(json.loads(file.read_text())["engine"])
         return model if known == "torch" else _MAKE[known](model)
     engines: dict[str, Model] = {"torch": model}
