@@ -141,6 +141,7 @@ class Segmenter:
             timeout=timeout,
             stopwatch=stopwatch,
         )
+        self.model.settle((opened.height, opened.width))
         return Segmentation(opened, self.model, policy, self.lanes, stopwatch, list(self.notes), self.asked)
 
 

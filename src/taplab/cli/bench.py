@@ -20,6 +20,7 @@ from taplab.errors import SettingError
 if TYPE_CHECKING:
     from taplab import SyntheticDrive
     from taplab.evaluation.ways import Way
+    from taplab.models.base import Model
 
 BEST_QUALITY = 1.0  # points of mIoU that the mode "best" may lose, as predicted
 SIZE, CODEC, SEED = "1024x2048", "mpeg4", 3  # of the drive where no source is given
@@ -50,6 +51,7 @@ def bench(
     lanes: Annotated[int | None, typer.Option(help="Runs of frames that share network calls.")] = None,
     save: Annotated[str, typer.Option(help="Write too: overlay, masks or both; without it labels alone.")] = "",
     device: options.Device = "cpu",
+    engine: options.Engine = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write everything measured to this file.")] = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -62,11 +64,11 @@ def bench(
     from taplab import load_model
     from taplab.evaluation.speed import measure
 
-    network = load_model(model, device=device)
+    network = load_model(model, device=device, engine=engine)
     with tempfile.TemporaryDirectory(prefix="taplab-bench-") as folder:
         clip = source if drive is None else _encoded(drive, Path(folder), codec, quiet)
         assert clip is not None  # there is a source or a drive
-        about = _about(clip, source, network.name, device)
+        about = _about(clip, source, network, device)
         with _progress(len(ways), rounds, quiet) as done:
             speeds = measure(clip, network, ways, frames=max_frames, rounds=rounds, lanes=lanes, save=saved, done=done)
     about |= {"rounds": rounds, "lanes": lanes, "saved": list(saved), "date": date.today().isoformat()}
@@ -164,8 +166,8 @@ def _encoded(drive: "SyntheticDrive", folder: Path, codec: str, quiet: bool) -> 
         return str(encode_clip(folder / "drive.mp4", drawn(), codec=codec, fps=drive.fps))
 
 
-def _about(clip: str, source: str | None, model: str, device: str) -> dict[str, Any]:
-    """What was measured on what."""
+def _about(clip: str, source: str | None, network: "Model", device: str) -> dict[str, Any]:
+    """What is measured on what. After it an engine that chooses itself is chosen, and named."""
     from contextlib import closing
 
     from taplab.machine import hardware, versions
@@ -173,11 +175,12 @@ def _about(clip: str, source: str | None, model: str, device: str) -> dict[str, 
 
     with closing(open_video(clip)) as video:
         facts = {"codec": video.codec, "height": video.height, "width": video.width}
+        network.settle((video.height, video.width))
     named = f"synthetic drive, seed {SEED}" if source is None else source
     return {
         "source": named,
         **facts,
-        "model": model,
+        "model": network.name,
         "device": device,
         "hardware": hardware(device),
         "versions": versions(),

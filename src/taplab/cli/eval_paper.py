@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taplab.cli.eval_report import save_json
-from taplab.cli.eval_run import RunOptions, draw_of, encoding_of, settings_of
+from taplab.cli.eval_run import RunOptions, draw_of, encoding_of, network, settings_of
 from taplab.cli.eval_usage import check_for_paper
 from taplab.cli.progress import Bar, progress_bar
 from taplab.errors import OutputError, SettingError
@@ -112,18 +112,17 @@ def _bench(clips: "ClipSet", given: RunOptions, models: Mapping[str, str], bar: 
         bar.total(total)
         bar.reach(done, what)
 
-    subjects = {key: _subject(clips, name, given.device) for key, name in models.items()}
+    subjects = {key: _subject(clips, name, given) for key, name in models.items()}
     how: dict[str, Any] = {"rounds": given.rounds, "lanes": given.lanes, "progress": show}
     return Bench(subjects, encoding_of(given), draw_of(given), Cache(given.cache), **how)
 
 
-def _subject(clips: "ClipSet", name: str, device: str) -> "Subject":
-    from taplab import load_model
+def _subject(clips: "ClipSet", name: str, given: RunOptions) -> "Subject":
     from taplab.data.check import check
     from taplab.data.mapping import in_classes_of
     from taplab.evaluation.bench import Subject
 
-    model = load_model(name, device=device)
+    model = network(name, given, clips)
     mapped, notes = in_classes_of(clips, model.classes)
     check(mapped)
     return Subject(model, mapped, tuple(notes), _about(name))

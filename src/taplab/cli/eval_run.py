@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from taplab.data.clips import ClipSet
     from taplab.evaluation.trials import Draw, Encoding
     from taplab.evaluation.ways import Way
+    from taplab.models.base import Model
     from taplab.policies import PaperSettings
 
 WITHOUT_RGC = ("itp", "live", "offline")  # modes that have no such module
@@ -88,6 +89,7 @@ class RunOptions:
     stride: options.Stride = None
     config: options.Config = None
     device: options.Device = "cpu"
+    engine: options.Engine = None
     lanes: options.Lanes = None
     quiet: options.Quiet = False
     verbose: options.Verbose = False
@@ -127,7 +129,6 @@ def run(clips: "ClipSet", given: RunOptions) -> None:
 
         reproduce(clips, given)
         return
-    from taplab import load_model
     from taplab.data.check import check
     from taplab.data.mapping import in_classes_of
     from taplab.evaluation.bench import require_labels
@@ -137,7 +138,7 @@ def run(clips: "ClipSet", given: RunOptions) -> None:
     check_without_paper(given.written)
     ways, encoding, draw = _ways(given), encoding_of(given), draw_of(given)
     check_json(given.json_file)
-    model = load_model(given.model, device=given.device)
+    model = network(given.model, given, clips)
     if not model.takes_crops and any("rgc" in way.settings.modules for way in ways):
         raise SettingError(f"--modules {given.modules}: {model.name} cannot take regions of a frame; leave rgc out")
     clips, notes = in_classes_of(clips, model.classes)
@@ -168,6 +169,16 @@ def run(clips: "ClipSet", given: RunOptions) -> None:
         print_scores(scores)
     if given.json_file is not None:
         save_json([score.as_json() for score in scores], given.json_file)
+
+
+def network(name: str, given: RunOptions, clips: "ClipSet") -> "Model":
+    """The model ``name`` in ``--engine``; an engine that chooses itself does so now, before results depend on it."""
+    from taplab import load_model
+
+    model: Model = load_model(name, device=given.device, engine=given.engine)
+    for clip in clips.clips[:1]:
+        model.settle(clip.size)
+    return model
 
 
 def settings_of(given: RunOptions) -> "PaperSettings":

@@ -6,7 +6,18 @@ import sys
 def main() -> None:
     """Runs the command; each of them registers itself when it is imported."""
     try:
-        from taplab.cli import bench, calibrate, demo, doctor, evaluate, inspect, models, segment, train  # noqa: F401
+        from taplab.cli import (  # noqa: F401
+            bench,
+            calibrate,
+            demo,
+            doctor,
+            evaluate,
+            export,
+            inspect,
+            models,
+            segment,
+            train,
+        )
         from taplab.cli.app import app
 
         app()

@@ -63,11 +63,15 @@ def _trained(name: str, file: Path, size: tuple[int, int]) -> Row:
 
     file = file / "model.safetensors" if file.is_dir() else file
     card = read_card(file)
-    return _row(name, card.architecture, card.width, card.classes, card.origin or _from_model_card(file), size)
+    return _row(name, card.architecture, card.width, card.classes, origin_of(file), size)
 
 
-def _from_model_card(file: Path) -> str:
-    """The "data" row of the model card beside the weights: bundled ones keep their origin there."""
+def origin_of(file: Path) -> str:
+    """What the weights were trained on: as they say, or as the "data" row of the model card beside them does."""
+    from taplab.models.pretrained import read_card
+
+    if origin := read_card(file).origin:
+        return origin
     card = file.with_suffix(".md")
     data = re.search(r"^\| data \| (.*?) \|$", card.read_text(), re.MULTILINE) if card.is_file() else None
     return f"trained here on {data[1]} (see {card.name})" if data else "unknown"
@@ -109,4 +113,6 @@ def _show(rows: list[Row], size: str) -> None:
     for row in rows:
         names = "" if isinstance(row.classes, int) else f"; classes: {', '.join(row.classes)}"
         print(f"{row.model}: {row.origin}{names}")
-    print("For --model: any trained one above, FILE.safetensors, onnx:FILE.onnx, python:MODULE:CALLABLE")
+    print(
+        "For --model: a trained one above, FILE.safetensors, onnx:FILE.onnx, openvino:FILE.xml, python:MODULE:CALLABLE"
+    )

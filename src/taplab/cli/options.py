@@ -30,7 +30,17 @@ Model = Annotated[
     str,
     typer.Option(
         "--model",
-        help="A bundled model (see `taplab models`), a .safetensors file or folder, onnx:FILE, python:MODULE:CALLABLE.",
+        help="A bundled model (see `taplab models`), a .safetensors file or folder, onnx:FILE, "
+        "openvino:FILE, python:MODULE:CALLABLE.",
+    ),
+]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        show_default="torch",
+        help="What runs one of taplab's own networks on the processor: torch, onnx, openvino, or auto: the fastest "
+        "that is installed, timed once.",
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu or cuda.")]

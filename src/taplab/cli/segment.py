@@ -37,6 +37,7 @@ def segment(
     config: options.Config = None,
     save: Annotated[str, typer.Option(help="overlay, masks or both.")] = "overlay,masks",
     device: options.Device = "cpu",
+    engine: options.Engine = None,
     lanes: options.Lanes = None,
     max_frames: options.MaxFrames = None,
     timeout: options.Timeout = 20.0,
@@ -59,7 +60,7 @@ def segment(
         region=region,
         stride=stride,
     )
-    network = load_model(model, device=device)
+    network = load_model(model, device=device, engine=engine)
     if interval is None:
         settings = replace(settings, interval=dial.beside(network.follow_cost or 0.0).interval)
     segmenter = Segmenter(

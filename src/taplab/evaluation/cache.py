@@ -5,7 +5,6 @@ An interrupted evaluation goes on from there. Keys hold all that the content dep
 
 import hashlib
 import os
-import sys
 from functools import lru_cache
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 
 import taplab
+from taplab.cache_folder import cache_folder
 from taplab.data.mapping import unmapped
 from taplab.errors import OutputError
 from taplab.evaluation.record import Record
@@ -23,20 +23,11 @@ from taplab.models.base import Model
 from taplab.video.encode import encode_clip
 
 
-def default_folder() -> Path:
-    """Where caches belong on this system; ``TAPLAB_CACHE`` names another place."""
-    if "TAPLAB_CACHE" in os.environ:
-        return Path(os.environ["TAPLAB_CACHE"])
-    if sys.platform == "win32" and "LOCALAPPDATA" in os.environ:
-        return Path(os.environ["LOCALAPPDATA"]) / "taplab"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "taplab"
-
-
 class Cache:
     """A folder of clips and records; it may be removed at any time. Raises OutputError if it cannot be written."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder or default_folder()
+        self.folder = folder or cache_folder()
         try:
             for name in ("clips", "records"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,9 @@ class Model(ABC):
         """
         raise ModelError(f"{self.name}: cannot follow; it is no network made for warping")
 
+    def settle(self, size: tuple[int, int]) -> None:  # noqa: B027 (most have nothing to find out)
+        """Told the size of the frames, (rows, columns), before the first of them: what is to be found out, is now."""
+
     def warm_up(self, size: tuple[int, int]) -> None:
         """One pass on an empty image of (rows, columns), so that the first frame does not pay for set-up.
 

@@ -22,17 +22,38 @@ def weights_file(name: str) -> Path:
     return WEIGHTS / f"{name}.safetensors"
 
 
-def load_model(name: str | Path = DEFAULT, *, device: str = "cpu") -> Model:
-    """A bundled model, a ``.safetensors`` file or folder, ``onnx:FILE``, ``python:module:callable``.
+def weights_of(name: str) -> Path | None:
+    """The weights file of a bundled model, or that a file or folder is; None for a model without one."""
+    if name in bundled():
+        return weights_file(name)
+    file = Path(name) / "model.safetensors" if Path(name).is_dir() else Path(name)
+    return file if file.suffix == ".safetensors" else None
 
-    The callable takes ``device`` and returns a ``Model``. Raises ModelError if there is no such model,
-    DeviceError if the device is missing.
+
+def load_model(name: str | Path = DEFAULT, *, device: str = "cpu", engine: str | None = None) -> Model:
+    """A bundled model, a ``.safetensors`` file or folder, ``onnx:FILE``, ``openvino:FILE``, ``python:module:callable``.
+
+    The callable takes ``device`` and returns a ``Model``. engine: what runs one of taplab's own networks, see
+    ``taplab.models.engine.with_engine``; None leaves it to torch. Raises ModelError if there is no such model,
+    DeviceError if the device is missing, and what ``with_engine`` raises.
     """
-    text = str(name)
+    model = _loaded(str(name), device)
+    if engine is None:
+        return model
+    from taplab.models.engine import with_engine
+
+    return with_engine(model, engine)
+
+
+def _loaded(text: str, device: str) -> Model:
     if text in bundled():
         from taplab.models.pretrained import load_pretrained
 
         return load_pretrained(weights_file(text), device=device)
+    if text.startswith("openvino:") or text.endswith(".xml"):
+        from taplab.models.openvino import OpenVinoModel
+
+        return OpenVinoModel(text.removeprefix("openvino:"), device=device)
     if text.startswith("onnx:") or text.endswith(".onnx"):
         from taplab.models.onnx import OnnxModel
 
@@ -45,7 +66,8 @@ def load_model(name: str | Path = DEFAULT, *, device: str = "cpu") -> Model:
         return load_pretrained(text, device=device)
     known = ", ".join(bundled())
     raise ModelError(
-        f"{text}: no such model; bundled are {known}; or give a .safetensors file, onnx:FILE, python:MODULE:CALLABLE"
+        f"{text}: no such model; bundled are {known}; or give a .safetensors file, onnx:FILE, openvino:FILE, "
+        "python:MODULE:CALLABLE"
     )
 
 

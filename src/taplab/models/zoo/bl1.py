@@ -3,7 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from taplab.models.zoo.layers import bottlenecks, channels_at, conv, pool_bins, resize, size_of
+from taplab.models.zoo.layers import bottlenecks, channels_at, conv, pool_bins, resize, shrunk, size_of
 
 _PYRAMID_BINS = (1, 2, 3, 6)
 
@@ -48,17 +48,15 @@ class BL1(nn.Module):
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """What the classifier looks at, ``[N, 128 width, H/4, W/4]``, and the map at 1/16 (for auxiliary losses)."""
-        height, width = size_of(x)
-        half = resize(x, (-(-height // 2), -(-width // 2)))
+        half = resize(x, shrunk(size_of(x), 2))
         eighth = self.stage1(F.max_pool2d(self.stem(half), 3, stride=2, padding=1))
         sixteenth = self.stage2_first(eighth)
-        rows, columns = size_of(sixteenth)
         # The last stages see what a quarter of the input's resolution would give them.
-        deep = self.stage2_rest(resize(sixteenth, (-(-rows // 2), -(-columns // 2))))
+        deep = self.stage2_rest(resize(sixteenth, shrunk(size_of(sixteenth), 2)))
         deep = self.reduce(_pyramid(self.stage4(self.stage3(deep))))
         middle = self.fuse16(deep, sixteenth)
         fused = self.fuse8(middle, self.shallow(x))
-        return resize(fused, (-(-height // 4), -(-width // 4))), middle
+        return resize(fused, shrunk(size_of(x), 4)), middle
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised ``[N, 3, H, W]`` to scores ``[N, classes, H/4, W/4]``."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from taplab.models.zoo.bl2 import BL2
-from taplab.models.zoo.layers import channels_at, conv, resize, separable, size_of
+from taplab.models.zoo.layers import channels_at, conv, resize, separable, shrunk, size_of
 
 _FLOOR = 1e-3  # of a carried probability, before its logarithm
 
@@ -36,8 +36,7 @@ class Follower(nn.Module):
 
     def forward(self, x: Tensor, carried: Tensor, match: Tensor) -> tuple[Tensor, Tensor]:
         """See ``BL2Warp.follow``; also the scores of the glance alone, at 1/8 of the frame."""
-        height, width = size_of(x)
-        seen = self.glance.features(resize(x, ((height + 1) // 2, (width + 1) // 2)))[0]
+        seen = self.glance.features(resize(x, shrunk(size_of(x), 2)))[0]
         glance = self.glance.classifier(seen)
         cells = size_of(carried)
         told = self.told(torch.cat([carried, match], 1))

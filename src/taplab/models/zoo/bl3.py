@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from taplab.models.zoo.layers import bottlenecks, channels_at, conv, pool_bins, resize, size_of
+from taplab.models.zoo.layers import bottlenecks, channels_at, conv, pool_bins, resize, shrunk, size_of
 
 _PYRAMID_BINS = (1, 2, 3, 6)
 
@@ -56,5 +56,4 @@ class BL3(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised ``[N, 3, H, W]`` to scores ``[N, classes, H/4, W/4]``."""
-        height, width = size_of(x)
-        return resize(self.classifier(self.features(x)[0]), (-(-height // 4), -(-width // 4)))
+        return resize(self.classifier(self.features(x)[0]), shrunk(size_of(x), 4))

@@ -1,7 +1,9 @@
 """Building blocks that the networks share."""
 
 from collections.abc import Callable
+from typing import cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -29,14 +31,34 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def size_of(x: Tensor) -> tuple[int, int]:
-    """Rows and columns."""
-    return int(x.shape[-2]), int(x.shape[-1])
+    """Rows and columns. No ``int()``: where a network is traced for export, they stay unknown."""
+    return x.shape[-2], x.shape[-1]
+
+
+def shrunk(size: tuple[int, int], stride: int) -> tuple[int, int]:
+    """Rows and columns at ``stride``, rounded up (and written so that ONNX, whose division truncates, agrees)."""
+    return (size[0] + stride - 1) // stride, (size[1] + stride - 1) // stride
 
 
 def pool_bins(x: Tensor, bins: int) -> Tensor:
     """Mean of ``bins`` x ``bins`` cells, never more than there are: a small crop must not be pooled into repeats."""
     h, w = size_of(x)
+    if torch.jit.is_tracing():  # type: ignore[no-untyped-call,attr-defined]
+        # Adaptive pooling of sizes not yet known cannot be exported, matrix products can. Sizes are tensors here.
+        return bin_weights(cast(Tensor, h), bins) @ x @ bin_weights(cast(Tensor, w), bins).T
     return F.adaptive_avg_pool2d(x, (min(bins, h), min(bins, w)))
+
+
+def bin_weights(cells: Tensor, bins: int) -> Tensor:
+    """``[min(bins, cells), cells]``: what adaptive average pooling does along one axis, as a matrix.
+
+    Bin i is the mean of the cells from floor(i cells / bins) to ceil((i + 1) cells / bins). cells: int64, one number.
+    """
+    count = cells.clamp(max=bins)
+    bin_, cell = torch.arange(count)[:, None], torch.arange(cells)  # type: ignore[call-overload]
+    first, end = bin_ * cells // count, ((bin_ + 1) * cells + count - 1) // count
+    weights: Tensor = ((cell >= first) & (cell < end)).float() / (end - first)
+    return weights
 
 
 def channels_at(width: float) -> Callable[[int], int]:

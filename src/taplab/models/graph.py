@@ -1,0 +1,199 @@
+"""A network in a file, whatever runs it: what ``OnnxModel`` and ``OpenVinoModel`` share."""
+
+import json
+import tomllib
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from taplab.errors import ModelError
+from taplab.models.base import Model
+from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, check_channels, three_numbers
+from taplab.output.palettes import palette_for
+from taplab.types import Palette
+
+ABOUT = "taplab"  # under this name a file holds what is known of it, as JSON
+_CHECKED_INPUT = "expected one image input, float [N, 3, H, W] or [N, H, W, 3]"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An input: its shape with None where it is open; its type in numpy's terms."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    type: str
+
+
+class Session(Protocol):
+    """A loaded file. about: what it says of itself (``ABOUT``), as text; empty if nothing.
+
+    A call takes the inputs in their order; it may raise whatever its library raises.
+    """
+
+    inputs: list[Slot]
+    about: str
+
+    def __call__(self, *arrays: NDArray[Any]) -> NDArray[Any]:
+        """Inputs to the first output."""
+
+
+class GraphModel(Model):
+    """A network with one float image input and scores ``[N, C, h, w]`` or ``[N, h, w, C]`` as its first output.
+
+    With a fixed input shape the frame is resized to it, and regions cannot be given to the network: RGC is off
+    (``takes_crops`` is False). What the file does not say may stand in a TOML file of the same name
+    (``model.onnx``, ``model.toml``): classes, mean, std (of RGB in 0..1), bgr, palette; arguments go before it.
+    A network made for warping has its follower in a second file (``model-follow.onnx``).
+    Raises ModelError if the file is missing, cannot be read or has another input.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        classes: Sequence[str] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        bgr: bool | None = None,
+        palette: Palette | None = None,
+        device: str = "cpu",
+    ) -> None:
+        path = Path(path)
+        self.name, self.device = path.name, device
+        self._session = self._open(path)
+        self._read_input()
+        about = {**_said_in(self._session.about, path), **_settings_beside(path)}
+        self.takes_crops = self.size is None and bool(about.get("takes_crops", True))
+        self.bgr = bool(about.get("bgr", False) if bgr is None else bgr)
+        mean = three_numbers("mean", about.get("mean", IMAGENET_MEAN) if mean is None else mean)
+        std = three_numbers("std", about.get("std", IMAGENET_STD) if std is None else std)
+        self._mean, self._std = (torch.tensor(v[:: -1 if self.bgr else 1]).view(3, 1, 1) * 255 for v in (mean, std))
+        names = about.get("classes") if classes is None else classes
+        channels = self._probe(len(names) if names else None)
+        self.classes = tuple(names) if names else tuple(f"class {i}" for i in range(channels))
+        colours = palette or about.get("palette") or palette_for(channels)
+        self.palette = [(int(r), int(g), int(b)) for r, g, b in colours]
+        if len(self.palette) != channels:
+            raise ModelError(f"{self.name}: {len(self.palette)} colours for {channels} classes")
+        self.follow_cost = about.get("follow_cost")
+        self._follower = None if self.follow_cost is None else self._open(follower_beside(path))
+
+    @abstractmethod
+    def _open(self, path: Path) -> Session:
+        """Raises ModelError, MissingExtraError, DeviceError."""
+
+    def __call__(self, images: NDArray[np.uint8]) -> Tensor:
+        """See ``Model``; one call of the session, or one an image where the batch size is fixed."""
+        x = self._prepare(images)
+        step = self._batch or len(x)
+        parts = [self._run(self._session, x[i : i + step]) for i in range(0, len(x), step)]
+        scores = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return torch.from_numpy(scores.transpose(0, 3, 1, 2) if self._scores_last else scores)
+
+    def follow(self, images: NDArray[np.uint8], carried: Tensor, match: Tensor) -> Tensor:
+        """See ``Model``; the follower's file does it."""
+        if self._follower is None:
+            return super().follow(images, carried, match)
+        x, told = self._prepare(images), (carried.float().cpu().numpy(), match.float().cpu().numpy())
+        return torch.from_numpy(self._run(self._follower, x, *told))
+
+    def _prepare(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Normalised, in the order and type of the input."""
+        x = torch.from_numpy(images).permute(0, 3, 1, 2)
+        if self.size is not None and images.shape[1:3] != self.size:
+            x = F.interpolate(x.float(), self.size, mode="bilinear", align_corners=False, antialias=True)
+        x = x.flip(1) if self.bgr else x
+        x = x.contiguous().float().sub_(self._mean).div_(self._std)
+        x = x.permute(0, 2, 3, 1).contiguous() if self._channels_last else x
+        return x.numpy().astype(self._dtype, copy=False)
+
+    def _run(self, session: Session, *arrays: NDArray[Any]) -> NDArray[np.float32]:
+        try:
+            scores = np.asarray(session(*arrays), np.float32)
+        except Exception as error:  # such libraries raise classes of their own, none of them documented
+            raise ModelError(
+                f"{self.name}: cannot take an input of shape {arrays[0].shape}: {reason(error)}"
+            ) from error
+        if scores.ndim != 4:
+            raise ModelError(f"{self.name}: its output has shape {scores.shape}; expected scores, no argmax")
+        return scores
+
+    def _read_input(self) -> None:
+        inputs = self._session.inputs
+        if len(inputs) != 1 or len(inputs[0].shape) != 4:
+            shapes = ", ".join(f"{i.name} {list(i.shape)}" for i in inputs)
+            raise ModelError(f"{self.name}: its inputs are {shapes}; {_CHECKED_INPUT}")
+        first, shape = inputs[0], inputs[0].shape
+        if first.type not in ("float32", "float16"):
+            raise ModelError(f"{self.name}: its input is {first.type}; {_CHECKED_INPUT}")
+        self._channels_last = shape[3] == 3 and shape[1] != 3
+        if not self._channels_last and shape[1] not in (3, None):
+            raise ModelError(f"{self.name}: its input has shape {list(shape)}; {_CHECKED_INPUT}")
+        self._dtype, self._batch = np.dtype(first.type), shape[0]
+        rows, columns = shape[1:3] if self._channels_last else shape[2:]
+        self.size = None if rows is None or columns is None else (rows, columns)
+
+    def _probe(self, expected: int | None) -> int:
+        """Runs it once: does it work, and how many classes does it score?"""
+        size = self.size or (256, 384)
+        self._scores_last = False
+        shape = tuple(self(np.zeros((1, *size, 3), np.uint8)).shape)
+        self._scores_last = _is_channels_last(shape, size, self._channels_last)
+        channels = shape[3] if self._scores_last else shape[1]
+        check_channels(self.name, channels)
+        if expected is not None and channels != expected:
+            raise ModelError(f"{self.name}: scores {channels} classes, but {expected} class names were given")
+        return channels
+
+
+def follower_beside(path: Path) -> Path:
+    """The file of the follower of a network made for warping."""
+    return path.with_name(f"{path.stem}-follow{path.suffix}")
+
+
+def reason(error: Exception) -> str:
+    """What a library complains of, in one line: the first that does not merely say where."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    return next((line for line in lines if line and not line.startswith("Exception from")), type(error).__name__)
+
+
+def _is_channels_last(shape: tuple[int, ...], size: tuple[int, int], as_input: bool) -> bool:
+    """Is it [N, h, w, C]? Rows and columns shrink the input alike; if that leaves it open, it is as the input is."""
+    first = abs(size[0] / shape[2] - size[1] / shape[3]) / (size[0] / shape[2])  # if [N, C, h, w]
+    last = abs(size[0] / shape[1] - size[1] / shape[2]) / (size[0] / shape[1])  # if [N, h, w, C]
+    return last < first if abs(last - first) > 0.02 else as_input
+
+
+def _said_in(text: str, path: Path) -> Mapping[str, Any]:
+    """What ``taplab export`` wrote into the file."""
+    try:
+        about = json.loads(text) if text else {}
+    except ValueError as error:
+        raise ModelError(f"{path}: what it says of itself under {ABOUT!r} is not JSON; export it again") from error
+    if not isinstance(about, dict):
+        raise ModelError(f"{path}: what it says of itself under {ABOUT!r} is no table; export it again")
+    return about
+
+
+def _settings_beside(path: Path) -> dict[str, Any]:
+    beside = path.with_suffix(".toml")
+    if not beside.is_file():
+        return {}
+    try:
+        settings = tomllib.loads(beside.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{beside}: not a TOML file ({error})") from error
+    if unknown := sorted(settings.keys() - {"classes", "mean", "std", "bgr", "palette"}):
+        raise ModelError(f"{beside}: {unknown[0]!r} is none of classes, mean, std, bgr, palette")
+    if not isinstance(settings.get("classes", []), list):
+        raise ModelError(f"{beside}: write classes as a list of names")
+    return settings
