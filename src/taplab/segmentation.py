@@ -133,6 +133,13 @@ class Segmentation:
         self.motion["none" if frame.motion is None else frame.motion.origin] += 1
         self._elapsed = time.perf_counter() - self._started
 
+    def _missed(self, fps: float) -> list[str]:
+        """What was asked for and not reached."""
+        asked = self.asked.get("target_fps")
+        if asked is None or self.frames < 2 or fps >= 0.95 * asked:
+            return []
+        return [f"asked for {asked:g} frames a second, reached {fps:.1f}: all but key frames alone takes longer here"]
+
     def summary(self, *, interrupted: bool = False) -> Summary:
         """The account so far."""
         total = max(self._elapsed, time.perf_counter() - self._started if self.frames else 0.0)
@@ -162,7 +169,7 @@ class Segmentation:
             fps=round(self.frames / total, 2) if total else 0.0,
             broke_off=source.broke_off,
             interrupted=interrupted,
-            notes=list(self.notes),
+            notes=[*self.notes, *self._missed(self.frames / total if total else 0.0)],
         )
 
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from taplab.errors import SettingError
+from taplab.errors import SettingError, SourceError
 from taplab.models.base import Model
 from taplab.models.load import DEFAULT, load_model
 from taplab.output.folder import remove_earlier_run, writable_folder
@@ -129,6 +129,8 @@ class Segmenter:
         return make_policy("live" if live else self.policy.name, self.settings, dial=self.dial)
 
     def _begin(self, source: str | Path, max_frames: int | None, timeout: float) -> Segmentation:
+        if not isinstance(source, str | Path):
+            raise SourceError(f"{type(source).__name__}: a source is a file, a folder or a URL, as str or Path")
         if max_frames is not None and max_frames < 1:
             raise SettingError(f"max_frames {max_frames}: must be at least 1")
         stopwatch, policy = Stopwatch(), self._policy_for(str(source))

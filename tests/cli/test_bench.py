@@ -28,7 +28,8 @@ def test_a_drive_is_measured_and_saved(tmp_path):
     for words in ("plain decoding", "per-frame", "ratio", "residual", "by the clock"):
         assert words in result.stdout
     saved = json.loads(file.read_text())
-    titles = ["per-frame", *(f"{m} ffw+rgfs, interval 12" for m in ("paper", "live", "offline")), "offline, quality 1"]
+    modes = ("paper ffw", "live", "offline")
+    titles = ["per-frame", *(f"{mode}, interval 12" for mode in modes), "offline, quality 1"]
     assert [row["title"] for row in saved["modes"]] == titles
     for row in saved["modes"]:
         assert {"mode", "frames", "seconds", "network_cost", "fps"} <= set(row)

@@ -227,7 +227,7 @@ def test_bad_settings(make_clip, tmp_path):
 def test_help_shows_the_true_defaults():
     text = run("segment", "--help").stdout
     assert "--config" in text
-    assert "[default: 5.7]" in text
+    assert "[default: (5.7)]" in text
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")

@@ -91,3 +91,9 @@ def test_a_network_that_glances_keeps_the_budget(make_clip, mode):
     summary = segmentation.summary()
     assert 0.3 < summary.network_cost <= 0.4
     assert summary.asked == {"budget": 0.4}
+
+
+@pytest.mark.parametrize("value", ["1", True])
+def test_what_is_asked_for_is_a_number(value):
+    with pytest.raises(SettingError, match=r"quality .*: must be a number"):
+        Dial(quality=value)

@@ -45,7 +45,7 @@ def bench(
             f"{BEST_QUALITY:g}."
         ),
     ] = "paper,live,offline,best",
-    modules: options.Modules = "ffw,rgfs",
+    modules: options.Modules = "ffw",
     interval: Annotated[str, typer.Option(help="Frames between key frames; several with commas between.")] = "12",
     rounds: Annotated[int, typer.Option(help="Runs of each mode, in turn; the median counts.")] = 3,
     lanes: Annotated[int | None, typer.Option(help="Runs of frames that share network calls.")] = None,

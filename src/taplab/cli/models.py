@@ -100,9 +100,10 @@ def _show(rows: list[Row], size: str) -> None:
     from rich.table import Table
 
     table = Table("model", "network", "parameters", "GMAC", "stride", "classes", title=f"Input of {size}")
-    for column in table.columns[1:]:
+    for column in (*table.columns[1:3], *table.columns[4:]):
         column.no_wrap = True
     table.columns[0].overflow = "fold"  # a path is shown whole
+    table.columns[0].min_width = 14
     for row in rows:
         count = row.classes if isinstance(row.classes, int) else len(row.classes)
         between = "" if row.between_key_frames is None else f", {row.between_key_frames / 1e9:.1f} between key frames"

@@ -67,10 +67,24 @@ TargetFps = Annotated[
 Modules = Annotated[
     str, typer.Option("--modules", help="Of the paper's algorithm: ffw alone or with rgc, rgfs or both.")
 ]
+ModulesByThreshold = Annotated[
+    str | None,
+    typer.Option(
+        "--modules",
+        show_default="ffw; ffw,rgfs with --thr-rgfs",
+        help="Of the paper's algorithm: ffw alone or with rgc, rgfs or both.",
+    ),
+]
 Alpha = Annotated[float, typer.Option("--alpha", min=0, max=1, help="Weight of the network in an RGC region (Eq. 6).")]
 ThrRgc = Annotated[int, typer.Option("--thr-rgc", min=0, max=254, help="THR_RGC, grey levels.")]
 ThrRgfs = Annotated[
     str, typer.Option("--thr-rgfs", help="THR_RGFS in grey levels per pixel, or with 'sum' behind it raw.")
+]
+ThrRgfsIfAny = Annotated[
+    str | None,
+    typer.Option(
+        "--thr-rgfs", show_default="5.7", help="THR_RGFS in grey levels per pixel, or with 'sum' behind it raw."
+    ),
 ]
 Region = Annotated[
     str | None,

@@ -24,14 +24,14 @@ def segment(
     mode: Annotated[
         str, typer.Option(help="auto (offline, for streams live), offline, live, paper, per-frame.")
     ] = "auto",
-    modules: options.Modules = "ffw,rgfs",
+    modules: options.ModulesByThreshold = None,
     interval: options.DialInterval = None,
     budget: options.Budget = None,
     quality: options.Quality = None,
     target_fps: options.TargetFps = None,
     alpha: options.Alpha = 0.6,
     thr_rgc: options.ThrRgc = 30,
-    thr_rgfs: options.ThrRgfs = "5.7",
+    thr_rgfs: options.ThrRgfsIfAny = None,
     region: options.Region = None,
     stride: options.Stride = None,
     config: options.Config = None,
@@ -52,11 +52,11 @@ def segment(
     dial = Dial(budget, quality, target_fps)
     dial.mode(mode)
     settings = paper_settings(
-        modules=modules,
+        modules=modules or ("ffw" if thr_rgfs is None else "ffw,rgfs"),
         interval=interval,
         alpha=alpha,
         thr_rgc=thr_rgc,
-        thr_rgfs=thr_rgfs,
+        thr_rgfs=thr_rgfs or "5.7",
         region=region,
         stride=stride,
     )

@@ -65,6 +65,9 @@ class Dial:
     relations: Relations = field(default_factory=Relations)
 
     def __post_init__(self) -> None:
+        for name, value in self.asked.items():
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise SettingError(f"{name} {value!r}: must be a number")
         if len(self.asked) > 1:
             names = " and ".join(self.asked)
             raise SettingError(f"{names}: there is one dial; ask for one of budget, quality and target_fps")

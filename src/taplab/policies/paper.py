@@ -25,7 +25,7 @@ class PaperSettings:
     region, stride: (rows, columns) in pixels; None scales the paper's 512x512 and 256 of 1024x2048 to the frame.
     """
 
-    modules: tuple[str, ...] = ("ffw", "rgfs")
+    modules: tuple[str, ...] = ("ffw",)
     interval: int = 12
     alpha: float = 0.6
     thr_rgc: int = 30
