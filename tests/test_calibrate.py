@@ -67,7 +67,7 @@ def test_the_share_is_what_the_policy_does(make_clip, codec, how):
     path = make_clip(codec, ".mkv", **how)
     measured = measure(path)
     curve = Curve([measured])
-    policy = Paper(PaperSettings(thr_rgfs=curve.threshold(0.3)))
+    policy = Paper(PaperSettings(("ffw", "rgfs"), thr_rgfs=curve.threshold(0.3)))
     keys = sum(policy.is_key(frame) for frame in mark_keys(open_video(path).frames(), 12))
     assert measured.frames == 30
     assert measured.unmeasured == 0

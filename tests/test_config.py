@@ -59,7 +59,7 @@ def test_calibrated_settings_of_all_kinds_in_one_file(tmp_path):
 def test_what_the_file_leaves_out_stays_as_it_is(write):
     assert read_config(write("")) == Config()
     assert read_config(write("# nothing\n")).settings() == PaperSettings()
-    assert read_config(write("thr_rgfs = 7\n")).settings() == PaperSettings(thr_rgfs=7.0)
+    assert read_config(write("thr_rgfs = 7\n")).settings() == PaperSettings(("ffw", "rgfs"), thr_rgfs=7.0)
     assert paper_settings() == PaperSettings()
 
 

@@ -121,12 +121,17 @@ def paper_settings(
     region: str | None = None,
     stride: str | None = None,
 ) -> "PaperSettings":
-    """Settings from options as they are written on the command line; None leaves the default. Raises SettingError."""
+    """Settings from options as they are written on the command line; None leaves the default. Raises SettingError.
+
+    A threshold of RGFS without modules brings RGFS with it.
+    """
     from taplab.policies import PaperSettings  # brings torch along
 
     given: dict[str, Any] = {"interval": interval, "alpha": alpha, "thr_rgc": thr_rgc}
     if modules is not None:
         given["modules"] = names(modules)
+    elif thr_rgfs is not None:
+        given["modules"] = ("ffw", "rgfs")
     if thr_rgfs is not None:
         given["thr_rgfs"], given["thr_rgfs_unit"] = _threshold(thr_rgfs)
     for name, sides in (("region", region), ("stride", stride)):

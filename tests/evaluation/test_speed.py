@@ -24,7 +24,7 @@ def clip(make_clip):
 def test_rows_beside_plain_decoding(clip, model):
     done = []
     speeds = measure(clip, model, WAYS, rounds=2, done=done.append)
-    titles = ["per-frame", "paper ffw+rgfs, interval 12", "offline, interval 12", "offline, quality 1"]
+    titles = ["per-frame", "paper ffw, interval 12", "offline, interval 12", "offline, quality 1"]
     assert done == [f"warm-up: {title}" for title in titles] + ["plain decoding", *titles] * 2
     assert [row.title for row in speeds.modes] == titles
     for row in speeds.modes:
@@ -37,7 +37,7 @@ def test_rows_beside_plain_decoding(clip, model):
     assert (base.network_cost, base.ratio_to_per_frame, base.share_of_bound) == (1, 1, 1)
     assert base.seconds["motion"] == 0
     assert paper.network_cost == offline.network_cost == 0.1
-    assert (paper.modules, paper.interval) == (["ffw", "rgfs"], 12)
+    assert (paper.modules, paper.interval) == (["ffw"], 12)
     assert best.interval == 24
     assert paper.share_of_bound == pytest.approx(paper.ratio_to_per_frame / 10, rel=0.01)
     assert speeds.plain_decode_seconds_per_frame > 0

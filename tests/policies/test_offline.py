@@ -56,8 +56,9 @@ def test_the_number_of_lanes_changes_nothing(make_clip, model, how):
 def test_lanes_take_turns_however_many_key_frames_they_have(make_clip, model):
     """With RGFS some lanes ask more often than others and would overtake them."""
     clip = make_clip("mpeg4", gop=6)
-    residuals = sorted(r.residual for r in run(clip, model, mode="paper")[0] if r.residual)
-    settings = PaperSettings(thr_rgfs=residuals[len(residuals) * 3 // 4], interval=6)
+    with_rgfs = PaperSettings(("ffw", "rgfs"), thr_rgfs=1e9)
+    residuals = sorted(r.residual for r in run(clip, model, mode="paper", settings=with_rgfs)[0] if r.residual)
+    settings = PaperSettings(("ffw", "rgfs"), thr_rgfs=residuals[len(residuals) * 3 // 4], interval=6)
     one, summary = run(clip, model, mode="offline", settings=settings, lanes=1)
     many, _ = run(clip, model, mode="offline", settings=settings, lanes=5)
     assert 5 < summary.key_frames < 15

@@ -52,11 +52,11 @@ def segment(
     dial = Dial(budget, quality, target_fps)
     dial.mode(mode)
     settings = paper_settings(
-        modules=modules or ("ffw" if thr_rgfs is None else "ffw,rgfs"),
+        modules=modules,
         interval=interval,
         alpha=alpha,
         thr_rgc=thr_rgc,
-        thr_rgfs=thr_rgfs or "5.7",
+        thr_rgfs=thr_rgfs,
         region=region,
         stride=stride,
     )
