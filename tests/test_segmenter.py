@@ -188,9 +188,7 @@ def test_memory_is_bounded_by_lanes_and_interval(make_clip, model):
     segmentation = Segmenter(model, settings=PaperSettings(("ffw",), interval=2), lanes=2).stream(make_clip("mpeg4"))
     results = iter(segmentation)
     next(results)
-    assert (
-        segmentation.network.frames <= 8
-    )  # of 15: two lanes and the key frame after them, and what is worked out ahead
+    assert segmentation.network.frames <= 8  # of 15: two lanes, and what is worked out ahead
 
 
 def test_leaving_early_stops_the_reader(make_clip, model):
