@@ -5,12 +5,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from taplab import TorchModel
 from taplab.data.synthetic import SyntheticDrive
 from taplab.video.encode import encode_clip
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+class Brightness(torch.nn.Module):
+    """Three classes by brightness, at 1/4: a network whose answers are known."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        grey = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 4, ceil_mode=True)
+        return torch.cat([-grey, 0.2 - grey.abs(), grey], 1)
+
+
+@pytest.fixture(scope="session")
+def model() -> TorchModel:
+    return TorchModel(Brightness(), classes=("dark", "middle", "bright"), name="brightness")
 
 
 @pytest.fixture(scope="session")

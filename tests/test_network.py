@@ -2,21 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from taplab import PaperSettings, Segmenter, TorchModel
+from taplab import PaperSettings, Segmenter
 from taplab.models.base import Model
-
-
-class Brightness(torch.nn.Module):
-    """Three classes at a quarter of the size."""
-
-    def forward(self, x):
-        grey = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 4, ceil_mode=True)
-        return torch.cat([-grey, 0.2 - grey.abs(), grey], 1)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return TorchModel(Brightness(), classes=("dark", "middle", "bright"))
 
 
 class Told(Model):
@@ -44,7 +31,7 @@ def run(model, clip, mode, lanes=4):
 
 
 @pytest.mark.parametrize("mode", ["offline", "live"])
-def test_every_frame_between_key_frames_is_followed(model: TorchModel, make_clip, mode):
+def test_every_frame_between_key_frames_is_followed(model, make_clip, mode):
     told, clip = Told(model), make_clip()
     plain, _ = run(model, clip, mode)
     results, summary = run(told, clip, mode)

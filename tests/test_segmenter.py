@@ -8,20 +8,6 @@ from PIL import Image
 from taplab import ModelError, PaperSettings, Segmenter, SettingError, TorchModel
 from taplab.errors import OutputError, SourceError
 
-
-class Brightness(torch.nn.Module):
-    """Three classes by brightness, at 1/4: a network whose answers are known."""
-
-    def forward(self, x):
-        grey = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 4, ceil_mode=True)
-        return torch.cat([-grey, 0.2 - grey.abs(), grey], 1)
-
-
-@pytest.fixture
-def model():
-    return TorchModel(Brightness(), classes=("dark", "middle", "bright"), name="brightness")
-
-
 FFW = PaperSettings(("ffw",))
 ALL = PaperSettings(("ffw", "rgc", "rgfs"), thr_rgfs=2.0)
 B_FRAMES = {"codec": "h264", "gop": 30, "options": {"bf": "3"}}
@@ -131,8 +117,8 @@ def test_a_stream_is_read_once(make_clip, model):
         list(segmentation)
 
 
-def test_scores_that_are_not_finite_are_told(make_clip):
-    class Broken(Brightness):
+def test_scores_that_are_not_finite_are_told(make_clip, model):
+    class Broken(type(model.net)):
         def forward(self, x):
             return super().forward(x) * float("nan")
 
@@ -153,8 +139,8 @@ def test_an_interrupt_keeps_what_is_done(make_clip, model, tmp_path):
     assert not list(tmp_path.glob("**/*.part"))
 
 
-def test_a_failing_network_leaves_no_half_written_overlay(make_clip, tmp_path):
-    class Failing(Brightness):
+def test_a_failing_network_leaves_no_half_written_overlay(make_clip, model, tmp_path):
+    class Failing(type(model.net)):
         calls = 0
 
         def forward(self, x):
@@ -218,3 +204,16 @@ def test_bad_input(make_clip, model, tmp_path):
         Segmenter(model, mode="fast")
     with pytest.raises(SettingError, match="max_frames"):
         Segmenter(model).stream(clip, max_frames=0)
+
+
+def test_a_speed_that_was_not_reached_is_told(make_clip, model):
+    for asked, missed in ((1e7, True), (1e-3, False)):
+        segmentation = Segmenter(model, mode="live", target_fps=asked).stream(make_clip("mpeg4"))
+        assert len(list(segmentation)) == 30
+        notes = segmentation.summary().notes
+        assert any("asked for 1e+07 frames a second, reached" in note for note in notes) is missed
+
+
+def test_a_source_is_a_path(model):
+    with pytest.raises(SourceError, match="list: a source is a file, a folder or a URL"):
+        Segmenter(model).stream([np.zeros((8, 8, 3), np.uint8)])

@@ -133,12 +133,12 @@ class Segmentation:
         self.motion["none" if frame.motion is None else frame.motion.origin] += 1
         self._elapsed = time.perf_counter() - self._started
 
-    def _missed(self, fps: float) -> list[str]:
-        """What was asked for and not reached."""
-        asked = self.asked.get("target_fps")
-        if asked is None or self.frames < 2 or fps >= 0.95 * asked:
+    def _missed(self, total: float) -> list[str]:
+        """The speed that was asked for and not reached in ``total`` seconds; a source that is slow does not count."""
+        asked, busy = self.asked.get("target_fps"), total - self.stopwatch.seconds.get("wait", 0.0)
+        if asked is None or self.frames < 2 or self.frames >= 0.95 * asked * busy:
             return []
-        return [f"asked for {asked:g} frames a second, reached {fps:.1f}: all but key frames alone takes longer here"]
+        return [f"asked for {asked:g} frames a second, reached {self.frames / busy:.1f} (waiting for the source apart)"]
 
     def summary(self, *, interrupted: bool = False) -> Summary:
         """The account so far."""
@@ -169,7 +169,7 @@ class Segmentation:
             fps=round(self.frames / total, 2) if total else 0.0,
             broke_off=source.broke_off,
             interrupted=interrupted,
-            notes=[*self.notes, *self._missed(self.frames / total if total else 0.0)],
+            notes=[*self.notes, *self._missed(total)],
         )
 
 

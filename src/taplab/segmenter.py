@@ -30,10 +30,10 @@ class Segmenter:
     settings: of the paper's algorithm, and the interval between key frames. budget, quality, target_fps: what is asked
     for, one of them, and the interval follows the motion: the network cost, 0.01 to 1, at most; the points of mIoU that
     may be lost against the network on every frame, as predicted; frames a second (mode live). Key frames are then at
-    most ``settings.interval`` frames apart, without ``settings`` 24 (or 1 / budget). relations: what mismatch costs,
-    as ``Config.relations`` gives them. lanes: runs of frames that advance in
-    lockstep and share network calls; with 1, "paper" answers every frame as soon as it is decoded. device: "cpu" or
-    "cuda", used where ``model`` is a name.
+    most ``settings.interval`` frames apart, without ``settings`` 24, or 2 / budget where that is more. relations: what
+    mismatch costs, as ``Config.relations`` gives them. lanes: runs of frames that advance in lockstep and share network
+    calls; with 1, "paper" answers every frame as soon as it is decoded. device: "cpu" or "cuda", used where ``model``
+    is a name.
 
     Raises ModelError, DeviceError or SettingError.
     """

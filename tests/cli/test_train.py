@@ -93,6 +93,7 @@ def test_the_recipe_can_be_changed(camvid, tmp_path):
         (["synthetic", "--crop", "3x64"], ["crops of 3x64", "at least 32x32"]),
         (["synthetic", "--architecture", "bl4"], ["bl4", "bl1, bl2, bl3"]),
         (["synthetic", "--rate", "0"], ["rate 0"]),
+        (["synthetic", "--recipe", "crops"], ["--recipe crops", "--init MODEL"]),
         (["sequence"], ["--images and --labels"]),
         (["sequence", "--images", "somewhere"], ["--images and --labels"]),
         (["sequence", "--images", "a", "--labels", "b", "--validation-labels", "c"], ["--validation-images"]),

@@ -31,7 +31,7 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except KeyboardInterrupt:
-            print("taplab: interrupted; what was finished so far is kept", file=sys.stderr)
+            print("taplab: interrupted; files that were finished are kept", file=sys.stderr)
             raise typer.Exit(130) from None
         except BrokenPipeError:
             sys.stderr.close()  # or the interpreter complains about stdout at its end

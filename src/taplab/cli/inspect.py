@@ -59,7 +59,7 @@ def inspect(
     frame: Annotated[
         int | None, typer.Option(min=0, help="Frame to draw (display order); default: the middle.")
     ] = None,
-    modules: options.Modules = "ffw,rgfs",
+    modules: options.Modules = "ffw",
     interval: options.Interval = 12,
     max_frames: options.MaxFrames = None,
     quiet: options.Quiet = False,

@@ -70,6 +70,8 @@ def train(
     check_device(device)
     if architecture not in ARCHITECTURES:
         raise SettingError(f"--architecture {architecture}: choose from {', '.join(ARCHITECTURES)}")
+    if recipe == "crops" and init is None:
+        raise SettingError("--recipe crops: goes on from a trained network; give it with --init MODEL")
     settings = _settings(recipe, data, crop, steps=steps, batch=batch, rate=rate, amp=amp, seed=seed)
     pairs = (images, labels), (validation_images, validation_labels)
     sets = _sets(data, root, split, validation, pairs, classes, drives)
