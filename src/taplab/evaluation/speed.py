@@ -11,7 +11,6 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import av
 import av.error
 
 from taplab.errors import SourceError
@@ -24,6 +23,7 @@ from taplab.segmentation import Segmentation
 from taplab.segmenter import Segmenter
 from taplab.timing import STAGES
 from taplab.video import open_video
+from taplab.video.decoder import open_container, the_video
 
 Done = Callable[[str], None]  # told what has just been run
 
@@ -134,9 +134,10 @@ def _decode(source: str | Path, frames: int | None) -> _Run:
 
 def _decoded(source: str, frames: int | None) -> int:
     count = 0
-    with av.open(source) as container:
-        container.streams.video[0].thread_type = "AUTO"
-        for packet in container.demux(container.streams.video[0]):
+    with open_container(source) as container:
+        stream = the_video(container)
+        stream.thread_type = "AUTO"
+        for packet in container.demux(stream):
             try:
                 count += len(packet.decode())
             except av.error.FFmpegError:  # taplab goes on, too
