@@ -119,6 +119,8 @@ def draw(found: list[Point], folder: Path) -> None:
         length, size, lanes, classes = figure.subplots(2, 2).flat
         _lines(length, found, "length", "frames", logarithmic=True)
         _lines(size, found, "size", "megapixels a frame")
+        size.set_xscale("log", base=2)
+        size.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         _lines(classes, found, "classes", "classes")
         plain(lanes, "lanes", "ms a frame, offline")
         for sweep in dict.fromkeys(p.sweep for p in found if p.sweep.startswith("lanes")):
@@ -132,7 +134,7 @@ def draw(found: list[Point], folder: Path) -> None:
             memory.plot(*zip(*places, strict=True), "s:", color="#CC79A7", label="peak memory, offline")
             memory.set(ylabel="MB", ylim=(0, 1.3 * max(mb for _, mb in places)))
             memory.legend(loc="lower right", frameon=False)
-        size.legend(frameon=False)
+        figure.legend(*size.get_legend_handles_labels(), loc="outside upper center", ncols=len(COLOURS), frameon=False)
         footer(figure, ["MPEG-4, bl2-synthetic, key frames every 12", machine()])
         folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(folder / "scaling.png", dpi=130, bbox_inches="tight")
