@@ -12,6 +12,7 @@ from taplab.cli import options
 from taplab.cli.app import app, reported
 from taplab.cli.progress import progress_bar
 from taplab.errors import OutputError, SourceError
+from taplab.words import counted
 
 if TYPE_CHECKING:
     from taplab.policies import Paper
@@ -123,8 +124,9 @@ def _report(video: "Source", survey: _Survey, policy: "Paper") -> None:
     if sum(survey.damaged) or video.lost:
         print(f"  damaged         {sum(survey.damaged)} frames doubtful, {video.lost} lost")
     print(
-        f"  expected        {keys} key frames with {'+'.join(policy.settings.modules)}, interval {policy.interval}: "
-        f"network cost {keys / frames:.3f}, up to {frames / keys:.1f} times faster than per-frame"
+        f"  expected        {counted(keys, 'key frame')} with {'+'.join(policy.settings.modules)}, "
+        f"interval {policy.interval}: network cost {keys / frames:.3f}, "
+        f"up to {frames / keys:.1f} times faster than per-frame"
     )
 
 

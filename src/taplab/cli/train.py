@@ -2,8 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from taplab.cli import options
-from taplab.cli.app import app, reported
+from taplab.cli.app import app, interruption_told, reported
 from taplab.cli.progress import progress_bar
 from taplab.config import rows_and_columns
 from taplab.errors import SettingError
@@ -85,7 +83,7 @@ def train(
     if init is not None:
         begin_with(net, init, architecture, width, sets.training.classes)
     quiet = quiet or not is_main_process()
-    with _interruption_told(out):
+    with interruption_told(lambda: _kept(out), by_me=is_main_process()):
         stock = Stock(sets.training)
         asked, settings = settings, settings.within(stock.smallest)
         if not quiet:
@@ -120,20 +118,12 @@ def _finishing() -> None:
     print("taplab: finishing this step, to save it; Ctrl-C again stops at once", file=sys.stderr)
 
 
-@contextmanager
-def _interruption_told(out: Path) -> Iterator[None]:
-    """What Ctrl-C leaves in the folder, in one line, and exit status 130."""
+def _kept(out: Path) -> str:
+    """What Ctrl-C leaves in the folder."""
     from taplab.training.checkpoint import saved_step
-    from taplab.training.loop import is_main_process
 
-    try:
-        yield
-    except KeyboardInterrupt:
-        step = saved_step(out)
-        kept = "no step was saved" if step is None else f"{out} holds step {step}; the same command goes on from there"
-        if is_main_process():
-            print(f"taplab: interrupted; {kept}", file=sys.stderr)
-        raise typer.Exit(130) from None
+    step = saved_step(out)
+    return "no step was saved" if step is None else f"{out} holds step {step}; the same command goes on from there"
 
 
 def _settings(recipe: str, data: str, crop: str | None, **changes: Any) -> "TrainSettings":
