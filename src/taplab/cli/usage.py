@@ -37,9 +37,9 @@ def refuse(written: Collection[str], options: Collection[str], reason: str) -> N
 def refuse_without_modules(written: Collection[str], modules: Collection[str]) -> None:
     """Options of RGC and RGFS where these are not among the modules that run. Raises SettingError."""
     if "rgc" not in modules:
-        refuse(written, _OF_RGC, "needs rgc, which does not run here (it does with --mode paper --modules ffw,rgc)")
+        refuse(written, _OF_RGC, "needs rgc, which does not run here: it is of mode paper, with --modules ffw,rgc")
     if "rgfs" not in modules:
-        refuse(written, ("thr_rgfs",), "needs rgfs, which does not run here (it does with --modules ffw,rgfs)")
+        refuse(written, ("thr_rgfs",), "needs rgfs, which does not run here: name it in --modules ffw,rgfs")
 
 
 def the_dial(written: Collection[str], **said: float | None) -> tuple[dict[str, Any], bool]:
