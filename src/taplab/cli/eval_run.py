@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from taplab.cli import options
+from taplab.cli.app import interruption_told
 from taplab.cli.eval_report import check_json, print_scores, save_json
 from taplab.cli.eval_usage import check_for_modes, check_without_paper
 from taplab.cli.progress import progress_bar
@@ -107,7 +108,8 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def with_all(ctx: typer.Context, **given: Any) -> None:
         run_options = {f.name: given.pop(f.name) for f in of_options}
-        command(**given, options=RunOptions(**run_options, written=on_command_line(ctx)))
+        with interruption_told(lambda: "the same command goes on from its cache"):
+            command(**given, options=RunOptions(**run_options, written=on_command_line(ctx)))
 
     with_all.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
     with_all.__annotations__ = {p.name: p.annotation for p in (*kept, *added)}

@@ -11,6 +11,7 @@ from PIL import Image
 from taplab.cli import options
 from taplab.cli.app import app, reported
 from taplab.cli.progress import progress_bar
+from taplab.cli.usage import on_command_line, refuse
 from taplab.errors import OutputError, SourceError
 from taplab.words import counted
 
@@ -53,6 +54,7 @@ class _Survey:
 @app.command()
 @reported
 def inspect(
+    ctx: typer.Context,
     source: Annotated[str, typer.Argument(help="A video file, a URL that FFmpeg reads, or a folder of images.")],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder for motion.png, residual.png, timeline.png.")
@@ -72,6 +74,8 @@ def inspect(
     from taplab.policies import Paper, PaperSettings
     from taplab.video import open_video
 
+    if out is None:
+        refuse(on_command_line(ctx), ("frame",), "is drawn into the folder of -o, and there is none")
     policy = Paper(PaperSettings(modules=options.modules(modules), interval=interval))
     if out is not None:
         out = writable_folder(out)
