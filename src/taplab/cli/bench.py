@@ -27,7 +27,7 @@ BEST_QUALITY = 1.0  # points of mIoU that the mode "best" may lose, as predicted
 SIZE, CODEC, SEED = "1024x2048", "mpeg4", 3  # of the drive where no source is given
 
 
-@app.command()
+@app.command(short_help="Measure speed on this machine.")
 @reported
 def bench(
     ctx: typer.Context,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _INTERVAL = 12  # as of the other commands
 
 
-@app.command()
+@app.command(short_help="Choose THR_RGFS on training clips.")
 @reported
 def calibrate(
     ctx: typer.Context,

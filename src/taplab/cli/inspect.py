@@ -51,7 +51,7 @@ class _Survey:
             setattr(self, name, [values[i] for i in order])
 
 
-@app.command()
+@app.command(short_help="Show what a compressed stream offers.")
 @reported
 def inspect(
     ctx: typer.Context,

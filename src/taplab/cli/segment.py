@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from taplab.policies import Dial
 
 
-@app.command()
+@app.command(short_help="Segment every frame of a video.")
 @reported
 def segment(
     ctx: typer.Context,

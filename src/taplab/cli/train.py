@@ -32,7 +32,7 @@ _OF_DATA = {
 }
 
 
-@app.command()
+@app.command(short_help="Train a network on labelled images.")
 @reported
 def train(
     ctx: typer.Context,
