@@ -134,5 +134,5 @@ def test_an_interruption_is_saved_first(stock, base, tmp_path, monkeypatch):
 
 def test_a_loss_that_is_no_number_is_told(stock, base, tmp_path):
     settings = replace(SETTINGS, rate=1e30, glance_rate=1e30)
-    with pytest.raises(TaplabError, match=r"the loss is .*; lower --rate"):
+    with pytest.raises(TaplabError, match=r"the loss is .*; lower the learning rate"):
         train_follower(tmp_path, base, stock, "stills", settings)

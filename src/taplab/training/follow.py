@@ -5,7 +5,6 @@ The network for key frames is a trained BL2 and stays as it is.
 
 import hashlib
 import json
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from taplab.errors import ModelError, OutputError, SettingError, TaplabError
+from taplab.errors import ModelError, OutputError, SettingError
 from taplab.models.load import weights_of
 from taplab.models.pretrained import load_pretrained, read_card, save_pretrained
 from taplab.models.torch import TorchModel
@@ -27,7 +26,7 @@ from taplab.training import checkpoint
 from taplab.training.average import Average
 from taplab.training.carried import Samples, carried_samples
 from taplab.training.interrupt import PutOff
-from taplab.training.losses import class_weights, segmentation_loss
+from taplab.training.losses import class_weights, require_finite, segmentation_loss
 from taplab.training.stock import Stock
 
 Progress = Callable[[dict[str, Any]], None]
@@ -131,16 +130,14 @@ class _Learner:
             group["lr"] = rate * left
         self.net.train()
         loss = self._loss(*batch)
-        if not math.isfinite(float(loss.detach())):
-            remedy = "train with --no-amp, or lower" if settings.amp else "lower"
-            raise TaplabError(f"step {self.step}: the loss is {float(loss.detach())}; {remedy} --rate")
+        value = require_finite(loss, self.step, settings.rate, amp=settings.amp)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimiser.step()
         self.average.update(self.step)
         self.step += 1
-        return float(loss.detach())
+        return value
 
     def _loss(self, frames: Tensor, labels: Tensor, carried: Tensor, match: Tensor, network: Tensor) -> Tensor:
         settings = self.settings
