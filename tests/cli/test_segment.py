@@ -79,3 +79,15 @@ def test_what_was_measured_with_another_network_is_told(run, settings):
     assert summary["predicted_loss"] < 50
     assert "was measured with bl1-camvid, not with bl2-synthetic" in result.stderr
     assert len(summary["notes"]) == 1
+
+
+def test_an_early_interruption_claims_nothing(run, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("taplab.Segmenter.run", interrupted)
+    result, _ = run()
+    assert (result.exit_code, result.stderr) == (130, "taplab: interrupted; no frame was done\n")
+    monkeypatch.setattr("taplab.load_model", interrupted)
+    result, _ = run()
+    assert (result.exit_code, result.stderr) == (130, "taplab: interrupted\n")
