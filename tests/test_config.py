@@ -4,9 +4,10 @@ import tomllib
 
 import pytest
 
-from taplab.config import Config, paper_settings, read_config, write_setting, write_threshold
+from taplab.config import Config, digest, paper_settings, read_config
 from taplab.errors import OutputError, SettingError
 from taplab.policies import PaperSettings, Relations
+from taplab.settings_file import write_setting, write_threshold
 
 
 @pytest.fixture
@@ -44,6 +45,42 @@ def test_relations(write):
     assert relations.live.disagreement == 4
     assert (relations.offline, relations.live.free) == (Relations().offline, Relations().live.free)
     assert read_config(write("")).relations() == Relations()
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [("quality = 1.5", {"quality": 1.5}), ("max_loss = 2", {"quality": 2}), ("target_fps = 25", {"target_fps": 25})],
+)
+def test_what_is_asked_for(write, text, asked):
+    assert read_config(write(text)).asked() == asked
+    assert "quality" not in read_config(write(text)).defaults()  # which is the encoder's, of other commands
+
+
+def test_what_was_measured_with_another_network_is_not_used(write, tmp_path):
+    weights = tmp_path / "mine.safetensors"
+    weights.write_bytes(b"first")
+    config = read_config(write(f'disagreement_live = 4\ndisagreement_model = "{weights} {digest(weights)}"\n'))
+    assert config.relations(weights).live.disagreement == config.relations().live.disagreement == 4
+    assert config.note(weights) is None
+    assert "measured with" in config.note("bl2-camvid")
+    assert "--agreement --model bl2-camvid" in config.note("bl2-camvid")
+    assert config.relations("bl2-camvid") == Relations()
+    weights.write_bytes(b"second")
+    assert "other weights of" in config.note(weights)
+    assert config.relations(weights) == Relations()
+    by_hand = read_config(write('disagreement_live = 4\ndisagreement_model = "bl2-camvid"\n'))
+    assert by_hand.note("bl2-camvid") is None
+    assert "with bl2-camvid, not with bl1-camvid" in by_hand.note("bl1-camvid")
+
+
+def test_the_same_network_by_another_name(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.safetensors").write_bytes(b"weights")
+    (tmp_path / "other.safetensors").write_bytes(b"weights")
+    (tmp_path / "net.onnx").write_bytes(b"graph")
+    assert digest(tmp_path / "run") == digest(tmp_path / "other.safetensors")
+    assert digest(f"onnx:{tmp_path / 'net.onnx'}") == digest(tmp_path / "net.onnx") != digest(tmp_path / "run")
+    assert digest("bl2-camvid") != digest("bl2-synthetic") != digest("python:mine:make") != digest("python:mine:other")
 
 
 def test_calibrated_settings_of_all_kinds_in_one_file(tmp_path):
@@ -94,7 +131,10 @@ def test_overrides_win(write):
         ("region = '500x512'", "multiples of 16"),
         ("disagreement_live = 0", "disagreement 0: must be a number above 0"),
         ("disagreement_live = 'much'", "disagreement_live = 'much': write per cent of pixels"),
-        ("quality = 1.0", "unknown setting 'quality'"),
+        ("quality = 200", "quality 200: must lie in 0..100"),
+        ("budget = 0.1\ntarget_fps = 25", "budget and target_fps: there is one dial"),
+        ("quality = 1\nmax_loss = 1", "quality and max_loss are the same setting"),
+        ("budget = '0.1'", "budget = '0.1': write a network cost"),
         ("interval = ", "is no TOML file of settings"),
     ],
 )

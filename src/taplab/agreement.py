@@ -18,6 +18,7 @@ from taplab.policies import PaperSettings
 from taplab.segmenter import Segmenter
 
 MODES = ("offline", "live")
+_ANY = 100.0  # points of mIoU: all may be lost, so that key frames come at the interval alone
 _LEAST = 0.05  # grey levels: where there is hardly a mismatch there is nothing to divide by
 
 
@@ -45,7 +46,8 @@ def measure_agreement(
 ) -> list[Agreement]:
     """Segments a clip, or a folder of images, per-frame and in both modes at the same time, and compares the labels.
 
-    A few lanes of frames are in memory. on_frame: called for every frame with "encode" or "agreement". Raises
+    As where something is asked for (``policies.dial``): I-frames and the frames of intra-only codecs are carried to as
+    well. A few lanes of frames are in memory. on_frame: called for every frame with "encode" or "agreement". Raises
     SourceError, SettingError, ModelError.
     """
     if not Path(source).is_dir():
@@ -60,8 +62,8 @@ def _measure(
 ) -> list[Agreement]:
     settings = PaperSettings(("ffw",), interval=interval)
     every, *others = [
-        Segmenter(model, mode=mode, settings=settings, lanes=1).stream(clip, max_frames=max_frames)
-        for mode in ("per-frame", *MODES)
+        Segmenter(model, mode=mode, settings=settings, lanes=1, quality=quality).stream(clip, max_frames=max_frames)
+        for mode, quality in (("per-frame", None), *((mode, _ANY) for mode in MODES))
     ]
     frames, differing = 0, dict.fromkeys(MODES, 0.0)
     for truth, *results in zip(every, *others, strict=True):

@@ -7,18 +7,19 @@ The keys are options of ``taplab segment``, with underscores, and so are the val
     interval = 12
     thr_rgfs = 5.73             # grey levels per pixel; the paper's raw sum is written "3.6e7sum"
     region = "512x512"          # rows x columns
+    budget = 0.1                # or max_loss = 1.0 (also written quality), or target_fps = 25
     disagreement_offline = 2.4  # per cent of pixels for each grey level of mismatch; of live: disagreement_live
+    disagreement_model = "bl2-camvid 5f0c1a2b3d4e"  # of which network: another one does without them
 """
 
-import os
+import hashlib
 import re
 import tomllib
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taplab.errors import OutputError, SettingError
+from taplab.errors import SettingError
 
 if TYPE_CHECKING:
     from taplab.modules.rgfs import Unit
@@ -35,17 +36,15 @@ _ALLOWED: dict[str, tuple[tuple[type, ...], str]] = {
     "thr_rgfs": ((int, float, str), 'grey levels per pixel such as 5.7, or "3.6e7sum"'),
     "region": ((str,), 'rows x columns such as "512x512"'),
     "stride": ((str,), 'rows x columns such as "256x256"'),
+    "budget": ((int, float), "a network cost such as 0.1"),
+    "max_loss": ((int, float), "points of mIoU such as 1.0"),
+    "target_fps": ((int, float), "frames a second, such as 25"),
     "disagreement_offline": ((int, float), "per cent of pixels for each grey level, such as 2.4"),
     "disagreement_live": ((int, float), "per cent of pixels for each grey level, such as 2.4"),
+    "disagreement_model": ((str,), "what taplab calibrate --agreement wrote"),
 }
-_NOT_OF_THE_PAPER = ("mode", "model", "disagreement_offline", "disagreement_live")
-# What heads the comment above a setting that taplab calibrate wrote.
-_DISAGREEMENT = "# per cent of pixels that differ from per-frame for each grey level of mismatch, mode"
-_CHOSEN = {
-    "thr_rgfs": "# THR_RGFS in grey levels per pixel of luma, chosen by taplab calibrate",
-    "disagreement_offline": f"{_DISAGREEMENT} offline",
-    "disagreement_live": f"{_DISAGREEMENT} live",
-}
+_OF_THE_PAPER = ("modules", "interval", "alpha", "thr_rgc", "thr_rgfs", "region", "stride")
+_ALSO_CALLED = {"quality": "max_loss"}  # as options of segment are
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ class Config:
     """What a file says, in the words of the command line; None where it says nothing.
 
     modules: names with commas between. thr_rgfs: a number, or one with "sum" behind it. region, stride: "HxW".
+    disagreement_model: name and ``digest`` of the network that the disagreement is of; None takes it for any.
     """
 
     mode: str | None = None
@@ -64,8 +64,12 @@ class Config:
     thr_rgfs: str | None = None
     region: str | None = None
     stride: str | None = None
+    budget: float | None = None
+    max_loss: float | None = None
+    target_fps: float | None = None
     disagreement_offline: float | None = None
     disagreement_live: float | None = None
+    disagreement_model: str | None = None
 
     def defaults(self) -> dict[str, Any]:
         """What is given, by the name of the option."""
@@ -74,13 +78,24 @@ class Config:
     def settings(self, **overrides: Any) -> "PaperSettings":
         """For ``Segmenter``; overrides are fields of ``Config`` and, unless None, win over it. Raises SettingError."""
         options = self.defaults() | {key: value for key, value in overrides.items() if value is not None}
-        return paper_settings(**{key: value for key, value in options.items() if key not in _NOT_OF_THE_PAPER})
+        return paper_settings(**{key: value for key, value in options.items() if key in _OF_THE_PAPER})
 
-    def relations(self) -> "Relations":
-        """What mismatch costs, as calibrated: for ``Segmenter``. Raises SettingError."""
+    def asked(self) -> dict[str, Any]:
+        """What is asked for, by the keywords of ``Segmenter``."""
+        values = {"budget": self.budget, "quality": self.max_loss, "target_fps": self.target_fps}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def relations(self, model: str | Path | None = None) -> "Relations":
+        """What mismatch costs, as calibrated: for ``Segmenter``. Raises SettingError.
+
+        model: that it is for, as given to ``load_model``. Where ``note`` says that another was measured, the relations
+        are those without calibration.
+        """
         from taplab.policies import Relations
 
         known = Relations()
+        if model is not None and self.note(model) is not None:
+            return known
         calibrated = {"offline": self.disagreement_offline, "live": self.disagreement_live}
         return replace(
             known,
@@ -91,6 +106,28 @@ class Config:
             },
         )
 
+    def note(self, model: str | Path) -> str | None:
+        """Why the disagreement is of no use for ``model``, as given to ``load_model``; None where it is."""
+        said, none = self.disagreement_model, self.disagreement_offline is None and self.disagreement_live is None
+        if said is None or none or said == str(model) or said.endswith(f" {digest(model)}"):
+            return None
+        name = said.rpartition(" ")[0] or said
+        what = f"other weights of {name}" if name == str(model) else f"{name}, not with {model}"
+        return (
+            f"disagreement_* was measured with {what}, and is not used; "
+            f"measure it with taplab calibrate CLIP --agreement --model {model} -o FILE"
+        )
+
+
+def digest(model: str | Path) -> str:
+    """12 digits that tell networks apart: of the weights file that ``model`` stands for, else of the name itself."""
+    from taplab.models.load import weights_of
+
+    file = weights_of(str(model)) or Path(str(model).partition(":")[2] or model)
+    file = file.with_suffix(".bin") if file.suffix == ".xml" else file  # where OpenVINO keeps them
+    content = file.read_bytes() if file.is_file() else str(model).encode()
+    return hashlib.sha256(content).hexdigest()[:12]
+
 
 def read_config(path: str | Path) -> Config:
     """Reads a TOML file of settings.
@@ -98,12 +135,17 @@ def read_config(path: str | Path) -> Config:
     Raises SettingError, which names the file and the key, for a file that cannot be read or is no TOML, unknown keys,
     and values of another type or outside what is allowed.
     """
-    from taplab.policies import make_policy  # brings torch along
+    from taplab.policies import Dial, make_policy  # brings torch along
 
-    config = Config(**{key: _checked(path, key, value) for key, value in _read(Path(path)).items()})
+    values = _read(Path(path))
+    for other, key in _ALSO_CALLED.items():
+        if other in values and key in values:
+            raise SettingError(f"{path}: {other} and {key} are the same setting; write one of them")
+    config = Config(**{_ALSO_CALLED.get(key, key): _checked(path, key, value) for key, value in values.items()})
     try:
         config.settings()
         config.relations()
+        Dial(**config.asked())
         if config.mode is not None and ":" not in config.mode:  # what follows a colon may be costly to load
             make_policy(config.mode)
     except SettingError as error:
@@ -173,9 +215,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _checked(path: str | Path, key: str, value: Any) -> Any:
     """The value in the words of the command line."""
-    if key not in _ALLOWED:
+    if _ALSO_CALLED.get(key, key) not in _ALLOWED:
         raise SettingError(f"{path}: unknown setting {key!r}; choose from {', '.join(_ALLOWED)}")
-    types, wanted = _ALLOWED[key]
+    types, wanted = _ALLOWED[_ALSO_CALLED.get(key, key)]
     fits = isinstance(value, types) and not isinstance(value, bool)
     if isinstance(value, list):
         fits = fits and all(isinstance(name, str) for name in value)
@@ -184,49 +226,3 @@ def _checked(path: str | Path, key: str, value: Any) -> Any:
     if isinstance(value, list):
         return ",".join(value)
     return str(value) if key == "thr_rgfs" else value
-
-
-def write_threshold(path: Path, threshold: float, comment: list[str]) -> None:
-    """Writes ``thr_rgfs``, grey levels per pixel; see ``write_setting``."""
-    write_setting(path, "thr_rgfs", threshold, comment)
-
-
-def write_setting(path: Path, key: str, value: float, comment: list[str]) -> None:
-    """Writes a setting that was calibrated into a file of settings; what else is in it stays as it is.
-
-    comment: where it came from, in lines above it; they replace those of an earlier calibration.
-    Raises SettingError if the file is there and is none of settings, OutputError if it cannot be written.
-    """
-    text = ""
-    if path.exists():
-        read_config(path)
-        text = path.read_text("utf-8")
-    head = _CHOSEN[key]
-    entry = "\n".join([head, *(f"# {line}" for line in comment), f"{key} = {value!r}\n"])
-    found_entry = re.compile(rf"^(?:{re.escape(head)}.*\n(?:#.*\n)*)?[ \t]*{key}\s*=.*(?:\n|\Z)", re.MULTILINE)
-    new, found = found_entry.subn(lambda _: entry, text)
-    if not found:
-        new = f"{text.rstrip()}\n\n{entry}".lstrip()
-    if _parsed(new) != {**tomllib.loads(text), key: value}:
-        raise SettingError(f"{path}: write {key} on a line of its own there, or give another -o")
-    _replace(path, new)
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return None
-
-
-def _replace(path: Path, text: str) -> None:
-    """All or nothing: the settings that were there survive a full disk."""
-    target = path.resolve()  # a link stays a link
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, "utf-8")
-        part.replace(target)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); give another -o") from error

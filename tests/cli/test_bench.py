@@ -84,3 +84,9 @@ def test_what_means_nothing_beside_a_source(taplab, make_clip):
         result = taplab(clip, f"--{name}", value)
         assert result.exit_code == 2
         assert f"{name} {value}: is that of the synthetic drive" in result.stderr
+
+
+def test_what_means_nothing_to_the_modes(taplab, make_clip):
+    result = taplab(make_clip("mpeg4"), "--modes", "best", "--interval", "6")
+    assert result.exit_code == 2
+    assert "--interval: means nothing to --modes best" in result.stderr

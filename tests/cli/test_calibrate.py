@@ -58,7 +58,14 @@ def test_agreement_that_segment_takes(make_clip, tmp_path):
     result = run(*how, "-o", settings)
     assert result.exit_code == 0, result.stderr
     written = tomllib.loads(settings.read_text())
-    assert set(written) == {"interval", "thr_rgfs", "disagreement_offline", "disagreement_live"}
+    assert written["disagreement_model"].startswith("bl2-synthetic ")
+    assert set(written) == {
+        "interval",
+        "thr_rgfs",
+        "disagreement_offline",
+        "disagreement_live",
+        "disagreement_model",
+    }
     for mode in ("offline", "live"):
         assert f"disagreement_{mode} = {written[f'disagreement_{mode}']:g}: of bl2-synthetic" in result.stdout
         assert 0.5 < written[f"disagreement_{mode}"] < 20
@@ -74,6 +81,31 @@ def test_agreement_that_segment_takes(make_clip, tmp_path):
 
     settings.write_text("disagreement_offline = 200\n")
     assert predicted("--config", settings) > predicted() + 10
+
+
+def test_agreement_of_frames_that_are_coded_alone(drive, tmp_path):
+    """Their motion is estimated, as it is with --quality; there is no threshold to choose."""
+    clip = encode_clip(tmp_path / "alone.avi", (drive[i][0] for i in range(24)), gop=1)
+    how, settings = ["--agreement", "--model", "bl2-synthetic"], tmp_path / "taplab.toml"
+    refused(run("calibrate", clip, "-q"), "no frame is predicted from another")
+    result = run("calibrate", clip, *how, "-o", settings)
+    assert result.exit_code == 0, result.stderr
+    assert "no threshold" in result.stderr
+    written = tomllib.loads(settings.read_text())
+    assert "thr_rgfs" not in written
+    assert 0.5 < written["disagreement_offline"] < 20
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--gop", 6], "--gop: is for folders of images"),
+        (["--quality", 3], "--quality: is for folders of images"),
+        (["--model", "bl2-synthetic"], "--model: no network runs without --agreement"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(make_clip, given, says):
+    refused(run("calibrate", make_clip("mpeg4"), *given), says, status=2)
 
 
 def test_agreement_of_what_stands_still(drive, tmp_path):
@@ -166,7 +198,7 @@ def test_a_file_of_something_else_is_left_alone(make_clip, tmp_path):
 def test_notes(make_clip, tmp_path):
     result = run("calibrate", make_clip("mpeg4"), make_clip("mpeg4", gop=1), "--share", 0.01)
     assert result.exit_code == 0
-    assert "it adds nothing" in result.stderr
+    assert "no threshold" in result.stderr
     assert "give more clips" in result.stdout
 
 

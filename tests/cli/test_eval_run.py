@@ -88,16 +88,44 @@ def test_what_is_asked_of_live_and_offline(clips, options, tmp_path):
     assert [score["interval"] for score in scores] == [1, 3, 24, 24]
     assert [score["title"] for score in scores[2:]] == ["offline, budget 0.5", "live, budget 0.5"]
     assert all(score["network_cost"] <= 0.5 for score in scores[1:])
+    assert [score["asked"] for score in scores] == [{}, {}, {"budget": 0.5}, {"budget": 0.5}]
+    assert [score["predicted_loss"] is None for score in scores] == [True, True, False, False]
     run(clips(), options(**asked, max_loss=0.0))
     assert json.loads((tmp_path / "scores.json").read_text())[3]["title"] == "live, quality 0"
-    for bad, says in (({"max_loss": 1.0, "budget": 0.1}, "one dial"), ({"budget": 0.1, "modes": "paper"}, "neither")):
+    for bad, says in (
+        ({"max_loss": 1.0, "budget": 0.1}, "one dial"),
+        ({"budget": 0.1, "modes": "paper", "written": {"budget"}}, "neither"),
+    ):
         with pytest.raises(SettingError, match=says):
             run(clips(), options(**bad))
+
+
+def test_real_and_predicted_loss_in_80_columns(clips, options, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    run(clips(), options(modes="per-frame,live", max_loss=50.0, rounds=1, quiet=False))
+    head, *_, every, live, caption = [line for line in capsys.readouterr().out.splitlines() if line.strip()][1:]
+    assert head.split() == ["mode", "mIoU", "lost", "pred.", "pixels", "steady", "cost", "fps", "net", "ratio"]
+    assert every.split()[2:4] == ["0.0", "-"]
+    assert float(live.split()[4]) > 0
+    assert "lost: points of mIoU below per-frame" in caption
+
+
+def test_a_file_asks_where_it_can(options, clips, tmp_path):
+    (tmp_path / "taplab.toml").write_text('budget = 0.5\ndisagreement_live = 9\ndisagreement_model = "other"\n')
+    config = {"config": tmp_path / "taplab.toml", "budget": 0.5}  # a file sets the default of the option
+    run(clips(), options(**config, modes="paper"))
+    asked = {"max_loss": 1.0, "written": frozenset({"max_loss"}), "modes": "live", "json_file": tmp_path / "s.json"}
+    run(clips(), options(**config, **asked))
+    assert json.loads((tmp_path / "s.json").read_text())[0]["asked"] == {"quality": 1.0}
 
 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
+        (["--modes", "live,offline", "--region", "96x96"], "--region: needs rgc"),
+        (["--modules", "ffw", "--thr-rgfs", "5"], "--thr-rgfs: needs rgfs"),
+        (["--modes", "per-frame", "--interval", "5"], "--interval: mode per-frame"),
+        (["--modes", "paper", "--max-loss", "1"], "neither live nor offline"),
         (["--table", "6", "--max-loss", "1"], "--max-loss: tables and figures keep to the GOP"),
         (["--table", "6", "--interval", "5"], "--interval: tables and figures keep to the GOP"),
         (["--frame", "3"], "--frame: only --table and --figure make use of it"),

@@ -18,6 +18,7 @@ from taplab.cli import train as _train  # noqa: F401
 from taplab.cli.app import app
 from taplab.models.pretrained import read_card
 
+WARP = ["--architecture", "bl2-warp"]
 SMALL = ["--width", 0.125, "--batch", 2, "--threads", 1]
 
 
@@ -95,6 +96,14 @@ def test_the_recipe_can_be_changed(camvid, tmp_path):
         (["synthetic", "--rate", "0"], ["rate 0"]),
         (["synthetic", "--recipe", "crops"], ["--recipe crops", "--init MODEL"]),
         (["sequence"], ["--images and --labels"]),
+        (["sequence", "--root", "somewhere"], ["--root: is for train camvid and cityscapes"]),
+        (["synthetic", "--images", "somewhere"], ["--images: is for train sequence"]),
+        (["camvid", "--drives", "3"], ["--drives: is for train synthetic"]),
+        (["synthetic", "--clips", "3"], ["--clips: is for --architecture bl2-warp"]),
+        (["synthetic", *WARP, "--recipe", "road"], ["--recipe: bl2-warp has a recipe of its own"]),
+        (["synthetic", *WARP, "--width", "0.5"], ["--width: bl2-warp has that of --init"]),
+        (["synthetic", *WARP, "--rate", "0"], ["rate 0: must be above 0"]),
+        (["camvid", *WARP], ["--root"]),
         (["sequence", "--images", "somewhere"], ["--images and --labels"]),
         (["sequence", "--images", "a", "--labels", "b", "--validation-labels", "c"], ["--validation-images"]),
     ],
@@ -115,6 +124,24 @@ def test_bad_data_is_told_before_training(camvid, tmp_path):
     Image.fromarray(np.zeros((64, 95), np.uint8)).save(tmp_path / "bad/trainannot/001.png")
     refused(train("camvid", "--root", tmp_path / "bad", *out), "001.png", "64x95", status=1)
     assert not (tmp_path / "out/log.jsonl").exists()
+
+
+def test_a_network_made_for_warping(camvid, tmp_path):
+    small = ["camvid", "--root", camvid, "--threads", 1]
+    base = train(*small, "-o", tmp_path / "base", *SMALL, "--steps", 1)
+    assert base.returncode == 0, base.stderr
+    how = [*small, *WARP, "--init", tmp_path / "base", "--clips", 2, "--batch", 2, "--no-amp"]
+    result = train(*how, "-o", tmp_path / "warp", "--steps", 2)
+    assert result.returncode == 0, result.stderr
+    assert "camvid (train, 4 images), 2 clips, 2 steps, batch 2, seed 0" in result.stdout
+    assert f"use it with --model {tmp_path / 'warp'}" in result.stdout
+    card = read_card(tmp_path / "warp/model.safetensors")
+    assert (card.architecture, card.width) == ("bl2-warp", 0.125)
+    assert json.loads((tmp_path / "warp/settings.json").read_text())["settings"]["clips"] == 2
+    refused(train(*how, "-o", tmp_path / "warp", "--steps", 3), "other settings or data", status=1)
+    refused(train(*how, "-o", tmp_path / "new", "--init", "bl1-camvid"), "bl1-camvid: give a BL2", status=1)
+    refused(train(*small, "-o", tmp_path / "warp"), "checkpoint.pt", "recipe of bl2-warp", status=1)
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")

@@ -1,4 +1,5 @@
 import json
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -7,11 +8,12 @@ import torch
 
 from taplab import ModelError, load_model, save_pretrained
 from taplab.data.stills import SyntheticStills
-from taplab.errors import OutputError
+from taplab.errors import OutputError, TaplabError
 from taplab.models.pretrained import card_for
 from taplab.models.zoo import build
 from taplab.training import follow
 from taplab.training.carried import Samples, carried_samples
+from taplab.training.checkpoint import saved_step
 from taplab.training.follow import FollowSettings, batch_at, train_follower
 from taplab.training.stock import Stock
 
@@ -109,13 +111,28 @@ def test_only_a_bl2_gets_a_follower(stock, tmp_path):
         train_follower(tmp_path / "out", file, stock, "stills", SETTINGS)
 
 
-def test_bad_input_is_told_in_a_line(tmp_path, capsys):
-    for more, message in (
-        (["camvid"], "--root"),
-        (["synthetic", "--steps", "0"], "steps 0"),
-        (["synthetic", "--base", "nothing.safetensors"], "no such weights file"),
-    ):
-        with pytest.raises(SystemExit) as stopped:
-            follow.main([*more, "-o", str(tmp_path / "out")])
-        assert stopped.value.code == 1
-        assert message in capsys.readouterr().err
+def test_an_interruption_is_saved_first(stock, base, tmp_path, monkeypatch):
+    """To the bit: going on from there gives what an undisturbed training gives."""
+    whole = train_follower(tmp_path / "whole", base, stock, "stills", SETTINGS).state_dict()
+    told, learn = [], follow._Learner.learn
+
+    def pressed(self, batch):
+        if self.step == 0:
+            signal.raise_signal(signal.SIGINT)
+        return learn(self, batch)
+
+    monkeypatch.setattr(follow._Learner, "learn", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        train_follower(tmp_path / "parts", base, stock, "stills", SETTINGS, on_interrupt=lambda: told.append(1))
+    assert told == [1]
+    assert saved_step(tmp_path / "parts") == 1
+    assert load_model(tmp_path / "parts").follow_cost
+    monkeypatch.setattr(follow._Learner, "learn", learn)
+    resumed = train_follower(tmp_path / "parts", base, stock, "stills", SETTINGS).state_dict()
+    assert all(torch.equal(v, whole[k]) for k, v in resumed.items())
+
+
+def test_a_loss_that_is_no_number_is_told(stock, base, tmp_path):
+    settings = replace(SETTINGS, rate=1e30, glance_rate=1e30)
+    with pytest.raises(TaplabError, match=r"the loss is .*; lower the learning rate"):
+        train_follower(tmp_path, base, stock, "stills", settings)

@@ -3,7 +3,8 @@
 import functools
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import typer
@@ -20,6 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its columns cut long names off at 80 characters
 )
 
 
@@ -31,7 +33,7 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except KeyboardInterrupt:
-            print("taplab: interrupted; files that were finished are kept", file=sys.stderr)
+            print("taplab: interrupted", file=sys.stderr)
             raise typer.Exit(130) from None
         except BrokenPipeError:
             sys.stderr.close()  # or the interpreter complains about stdout at its end
@@ -52,6 +54,17 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(1) from None
 
     return run
+
+
+@contextmanager
+def interruption_told(kept: Callable[[], str], *, by_me: bool = True) -> Iterator[None]:
+    """At Ctrl-C in here, what is ``kept`` is told in one line, if it is for this process to tell; exit status 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if by_me:
+            print(f"taplab: interrupted; {kept()}", file=sys.stderr)
+        raise typer.Exit(130) from None
 
 
 def _report(error: object) -> None:

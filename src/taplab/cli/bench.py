@@ -15,6 +15,7 @@ from taplab.cli.app import app, reported
 from taplab.cli.bench_report import print_speeds
 from taplab.cli.eval_report import check_json, save_json
 from taplab.cli.progress import progress_bar
+from taplab.cli.usage import on_command_line, refuse
 from taplab.errors import SettingError
 
 if TYPE_CHECKING:
@@ -26,9 +27,10 @@ BEST_QUALITY = 1.0  # points of mIoU that the mode "best" may lose, as predicted
 SIZE, CODEC, SEED = "1024x2048", "mpeg4", 3  # of the drive where no source is given
 
 
-@app.command()
+@app.command(short_help="Measure speed on this machine.")
 @reported
 def bench(
+    ctx: typer.Context,
     source: Annotated[
         str | None, typer.Argument(help="A video file or a folder of images; without it a synthetic drive.")
     ] = None,
@@ -58,6 +60,8 @@ def bench(
 ) -> None:
     """Measure speed in one run: plain decoding, the network on every frame, and the modes, split into their stages."""
     _check_counts(max_frames, rounds, lanes)
+    if not {*options.modules(modes)} - {"best", "per-frame"}:
+        refuse(on_command_line(ctx), ("interval", "modules"), f"means nothing to --modes {modes}")
     ways, saved = _ways(modes, modules, interval), _saved(save)
     drive, codec = _drive(source, size, codec, max_frames), codec or CODEC
     check_json(json_file)

@@ -1,35 +1,34 @@
 """``taplab calibrate``: chooses THR_RGFS on training clips."""
 
-import json
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from taplab import __version__
 from taplab.cli import options
 from taplab.cli.app import app, reported
+from taplab.cli.calibrate_report import comment, described, print_curve, record
+from taplab.cli.eval_report import save_json
 from taplab.cli.progress import progress_bar
+from taplab.cli.usage import on_command_line, refuse
 from taplab.errors import OutputError, SettingError
+from taplab.words import counted
 
 if TYPE_CHECKING:
-    from taplab.calibrate import ClipScores, Curve, Encoding
+    from taplab.calibrate import ClipScores, Encoding
     from taplab.config import Config
 
-SHARES = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 _INTERVAL = 12  # as of the other commands
-NAMED = 12  # clips that the comment in the TOML file names
 
 
-@app.command()
+@app.command(short_help="Choose THR_RGFS on training clips.")
 @reported
 def calibrate(
+    ctx: typer.Context,
     clips: Annotated[
         list[str] | None,
         typer.Argument(
@@ -63,44 +62,72 @@ def calibrate(
     """Choose THR_RGFS so that a given share of the frames of training CLIPs become key frames."""
     if not clips:
         raise SettingError("calibrate: no clip given; name video files or folders of consecutive frames")
-    from taplab.calibrate import Curve, Encoding, check_share
-    from taplab.config import write_threshold
+    from taplab.calibrate import Encoding, check_share
 
+    _check_usage(on_command_line(ctx), clips, agreement=agreement)
     check_share(share)
     _check_outputs(out, json_file, plot)
     network = None
     if agreement:
         from taplab import load_model
-        from taplab.cli import calibrate_agreement
 
         network = load_model(model, device=device)
     interval = _interval(interval, out)
     encoding = Encoding(codec, gop, quality, fps)
     measured = _measure(clips, encoding, interval, max_frames, quiet=quiet, verbose=verbose)
-    curve = Curve(measured)
-    threshold = curve.threshold(share)
+    if network is None or json_file or plot or any(len(clip.scores) for clip in measured):
+        _threshold(measured, share, interval, out, json_file, plot, quiet=quiet)
     for clip in measured:
         _warn(clip)
-    if not quiet:
-        _print(measured, curve, share, interval)
-    if json_file is not None:
-        _save(json_file, _record(measured, curve, share, interval))
-    if plot is not None:
-        from taplab.output.share_curve import draw_share_curve
-
-        draw_share_curve(plot, curve, threshold, f"{len(curve.scores)} frames of {_clips(measured)}")
     if network is not None:
+        from taplab.cli import calibrate_agreement
+
         found = calibrate_agreement.fit(clips, network, encoding, interval, max_frames, quiet=quiet)
         if not quiet:
             calibrate_agreement.report(found, network)
         if out is not None:
-            calibrate_agreement.write(out, found, network, clips)
+            calibrate_agreement.write(out, found, model, clips)
+
+
+def _threshold(
+    measured: "Sequence[ClipScores]",
+    share: float,
+    interval: int,
+    out: Path | None,
+    json_file: Path | None,
+    plot: Path | None,
+    *,
+    quiet: bool,
+) -> None:
+    """Chooses it; prints, draws and writes what was asked for."""
+    from taplab.calibrate import Curve
+    from taplab.settings_file import write_threshold
+
+    curve = Curve(measured)
+    threshold = curve.threshold(share)
+    if not quiet:
+        print_curve(measured, curve, share, interval)
+    if json_file is not None:
+        save_json(record(measured, curve, share, interval), json_file)
+    if plot is not None:
+        from taplab.output.share_curve import draw_share_curve
+
+        data = f"{counted(len(curve.scores), 'frame')} of {counted(len(measured), 'clip')}"
+        draw_share_curve(plot, curve, threshold, data)
     if out is not None:
-        write_threshold(out, threshold, _comment(measured, curve, share, interval))
+        write_threshold(out, threshold, comment(measured, curve, share, interval))
         _warn_unused(out)
     if not quiet:
         use = _use(threshold, interval, out)
         print(f"thr_rgfs = {threshold!r} (use it with: taplab segment SOURCE -o OUT {use})")
+
+
+def _check_usage(written: Collection[str], clips: Sequence[str], *, agreement: bool) -> None:
+    """Raises SettingError for options that these clips, or this calibration, make no use of."""
+    if not any(Path(clip).is_dir() for clip in clips):
+        refuse(written, ("codec", "gop", "quality", "fps"), "is for folders of images, and no CLIP is one")
+    if not agreement:
+        refuse(written, ("model", "device"), "no network runs without --agreement")
 
 
 def _check_outputs(out: Path | None, json_file: Path | None, plot: Path | None) -> None:
@@ -161,22 +188,13 @@ def _measure(
             )
             measured.append(scores)
             if verbose:
-                print(_described(scores), file=sys.stderr)
+                print(described(scores), file=sys.stderr)
     return measured
-
-
-def _described(clip: "ClipScores") -> str:
-    line = (
-        f"{clip.source}: {clip.codec}, {clip.width}x{clip.height}, {clip.frames} frames, {clip.keys} key frames anyway"
-    )
-    if not len(clip.scores):
-        return line
-    return f"{line}, residual {clip.scores.mean():.2f} grey levels a pixel, at most {clip.scores.max():.2f}"
 
 
 def _warn(clip: "ClipScores") -> None:
     if not len(clip.scores):
-        print(f"taplab: note: {clip.source}: no frame is predicted from another; it adds nothing", file=sys.stderr)
+        print(f"taplab: note: {clip.source}: no frame is predicted from another: no threshold", file=sys.stderr)
     if clip.images and clip.unlike:
         print(
             f"taplab: note: {clip.source}: its images hardly resemble each other; "
@@ -189,86 +207,3 @@ def _warn_unused(out: Path) -> None:
     modules = _settings_in(out).modules
     if modules is not None and "rgfs" not in modules:
         print(f"taplab: note: {out}: modules = {modules}; the threshold works with rgfs among them", file=sys.stderr)
-
-
-def _print(clips: "Sequence[ClipScores]", curve: "Curve", share: float, interval: int) -> None:
-    from taplab.calibrate import PAPER_THRESHOLDS
-
-    table = Table(
-        "share asked", "THR_RGFS, grey levels a pixel", "share reached", title=f"{len(curve.scores)} warped frames"
-    )
-    for asked in sorted({*SHARES, share}):
-        threshold = curve.threshold(asked)
-        style = "bold" if asked == share else None
-        table.add_row(f"{100 * asked:g} %", f"{threshold:g}", f"{100 * curve.share(threshold):.1f} %", style=style)
-    table.add_section()
-    for name, threshold in PAPER_THRESHOLDS.items():
-        table.add_row(f"paper, {name}", f"{threshold:g}", f"{100 * curve.share(threshold):.1f} %")
-    Console().print(table)
-    print(_others(clips, interval))
-    if curve.share(curve.threshold(share)) == 0:
-        print(
-            f"{100 * share:g} % of {len(curve.scores)} frames is not one of them, or they score alike: give more clips"
-        )
-
-
-def _others(clips: "Sequence[ClipScores]", interval: int) -> str:
-    """The frames that no threshold changes."""
-    keys, unmeasured = sum(clip.keys for clip in clips), sum(clip.unmeasured for clip in clips)
-    text = f"not counted: {keys} key frames anyway (I-frames, or due by the interval of {interval})"
-    return text + (f", {unmeasured} frames without usable motion, which the network sees too" if unmeasured else "")
-
-
-def _clips(clips: "Sequence[ClipScores]") -> str:
-    return "1 clip" if len(clips) == 1 else f"{len(clips)} clips"
-
-
-def _comment(clips: "Sequence[ClipScores]", curve: "Curve", share: float, interval: int) -> list[str]:
-    """Where a threshold came from; it stands above it in the TOML file."""
-    reached = curve.share(curve.threshold(share))
-    lines = [
-        f"{100 * reached:.1f} % of {len(curve.scores)} warped frames become key frames (asked: {100 * share:g} %)",
-        _others(clips, interval),
-    ]
-    lines += [f"from {_described(clip)}" for clip in clips[:NAMED]]
-    if len(clips) > NAMED:
-        lines.append(f"and from {len(clips) - NAMED} more clips")
-    lines.append(f"taplab {__version__}: {shlex.join(['taplab', *sys.argv[1:]])}")
-    return ["".join(c if c.isprintable() else "?" for c in line) for line in lines]
-
-
-def _record(clips: "Sequence[ClipScores]", curve: "Curve", share: float, interval: int) -> dict[str, object]:
-    from taplab.calibrate import PAPER_THRESHOLDS
-
-    def point(asked: float) -> dict[str, float]:
-        threshold = curve.threshold(asked)
-        return {"share": asked, "threshold": threshold, "reached": curve.share(threshold)}
-
-    return {
-        **point(share),
-        "unit": "grey levels per pixel of luma",
-        "interval": interval,
-        "warped_frames": len(curve.scores),
-        "clips": [
-            {
-                "source": clip.source,
-                "codec": clip.codec,
-                "width": clip.width,
-                "height": clip.height,
-                "frames": clip.frames,
-                "key_frames_anyway": clip.keys,
-                "without_motion": clip.unmeasured,
-                "mean_score": float(clip.scores.mean()) if len(clip.scores) else None,
-            }
-            for clip in clips
-        ],
-        "curve": [point(percent / 100) for percent in range(1, 100)],
-        "paper": {name: {"threshold": t, "share": curve.share(t)} for name, t in PAPER_THRESHOLDS.items()},
-    }
-
-
-def _save(path: Path, record: dict[str, object]) -> None:
-    try:
-        path.write_text(json.dumps(record, indent=2) + "\n")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); give another --json") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from taplab import __version__
 from taplab.cli.progress import progress_bar
+from taplab.words import counted
 
 if TYPE_CHECKING:
     from taplab.calibrate import Encoding
@@ -41,15 +42,17 @@ def fit(
     return {mode: disagreement(measured, mode) for mode in MODES}
 
 
-def write(out: Path, found: dict[str, float], model: "Model", clips: Sequence[str]) -> None:
-    """Into a file of settings, beside the threshold."""
-    from taplab.config import write_setting
+def write(out: Path, found: dict[str, float], model: str, clips: Sequence[str]) -> None:
+    """Into a file of settings, beside the threshold. model: as for ``--model``."""
+    from taplab.config import digest
+    from taplab.settings_file import write_setting
 
     call = f"taplab {__version__}: {shlex.join(['taplab', *sys.argv[1:]])}"
-    lines = [f"of {model.name}, on {len(clips)} clip{'s' * (len(clips) > 1)}", call]
+    lines = [f"of {model}, on {counted(len(clips), 'clip')}", call]
     comment = ["".join(c if c.isprintable() else "?" for c in line) for line in lines]
     for mode, value in found.items():
         write_setting(out, f"disagreement_{mode}", value, comment)
+    write_setting(out, "disagreement_model", f"{model} {digest(model)}", [])
 
 
 def report(found: dict[str, float], model: "Model") -> None:

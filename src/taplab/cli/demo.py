@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from taplab import Segmenter
 
 
-@app.command()
+@app.command(short_help="Render a drive and compare with per-frame.")
 @reported
 def demo(
     out: Annotated[

@@ -23,7 +23,7 @@ _EXTRAS = {
 }
 
 
-@app.command()
+@app.command(short_help="Check the installation.")
 @reported
 def doctor(verbose: options.Verbose = False) -> None:
     """Check the installation: versions, processor, devices, and a small video from encoder to mask."""

@@ -17,22 +17,32 @@ if TYPE_CHECKING:
 
 
 def print_scores(scores: "Sequence[Score]") -> None:
-    """A table on stdout; speeds where they were measured."""
-    timed = scores[0].fps == scores[0].fps  # not NaN
+    """A table on stdout; speeds where they were measured, losses where something was asked for."""
+    timed, asked = scores[0].fps == scores[0].fps, any(s.asked for s in scores)  # not NaN
+    every = next((s.miou for s in scores if s.mode == "per-frame"), float("nan"))
     title = f"{scores[0].data}, {scores[0].model}, {scores[0].codec}"
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=title)
+    table = Table(box=SIMPLE_HEAD, padding=0, title=title)
     table.add_column("mode", min_width=21)
-    for name in ("mIoU", "edges", "pixels", "steady", "cost", *(("fps", "net", "ratio") if timed else ())):
+    names = ["mIoU", *(("lost", "pred.") if asked else ("edges",)), "pixels", "steady", "cost"]
+    if asked:
+        table.caption = "lost: points of mIoU below per-frame; pred.: so many were predicted"
+    for name in (*names, *(("fps", "net", "ratio") if timed else ())):
         table.add_column(name, justify="right", no_wrap=True)
     for s in scores:
-        shares = [_percent(v) for v in (s.miou, s.boundary_iou, s.pixel_accuracy, s.temporal_consistency)]
+        edges = [_percent(s.boundary_iou)]
+        losses = [_percent(every - s.miou), _points(s.predicted_loss)] if asked else edges  # 80 columns are not more
+        shares = [_percent(v) for v in (s.pixel_accuracy, s.temporal_consistency)]
         speeds = [f"{v:.1f}" for v in (s.fps, s.network_fps, s.fps / scores[0].fps)] if timed else []
-        table.add_row(s.title, *shares, f"{s.network_cost:.3f}", *speeds)
+        table.add_row(s.title, _percent(s.miou), *losses, *shares, f"{s.network_cost:.3f}", *speeds)
     Console().print(table)
 
 
 def _percent(share: float) -> str:
     return "-" if share != share else f"{100 * share:.1f}"
+
+
+def _points(points: float | None) -> str:
+    return "-" if points is None else f"{points:.1f}"
 
 
 def check_json(path: Path | None) -> None:

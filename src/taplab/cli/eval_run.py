@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from taplab.cli import options
+from taplab.cli.app import interruption_told
 from taplab.cli.eval_report import check_json, print_scores, save_json
-from taplab.cli.eval_usage import check_without_paper
+from taplab.cli.eval_usage import check_for_modes, check_without_paper
 from taplab.cli.progress import progress_bar
+from taplab.cli.usage import WITHOUT_RGC, on_command_line, the_dial
 from taplab.errors import SettingError
 
 if TYPE_CHECKING:
+    from taplab.config import Config
     from taplab.data.clips import ClipSet
     from taplab.evaluation.trials import Draw, Encoding
     from taplab.evaluation.ways import Way
     from taplab.models.base import Model
     from taplab.policies import PaperSettings
-
-WITHOUT_RGC = ("itp", "live", "offline")  # modes that have no such module
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class RunOptions:
             help="Of per-frame, paper, live, offline; to compare also itp, flow:dis, flow:farneback, flow:net."
         ),
     ] = "per-frame,paper,live,offline"
-    modules: options.Modules = "ffw"
+    modules: options.ModulesByThreshold = None
     interval: Annotated[
         int | None, typer.Option(min=1, help="At most so many frames between key frames; as the GOP if not given.")
     ] = None
@@ -49,9 +50,7 @@ class RunOptions:
     ] = None
     max_loss: Annotated[
         float | None,
-        typer.Option(
-            help="Of live and offline: points of mIoU, as --quality of segment (which is the encoder's here)."
-        ),
+        typer.Option(help="Of live and offline: points of mIoU, as with segment (--quality is the encoder's here)."),
     ] = None
     phases: Annotated[
         str, typer.Option(help="Positions of the key frames to average over: a number, or all (every distance).")
@@ -84,7 +83,7 @@ class RunOptions:
     ] = None
     alpha: options.Alpha = 0.6
     thr_rgc: options.ThrRgc = 30
-    thr_rgfs: options.ThrRgfs = "5.7"
+    thr_rgfs: options.ThrRgfsIfAny = None
     region: options.Region = None
     stride: options.Stride = None
     config: options.Config = None
@@ -109,17 +108,12 @@ def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def with_all(ctx: typer.Context, **given: Any) -> None:
         run_options = {f.name: given.pop(f.name) for f in of_options}
-        command(**given, options=RunOptions(**run_options, written=_on_command_line(ctx)))
+        with interruption_told(lambda: "the same command goes on from its cache"):
+            command(**given, options=RunOptions(**run_options, written=on_command_line(ctx)))
 
     with_all.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
     with_all.__annotations__ = {p.name: p.annotation for p in (*kept, *added)}
     return with_all
-
-
-def _on_command_line(ctx: typer.Context) -> frozenset[str]:
-    """Names of the options that were given there, and not in a file of settings."""
-    sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
-    return frozenset(name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE")
 
 
 def run(clips: "ClipSet", given: RunOptions) -> None:
@@ -140,7 +134,7 @@ def run(clips: "ClipSet", given: RunOptions) -> None:
     check_json(given.json_file)
     model = network(given.model, given, clips)
     if not model.takes_crops and any("rgc" in way.settings.modules for way in ways):
-        raise SettingError(f"--modules {given.modules}: {model.name} cannot take regions of a frame; leave rgc out")
+        raise SettingError(f"--modules: {model.name} cannot take regions of a frame; leave rgc out")
     clips, notes = in_classes_of(clips, model.classes)
     check(clips)
     with progress_bar(f"score {model.name}", None, quiet=given.quiet, unit="clips/s") as bar:
@@ -162,7 +156,8 @@ def run(clips: "ClipSet", given: RunOptions) -> None:
         )
     require_labels(scores)
     if not given.quiet:
-        for note in clips.notes:
+        other = _said(given).note(given.model)
+        for note in (*clips.notes, *([f"{given.config}: {other}"] if other else [])):
             print(f"note: {note}")
         if notes:
             print(f"labels read as the model's classes: {'; '.join(notes)}")
@@ -197,27 +192,36 @@ def settings_of(given: RunOptions) -> "PaperSettings":
 
 
 def _ways(given: RunOptions) -> "list[Way]":
-    from taplab.config import read_config
     from taplab.evaluation.ways import Way
-    from taplab.policies import Dial, Relations, make_policy
+    from taplab.policies import Dial, make_policy
 
-    relations = read_config(given.config).relations() if given.config else Relations()
-    dial = Dial(given.budget, given.max_loss, relations=relations)
+    said = _said(given)
+    asked, there = the_dial(given.written, budget=given.budget, max_loss=given.max_loss)
+    dial = Dial(relations=said.relations(given.model), **asked)
     settings = settings_of(given)
     ways = []
     for mode in options.modules(given.modes):
-        left_out = {"rgc"} if mode in WITHOUT_RGC else set()
-        fitting = replace(settings, modules=tuple(m for m in settings.modules if m not in left_out))
         of_mode = dial if mode in ("live", "offline") else Dial()
+        left_out = {"rgc"} if mode in WITHOUT_RGC else set()
+        left_out |= {"rgfs"} if of_mode.asked else set()
+        fitting = replace(settings, modules=tuple(m for m in settings.modules if m not in left_out))
         if of_mode.asked:
             fitting = replace(fitting, interval=given.interval or dial.interval)
         make_policy(mode, fitting, dial=of_mode)  # refuses what it does not know before any long work
         ways.append(Way(mode, fitting, of_mode))
     if not ways:
         raise SettingError("--modes: name at least one")
-    if dial.asked and not any(way.dial.asked for way in ways):
+    check_for_modes(given.written, {way.mode: way.settings.modules for way in ways})
+    if there and not any(way.dial.asked for way in ways):
         raise SettingError(f"--modes {given.modes}: neither live nor offline is among them, to ask a budget or loss of")
     return ways
+
+
+def _said(given: RunOptions) -> "Config":
+    """What the file of settings says, if there is one."""
+    from taplab.config import Config, read_config
+
+    return read_config(given.config) if given.config else Config()
 
 
 def encoding_of(given: RunOptions) -> "Encoding":

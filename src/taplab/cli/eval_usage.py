@@ -1,10 +1,10 @@
 """Options of ``taplab eval`` that mean nothing to what is asked for: refused, not ignored."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from taplab.cli.usage import flag, refuse, refuse_without_modules
 from taplab.errors import SettingError
 
-_FLAGS = {"json_file": "json"}  # where the option is called otherwise than the field
 _FOR_PAPER = ("models", "flow", "frame", "out")  # what only --table and --figure make use of
 _NOT_FOR_PAPER = {
     "modes": "tables and figures choose the modes themselves",
@@ -30,21 +30,24 @@ def check_without_paper(written: Collection[str]) -> None:
     """Scores of modes are asked for, with the options in ``written``, by name. Raises SettingError."""
     for option in _FOR_PAPER:
         if option in written:
-            raise SettingError(f"{_flag(option)}: only --table and --figure make use of it; leave it out")
+            raise SettingError(f"{flag(option)}: only --table and --figure make use of it; leave it out")
+
+
+def check_for_modes(written: Collection[str], modules: Mapping[str, Sequence[str]]) -> None:
+    """modules: those that run, of every mode. Raises SettingError for options that none of the modes makes use of."""
+    if set(modules) == {"per-frame"}:
+        refuse(written, ("interval", "modules"), "mode per-frame runs the network on every frame")
+    refuse_without_modules(written, {name for mode in modules.keys() - {"per-frame"} for name in modules[mode]})
 
 
 def check_for_paper(written: Collection[str], tables: Collection[int], figures: Collection[int]) -> None:
     """Tables and figures are asked for. Raises SettingError."""
     for option, reason in _NOT_FOR_PAPER.items():
         if option in written:
-            raise SettingError(f"{_flag(option)}: {reason}; leave it out")
+            raise SettingError(f"{flag(option)}: {reason}; leave it out")
     for option, (of_tables, of_figures) in _TAKEN_BY.items():
         if option in written and not {*of_tables} & {*tables} and not {*of_figures} & {*figures}:
-            raise SettingError(f"{_flag(option)}: {_named(of_tables, of_figures)} make use of it; leave it out here")
-
-
-def _flag(option: str) -> str:
-    return "--" + _FLAGS.get(option, option).replace("_", "-")
+            raise SettingError(f"{flag(option)}: {_named(of_tables, of_figures)} make use of it; leave it out here")
 
 
 def _named(tables: Sequence[int], figures: Sequence[int]) -> str:

@@ -8,7 +8,7 @@ import typer
 from taplab.cli.app import app, reported
 from taplab.cli.eval_run import RunOptions, run, with_run_options
 
-evaluation = typer.Typer(no_args_is_help=True, help="Score modes against true labels, on the same decoded frames.")
+evaluation = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Score modes against true labels.")
 app.add_typer(evaluation, name="eval")
 
 Root = Annotated[Path, typer.Option(help="Folder of the data set.")]

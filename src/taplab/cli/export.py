@@ -9,7 +9,7 @@ from taplab.cli import options
 from taplab.cli.app import app, reported
 
 
-@app.command()
+@app.command(short_help="Write a model to a file for other engines.")
 @reported
 def export(
     model: Annotated[str, typer.Argument(help="A bundled model, or a .safetensors file or folder.")],

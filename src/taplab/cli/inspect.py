@@ -11,7 +11,9 @@ from PIL import Image
 from taplab.cli import options
 from taplab.cli.app import app, reported
 from taplab.cli.progress import progress_bar
+from taplab.cli.usage import on_command_line, refuse
 from taplab.errors import OutputError, SourceError
+from taplab.words import counted
 
 if TYPE_CHECKING:
     from taplab.policies import Paper
@@ -49,9 +51,10 @@ class _Survey:
             setattr(self, name, [values[i] for i in order])
 
 
-@app.command()
+@app.command(short_help="Show what a compressed stream offers.")
 @reported
 def inspect(
+    ctx: typer.Context,
     source: Annotated[str, typer.Argument(help="A video file, a URL that FFmpeg reads, or a folder of images.")],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Folder for motion.png, residual.png, timeline.png.")
@@ -71,6 +74,8 @@ def inspect(
     from taplab.policies import Paper, PaperSettings
     from taplab.video import open_video
 
+    if out is None:
+        refuse(on_command_line(ctx), ("frame",), "is drawn into the folder of -o, and there is none")
     policy = Paper(PaperSettings(modules=options.modules(modules), interval=interval))
     if out is not None:
         out = writable_folder(out)
@@ -123,8 +128,9 @@ def _report(video: "Source", survey: _Survey, policy: "Paper") -> None:
     if sum(survey.damaged) or video.lost:
         print(f"  damaged         {sum(survey.damaged)} frames doubtful, {video.lost} lost")
     print(
-        f"  expected        {keys} key frames with {'+'.join(policy.settings.modules)}, interval {policy.interval}: "
-        f"network cost {keys / frames:.3f}, up to {frames / keys:.1f} times faster than per-frame"
+        f"  expected        {counted(keys, 'key frame')} with {'+'.join(policy.settings.modules)}, "
+        f"interval {policy.interval}: network cost {keys / frames:.3f}, "
+        f"up to {frames / keys:.1f} times faster than per-frame"
     )
 
 

@@ -34,7 +34,7 @@ class Row:
     origin: str
 
 
-@app.command()
+@app.command(short_help="List the models and what they cost.")
 @reported
 def models(
     files: Annotated[list[str] | None, typer.Argument(help="Your own weights to list too: what train wrote.")] = None,

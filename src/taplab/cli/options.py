@@ -57,9 +57,13 @@ DialInterval = Annotated[
 Budget = Annotated[
     float | None, typer.Option("--budget", help="Network cost at most, such as 0.1; the interval follows the motion.")
 ]
-Quality = Annotated[
+MaxLoss = Annotated[
     float | None,
-    typer.Option("--quality", help="At most so many points of mIoU below the network on every frame, as predicted."),
+    typer.Option(
+        "--quality",
+        "--max-loss",
+        help="At most so many points of mIoU below the network on every frame, as predicted.",
+    ),
 ]
 TargetFps = Annotated[
     float | None, typer.Option("--target-fps", help="Frames a second: as many key frames as leave time (mode live).")

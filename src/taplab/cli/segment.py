@@ -1,23 +1,29 @@
 """``taplab segment``: a mask for every frame of a video."""
 
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from taplab.cli import options
-from taplab.cli.app import app, reported
+from taplab.cli.app import app, interruption_told, reported
 from taplab.cli.progress import progress_bar
+from taplab.cli.usage import WITHOUT_RGC, check_mode, on_command_line, the_dial
+from taplab.errors import SettingError
+from taplab.words import counted
 
 if TYPE_CHECKING:
     from taplab import Result, Segmentation, Summary
+    from taplab.policies import Dial
 
 
-@app.command()
+@app.command(short_help="Segment every frame of a video.")
 @reported
 def segment(
+    ctx: typer.Context,
     source: Annotated[str, typer.Argument(help="A video file, a URL that FFmpeg reads, or a folder of images.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for masks/, overlay.mp4 and summary.json.")],
     model: options.Model = "bl2-camvid",
@@ -27,7 +33,7 @@ def segment(
     modules: options.ModulesByThreshold = None,
     interval: options.DialInterval = None,
     budget: options.Budget = None,
-    quality: options.Quality = None,
+    max_loss: options.MaxLoss = None,
     target_fps: options.TargetFps = None,
     alpha: options.Alpha = 0.6,
     thr_rgc: options.ThrRgc = 30,
@@ -46,13 +52,15 @@ def segment(
 ) -> None:
     """Segment every frame of SOURCE; the network runs on a few of them, the rest follow the stream's own motion."""
     from taplab import Segmenter, load_model
-    from taplab.config import paper_settings, read_config
+    from taplab.config import Config, paper_settings, read_config
     from taplab.policies import Dial
 
-    dial = Dial(budget, quality, target_fps)
-    dial.mode(mode)
+    written, said = on_command_line(ctx), Config() if config is None else read_config(config)
+    asked, there = the_dial(written, budget=budget, max_loss=max_loss, target_fps=target_fps)
+    asked, notes = (asked, []) if there else _possible(asked, mode)
+    dial = Dial(**asked)
     settings = paper_settings(
-        modules=modules,
+        modules=_fitting(modules, written, dial, mode),
         interval=interval,
         alpha=alpha,
         thr_rgc=thr_rgc,
@@ -60,33 +68,50 @@ def segment(
         region=region,
         stride=stride,
     )
+    check_mode(written, dial.mode(mode), settings.modules, asked=bool(asked))
     network = load_model(model, device=device, engine=engine)
     if interval is None:
         settings = replace(settings, interval=dial.beside(network.follow_cost or 0.0).interval)
-    segmenter = Segmenter(
-        network,
-        mode=mode,
-        settings=settings,
-        lanes=lanes,
-        budget=budget,
-        quality=quality,
-        target_fps=target_fps,
-        relations=None if config is None else read_config(config).relations(),
-    )
+    relations = said.relations(model)
+    segmenter = Segmenter(network, mode=mode, settings=settings, lanes=lanes, relations=relations, **asked)
+    segmenter.notes += [f"{config}: {note}" for note in (*notes, said.note(model)) if note]
+    done = 0
     with progress_bar(Path(source).name or source, None, quiet=quiet) as bar:
 
         def on_frame(run: "Segmentation", result: "Result") -> None:
             bar.total(run.source.expected_frames)
-            bar.advance(f"{run.key_frames} key frames")
+            bar.advance(counted(run.key_frames, "key frame"))
+            nonlocal done
+            done += 1
             if verbose:
                 _describe(result)
 
-        summary = segmenter.run(
-            source, out, save=options.modules(save), max_frames=max_frames, timeout=timeout, on_frame=on_frame
-        )
+        with interruption_told(lambda: f"{out} holds {counted(done, 'frame')}" if done else "no frame was done"):
+            summary = segmenter.run(
+                source, out, save=options.modules(save), max_frames=max_frames, timeout=timeout, on_frame=on_frame
+            )
     _warn(summary)
     if not quiet:
         _report(summary, out)
+
+
+def _fitting(modules: str | None, written: Collection[str], dial: "Dial", mode: str) -> str | None:
+    """Those of a file of settings serve other modes too: without rgc where it cannot run."""
+    without = mode in WITHOUT_RGC or dial.asked
+    if modules is None or "modules" in written or not without:
+        return modules
+    return ",".join(name for name in options.modules(modules) if name != "rgc")
+
+
+def _possible(asked: dict[str, Any], mode: str) -> tuple[dict[str, Any], list[str]]:
+    """The dial of a file of settings, which serves other modes too: where ``mode`` cannot turn it, a note instead."""
+    from taplab.policies import Dial
+
+    try:
+        Dial(**asked).mode(mode)
+    except SettingError as error:
+        return {}, [f"not used: {error}"]
+    return asked, []
 
 
 def _describe(result: "Result") -> None:
@@ -106,11 +131,9 @@ def _warn(summary: "Summary") -> None:
 
 
 def _report(summary: "Summary", out: Path) -> None:
-    seconds = summary.seconds["total"]
-    print(
-        f"{summary.frames} frames in {seconds:.1f} s ({summary.fps:.1f} fps): {summary.key_frames} key frames, "
-        f"{summary.crops} regions, network cost {summary.network_cost:.3f}{_predicted(summary)} -> {out}"
-    )
+    done = f"{counted(summary.frames, 'frame')} in {summary.seconds['total']:.1f} s ({summary.fps:.1f} fps)"
+    work = f"{counted(summary.key_frames, 'key frame')}, {counted(summary.crops, 'region')}"
+    print(f"{done}: {work}, network cost {summary.network_cost:.3f}{_predicted(summary)} -> {out}")
 
 
 def _predicted(summary: "Summary") -> str:

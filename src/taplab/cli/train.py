@@ -2,8 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,19 +10,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from taplab.cli import options
-from taplab.cli.app import app, reported
+from taplab.cli.app import app, interruption_told, reported
 from taplab.cli.progress import progress_bar
+from taplab.cli.train_follower import check_usage as check_follower
+from taplab.cli.train_follower import follow, follow_settings
+from taplab.cli.usage import on_command_line, refuse
 from taplab.config import rows_and_columns
 from taplab.errors import SettingError
+from taplab.words import counted
 
 if TYPE_CHECKING:
     from taplab.training.recipes import TrainSettings
     from taplab.training.sets import Sets
 
 
-@app.command()
+# Options by the data that make use of them.
+_OF_DATA = {
+    "camvid cityscapes": ("root", "split", "validation"),
+    "sequence": ("images", "labels", "classes", "validation_images", "validation_labels"),
+    "synthetic": ("drives",),
+}
+
+
+@app.command(short_help="Train a network on labelled images.")
 @reported
 def train(
+    ctx: typer.Context,
     data: Annotated[str, typer.Argument(help="camvid, cityscapes (both with --root), sequence or synthetic.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for checkpoint, logs and model.safetensors.")],
     root: Annotated[Path | None, typer.Option(help="Where CamVid or Cityscapes is.")] = None,
@@ -36,9 +48,12 @@ def train(
     validation_labels: Annotated[Path | None, typer.Option(help="sequence: their labels.")] = None,
     drives: Annotated[int, typer.Option(min=1, help="synthetic: drives to take stills from.")] = 120,
     recipe: Annotated[str, typer.Option(help="paper; road: made the bundled weights; crops: for --init.")] = "paper",
-    architecture: Annotated[str, typer.Option(help="bl1, bl2 or bl3.")] = "bl2",
+    architecture: Annotated[str, typer.Option(help="bl1, bl2, bl3, or bl2-warp: made for warping.")] = "bl2",
     width: Annotated[float, typer.Option(min=0.1, max=2, help="Scales every channel count.")] = 1.0,
-    init: Annotated[str | None, typer.Option(help="Model whose weights to begin with.")] = None,
+    init: Annotated[
+        str | None, typer.Option(help="Model whose weights to begin with; bl2-warp: its BL2 (default: bl2-camvid).")
+    ] = None,
+    clips: Annotated[int, typer.Option(min=1, help="bl2-warp: clips to make of the images.")] = 1000,
     steps: Annotated[int | None, typer.Option(min=1, help="Default: the recipe's for this data.")] = None,
     batch: Annotated[int | None, typer.Option(min=2, help="Images of a step, over all processes.")] = None,
     rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
@@ -57,7 +72,7 @@ def train(
 
     from taplab.models.pretrained import begin_with, card_for
     from taplab.models.torch import check_device
-    from taplab.models.zoo import ARCHITECTURES, build
+    from taplab.models.zoo import ARCHITECTURES, FOLLOWING, build
     from taplab.training.checkpoint import own_folder
     from taplab.training.log import event_writer
     from taplab.training.loop import is_main_process
@@ -68,12 +83,24 @@ def train(
     if device == "cuda" and "LOCAL_RANK" in os.environ:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     check_device(device)
-    if architecture not in ARCHITECTURES:
-        raise SettingError(f"--architecture {architecture}: choose from {', '.join(ARCHITECTURES)}")
+    if architecture not in ARCHITECTURES | FOLLOWING:
+        raise SettingError(f"--architecture {architecture}: choose from {', '.join(ARCHITECTURES | FOLLOWING)}")
     if recipe == "crops" and init is None:
         raise SettingError("--recipe crops: goes on from a trained network; give it with --init MODEL")
-    settings = _settings(recipe, data, crop, steps=steps, batch=batch, rate=rate, amp=amp, seed=seed)
+    _check_usage(on_command_line(ctx), data, architecture)
     pairs = (images, labels), (validation_images, validation_labels)
+    changes = {"steps": steps, "batch": batch, "rate": rate, "amp": amp, "seed": seed}
+    if architecture in FOLLOWING:
+        followed = follow_settings(clips, **changes)
+        sets = _sets(data, root, split, "none", pairs, classes, drives)
+        if threads:
+            torch.set_num_threads(threads)
+        with interruption_told(lambda: _kept(out)):
+            follow(sets, out, init, followed, _finishing, quiet=quiet, verbose=verbose)
+        if not quiet:
+            _tell_end(followed.steps, out)
+        return
+    settings = _settings(recipe, data, crop, **changes)
     sets = _sets(data, root, split, validation, pairs, classes, drives)
     own_folder(out)
     if tensorboard:
@@ -85,7 +112,7 @@ def train(
     if init is not None:
         begin_with(net, init, architecture, width, sets.training.classes)
     quiet = quiet or not is_main_process()
-    with _interruption_told(out):
+    with interruption_told(lambda: _kept(out), by_me=is_main_process()):
         stock = Stock(sets.training)
         asked, settings = settings, settings.within(stock.smallest)
         if not quiet:
@@ -113,27 +140,34 @@ def train(
                 on_interrupt=_finishing if is_main_process() else None,
             )
     if not quiet:
-        print(f"{settings.steps} steps -> {out / 'model.safetensors'} (use it with --model {out})")
+        _tell_end(settings.steps, out)
+
+
+def _tell_end(steps: int, out: Path) -> None:
+    print(f"{counted(steps, 'step')} -> {out / 'model.safetensors'} (use it with --model {out})")
+
+
+def _check_usage(written: Collection[str], data: str, architecture: str) -> None:
+    """Raises SettingError for options that these data, or this architecture, make no use of."""
+    for name, options_of in _OF_DATA.items():
+        if data not in name.split():
+            refuse(written, options_of, f"is for train {' and '.join(name.split())}")
+    if architecture == "bl2-warp":
+        check_follower(written)
+    else:
+        refuse(written, ("clips",), "is for --architecture bl2-warp")
 
 
 def _finishing() -> None:
     print("taplab: finishing this step, to save it; Ctrl-C again stops at once", file=sys.stderr)
 
 
-@contextmanager
-def _interruption_told(out: Path) -> Iterator[None]:
-    """What Ctrl-C leaves in the folder, in one line, and exit status 130."""
+def _kept(out: Path) -> str:
+    """What Ctrl-C leaves in the folder."""
     from taplab.training.checkpoint import saved_step
-    from taplab.training.loop import is_main_process
 
-    try:
-        yield
-    except KeyboardInterrupt:
-        step = saved_step(out)
-        kept = "no step was saved" if step is None else f"{out} holds step {step}; the same command goes on from there"
-        if is_main_process():
-            print(f"taplab: interrupted; {kept}", file=sys.stderr)
-        raise typer.Exit(130) from None
+    step = saved_step(out)
+    return "no step was saved" if step is None else f"{out} holds step {step}; the same command goes on from there"
 
 
 def _settings(recipe: str, data: str, crop: str | None, **changes: Any) -> "TrainSettings":

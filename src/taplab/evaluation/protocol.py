@@ -1,7 +1,7 @@
 """Running a trial: one way of working on one encoded clip, compared with truth."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from taplab.errors import SourceError
@@ -12,6 +12,7 @@ from taplab.evaluation.trials import Trial
 from taplab.evaluation.ways import Way
 from taplab.models.base import Model
 from taplab.policies import PerFrame, Steps
+from taplab.policies.forecast import Forecast
 from taplab.segmentation import Segmentation
 from taplab.segmenter import Segmenter
 from taplab.types import CodedFrame, Labels, Result
@@ -23,11 +24,12 @@ def run_trial(trial: Trial, source: Path, model: Model, way: Way, *, lanes: int 
     Raises SourceError if fewer frames than the trial has can be decoded.
     """
     record = _Counts(trial, model)
-    for result in _results(trial, source, model, way, lanes):
+    segmentation = _segmentation(trial, source, model, way, lanes)
+    for result in segmentation:
         record.add(result)
     if record.missing:
         raise SourceError(f"{source}: frame {min(record.missing)} of {trial.name} did not decode; remove that file")
-    return record.finished()
+    return record.finished(segmentation.policy.forecast)
 
 
 def segmentation_of(
@@ -52,11 +54,11 @@ def segmenter_of(model: Model, way: Way, lanes: int | None = None) -> Segmenter:
     )
 
 
-def _results(trial: Trial, source: Path, model: Model, way: Way, lanes: int | None) -> Iterator[Result]:
+def _segmentation(trial: Trial, source: Path, model: Model, way: Way, lanes: int | None) -> Segmentation:
     segmentation = segmentation_of(source, model, way, lanes)
     if way.mode == "per-frame" and not trial.throughout:  # what nobody compares need not be computed
         segmentation.policy = _PerFrameOf({k for scored in trial.scored for k in (scored - 1, scored)})
-    yield from segmentation
+    return segmentation
 
 
 class _PerFrameOf(PerFrame):
@@ -125,7 +127,7 @@ class _Counts:
             share = consistency_along_motion(earlier, result)
         self.consistency.append(share)
 
-    def finished(self) -> Record:
+    def finished(self, forecast: Forecast | None) -> Record:
         return Record(
             confusion=self.confusion.counts,
             by_distance={distance: confusion.counts for distance, confusion in sorted(self.by_distance.items())},
@@ -136,4 +138,6 @@ class _Counts:
             pixels=self.pixels,
             network_pixels=self.network_pixels,
             whole=self.trial.whole,
+            mismatch=0.0 if forecast is None else forecast.total,
+            forecast_frames=0 if forecast is None else forecast.frames,
         )

@@ -16,7 +16,8 @@ class Record:
 
     boundary: see ``BoundaryOverlap``. consistency: one share for every pair of successive frames. frames: scored.
     pixels, network_pixels: of all frames that count for the cost, and those given to the network. whole: they are
-    whole groups of pictures.
+    whole groups of pictures. mismatch: grey levels, predicted, summed over ``forecast_frames``; 0 frames where the mode
+    predicts nothing.
     """
 
     confusion: NDArray[np.int64]
@@ -28,6 +29,8 @@ class Record:
     pixels: int = 0
     network_pixels: int = 0
     whole: bool = True
+    mismatch: float = 0.0
+    forecast_frames: int = 0
 
     def save(self, path: Path) -> None:
         """As JSON; a reader never sees half of it."""

@@ -18,6 +18,7 @@ from taplab.evaluation.timing import Timing, time_ways
 from taplab.evaluation.trials import Draw, Encoding, Trial, by_phase, trials
 from taplab.evaluation.ways import Way
 from taplab.models.base import Model
+from taplab.policies import Relation
 
 Progress = Callable[[int, int, str], None]  # done, of how many, what
 
@@ -28,8 +29,10 @@ class Score:
 
     miou: over one confusion matrix, mean over the phases; miou_range: least and most of them. iou: by class, None where
     a class occurs neither in truth nor prediction. miou_by_distance: by frames since the last key frame. boundary_iou,
-    temporal_consistency: see ``metrics``. network_cost: share of the pixels that the network saw. fps: file to labels;
-    network_fps: network and warp alone; seconds: a frame, by stage; NaN or empty where speed was not measured.
+    temporal_consistency: see ``metrics``. network_cost: share of the pixels that the network saw. asked: as in
+    ``summary.json``. predicted_loss: points of mIoU below per-frame, of all frames of the clips, None where the mode
+    predicts nothing. fps: file to labels; network_fps: network and warp alone; seconds: a frame, by stage; NaN or empty
+    where speed was not measured.
     """
 
     title: str
@@ -52,6 +55,8 @@ class Score:
     miou_by_distance: dict[int, float]
     network_cost: float
     key_frames: int
+    asked: dict[str, float] = field(default_factory=dict)
+    predicted_loss: float | None = None
     fps: float = float("nan")
     network_fps: float = float("nan")
     seconds: dict[str, float] = field(default_factory=dict)
@@ -158,6 +163,8 @@ def summarise(
         miou_by_distance={d: _miou_at(d, records, clips) for d in distances},
         network_cost=_cost(records),
         key_frames=sum(record.key_frames for record in records),
+        asked=way.dial.asked,
+        predicted_loss=_predicted_loss(way, records),
     )
     if timing is None:
         return score
@@ -169,6 +176,14 @@ def _cost(records: Sequence[Record]) -> float:
     """Over whole groups of pictures, where there are any: a clip that ends early would make key frames dearer."""
     counted = [record for record in records if record.whole] or records
     return _round(sum(r.network_pixels for r in counted) / sum(r.pixels for r in counted))
+
+
+def _predicted_loss(way: Way, records: Sequence[Record]) -> float | None:
+    frames = sum(record.forecast_frames for record in records)
+    if not frames:
+        return None
+    relation: Relation = getattr(way.dial.relations, way.mode)  # only these modes predict
+    return round(relation.loss(sum(record.mismatch for record in records) / frames), 2)
 
 
 def _miou_at(distance: int, records: Sequence[Record], clips: ClipSet) -> float:

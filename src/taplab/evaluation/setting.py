@@ -13,6 +13,7 @@ from taplab.evaluation.points import Plan
 from taplab.evaluation.timing import MOST_FRAMES
 from taplab.machine import machine
 from taplab.video.encode import ENCODERS
+from taplab.words import counted
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Setting:
         place = f" ({self.folder})" if self.folder else ""
         classes = [f"{key.upper()}: {note}" for key, notes in self.classes.items() for note in notes]
         return [
-            f"Data: {self.data}{place}, {self.clips} clip{'s' * (self.clips > 1)} of {self.size[0]}x{self.size[1]}",
+            f"Data: {self.data}{place}, {counted(self.clips, 'clip')} of {self.size[0]}x{self.size[1]}",
             f"Networks: {'; '.join(f'{key.upper()} is {name}' for key, name in self.networks.items())}",
             *([f"Classes: {'; '.join(classes)}"] if classes else []),
             f"Clips: {self.codec}, {control} {self.quality:g}, GOP {self.gop} where none is given",

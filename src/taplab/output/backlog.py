@@ -1,10 +1,33 @@
 """Work handed to other threads, with a bound on how much may wait."""
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
+
+
+class Writer(ABC):
+    """A context: files are finished at its end, discarded after an error, which matters more than one of ours."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Wait until all is on the disk. May be called again."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Stop without finishing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
 
 
 class Backlog:

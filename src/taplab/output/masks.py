@@ -2,14 +2,12 @@
 
 import os
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from PIL import Image
 
 from taplab.errors import OutputError
-from taplab.output.backlog import Backlog
+from taplab.output.backlog import Backlog, Writer
 from taplab.types import IGNORE, Labels, Palette, Result
 
 WORKERS = 2
@@ -17,7 +15,7 @@ MOST_WAITING = 6  # masks in memory: 2 MB each at 1024x2048
 RUN_LENGTH = 3  # zlib's Z_RLE: on label maps both faster and smaller than its level 1
 
 
-class MaskWriter:
+class MaskWriter(Writer):
     """Writes ``folder/000000.png`` and so on, in display order: single-channel indexed PNG, 255 = ignore.
 
     Work happens on background threads; an error in one of them is raised by the next ``write`` or by ``close``. No
@@ -46,14 +44,9 @@ class MaskWriter:
         """Wait until all masks are on the disk. May be called again."""
         self._backlog.finish()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self._backlog.stop()  # the error that is on its way matters more than one of ours
+    def abort(self) -> None:
+        """Stop; masks that are whole stay."""
+        self._backlog.stop()
 
     def _save(self, index: int, labels: Labels) -> None:
         path = self.folder / f"{index:06d}.png"

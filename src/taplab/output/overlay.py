@@ -5,15 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import av
 import av.error
 import numpy as np
 
 from taplab.errors import OutputError, SettingError
-from taplab.output.backlog import Backlog
+from taplab.output.backlog import Backlog, Writer
 from taplab.output.blend import add_border, blend_table, blended, is_full_range
 from taplab.output.mp4 import Mp4, matrix_of
 from taplab.output.timeline import Timeline
@@ -24,7 +22,7 @@ DEFAULT_RATE = Fraction(25)
 BLENDABLE = ("yuv420p", "yuvj420p")
 
 
-class OverlayWriter:
+class OverlayWriter(Writer):
     """Writes ``path``: H.264, yuv420p, index at the front, the source's timestamps, and its sound where it fits.
 
     width, height: of the source; an odd size loses its last column or row, frames of another size are scaled.
@@ -104,15 +102,6 @@ class OverlayWriter:
         self._backlog.stop()
         self._file.discard()
         self._part.unlink(missing_ok=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
     def _encode(
         self,

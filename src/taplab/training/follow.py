@@ -1,13 +1,10 @@
-"""Trains the follower of ``bl2-warp`` on clips made from stills.
+"""Trains the follower of ``bl2-warp`` on clips made from stills: ``taplab train --architecture bl2-warp``.
 
-``python -m taplab.training.follow camvid --root DIR -o DIR`` trains it as the bundled weights were; the same command
-goes on after a stop. The network for key frames is a trained BL2 and stays as it is.
+The network for key frames is a trained BL2 and stays as it is.
 """
 
-import argparse
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from taplab.errors import ModelError, OutputError, SettingError, TaplabError
-from taplab.models.load import bundled, weights_file
+from taplab.errors import ModelError, OutputError, SettingError
+from taplab.models.load import weights_of
 from taplab.models.pretrained import load_pretrained, read_card, save_pretrained
 from taplab.models.torch import TorchModel
 from taplab.models.zoo.bl2_warp import BL2Warp
@@ -28,8 +25,8 @@ from taplab.output.folder import writable_folder
 from taplab.training import checkpoint
 from taplab.training.average import Average
 from taplab.training.carried import Samples, carried_samples
-from taplab.training.losses import class_weights, segmentation_loss
-from taplab.training.sets import splits_of, synthetic
+from taplab.training.interrupt import PutOff
+from taplab.training.losses import class_weights, require_finite, segmentation_loss
 from taplab.training.stock import Stock
 
 Progress = Callable[[dict[str, Any]], None]
@@ -63,12 +60,26 @@ class FollowSettings:
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.clips, self.each) < 1:
             raise SettingError(f"steps {self.steps}, clips {self.clips}: each must be at least 1")
-        if self.seed < 0:
-            raise SettingError(f"seed {self.seed}: a seed is 0 or more")
+        if self.rate <= 0:
+            raise SettingError(f"rate {self.rate:g}: must be above 0")
 
 
-def make_samples(folder: Path, stock: Stock, model: TorchModel, settings: FollowSettings) -> list[Samples]:
-    """What is learnt from, about a megabyte a frame of 360x480; files that are in ``folder`` already are kept."""
+def base_for(name: str, classes: Sequence[str]) -> Path:
+    """The weights of a bundled or trained BL2 that knows these classes. Raises ModelError if it is none."""
+    file = weights_of(name)
+    card = None if file is None else read_card(file)
+    if file is None or card is None or card.architecture != "bl2" or card.classes != tuple(classes):
+        raise ModelError(f"{name}: give a BL2 with the classes of the data, such as `taplab train` makes")
+    return file
+
+
+def make_samples(
+    folder: Path, stock: Stock, model: TorchModel, settings: FollowSettings, progress: Progress | None = None
+) -> list[Samples]:
+    """What is learnt from, about a megabyte a frame of 360x480; files that are in ``folder`` already are kept.
+
+    progress: called with {"clips": number of those that are made}.
+    """
     writable_folder(folder)
     found = []
     for first in range(0, settings.clips, _CHUNK):
@@ -76,6 +87,8 @@ def make_samples(folder: Path, stock: Stock, model: TorchModel, settings: Follow
         if not path.exists():
             carried_samples(stock, model, clips, settings.each, settings.seed).save(path)
         found.append(Samples.load(path))
+        if progress is not None:
+            progress({"clips": clips.stop})
     return found
 
 
@@ -117,13 +130,14 @@ class _Learner:
             group["lr"] = rate * left
         self.net.train()
         loss = self._loss(*batch)
+        value = require_finite(loss, self.step, settings.rate, amp=settings.amp)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
         self.optimiser.step()
         self.average.update(self.step)
         self.step += 1
-        return float(loss.detach())
+        return value
 
     def _loss(self, frames: Tensor, labels: Tensor, carried: Tensor, match: Tensor, network: Tensor) -> Tensor:
         settings = self.settings
@@ -147,38 +161,52 @@ class _Learner:
 
 
 def train_follower(
-    out: Path, base: Path, stock: Stock, origin: str, settings: FollowSettings, progress: Progress | None = None
+    out: Path,
+    base: Path,
+    stock: Stock,
+    origin: str,
+    settings: FollowSettings,
+    progress: Progress | None = None,
+    on_interrupt: Callable[[], None] | None = None,
 ) -> BL2Warp:
     """Trains a follower for the BL2 in the file ``base``; writes ``out/model.safetensors`` with every checkpoint.
 
-    Goes on from ``out/checkpoint.pt``. progress: called with every entry of ``out/log.jsonl``. Raises ModelError if
-    ``base`` is no BL2, OutputError if the checkpoint was made with other settings or data, or cannot be read.
+    Goes on from ``out/checkpoint.pt``. progress: called with every entry of ``out/log.jsonl``, and as ``make_samples``
+    does. At Ctrl-C the step is finished and saved before KeyboardInterrupt is raised; ``on_interrupt`` is called at
+    once. Raises ModelError if ``base`` is no BL2, OutputError if the checkpoint was made with other settings or data,
+    or cannot be read.
     """
-    card = read_card(base)
-    if card.architecture != "bl2" or card.classes != stock.classes:
-        raise ModelError(f"{base}: give a BL2 with the classes of the data, such as `taplab train` makes")
+    card = read_card(base_for(str(base), stock.classes))
     model = load_pretrained(base)
     net = _follower_of(model, card.width, settings.seed)
     learner = _Learner(net, model, stock.frequency, settings)
     about = json.dumps({"settings": asdict(settings), "data": stock.digest, "base": _digest(base)})
-    _resume(writable_folder(out), about, learner)
-    samples = make_samples(out / "samples", stock, model, settings)
-    key_frames = card.origin or base.stem
-    origin = f"key frames: {key_frames}; follower: {origin}, seed {settings.seed}"
+    _resume(checkpoint.own_folder(out), about, learner)
+    samples = make_samples(out / "samples", stock, model, settings, progress)
+    origin = f"key frames: {card.origin or base.stem}; follower: {origin}, seed {settings.seed}"
     card = replace(card, architecture="bl2-warp", origin=origin)
     started = time.perf_counter()
-    while learner.step < settings.steps:
-        loss = learner.learn(batch_at(learner.step, samples, settings))
-        if learner.step % settings.checkpoint_every == 0 or learner.step == settings.steps:
+    with PutOff(on_interrupt) as interruption:
+        while learner.step < settings.steps:
+            loss = learner.learn(batch_at(learner.step, samples, settings))
+            last = learner.step == settings.steps or interruption.asked
+            if not last and learner.step % settings.checkpoint_every:
+                continue
             checkpoint.save(out, {**learner.state(), "about": about})
             with learner.average.in_use():
                 save_pretrained(net, card, out)
-            entry = {"step": learner.step, "loss": round(loss, 4), "seconds": round(time.perf_counter() - started, 1)}
-            with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(entry) + "\n")
-            if progress is not None:
-                progress(entry)
+            _log(out, progress, learner.step, loss, time.perf_counter() - started)
+            if interruption.asked:
+                raise KeyboardInterrupt
     return net
+
+
+def _log(out: Path, progress: Progress | None, step: int, loss: float, seconds: float) -> None:
+    entry = {"step": step, "loss": round(loss, 4), "seconds": round(seconds, 1)}
+    with (out / "log.jsonl").open("a") as log:
+        log.write(json.dumps(entry) + "\n")
+    if progress is not None:
+        progress(entry)
 
 
 def _follower_of(model: TorchModel, width: float, seed: int) -> BL2Warp:
@@ -196,34 +224,10 @@ def _digest(path: Path) -> str:
 
 def _resume(out: Path, about: str, learner: _Learner) -> None:
     path = out / "checkpoint.pt"
-    if path.exists():
+    if not path.exists():
+        checkpoint.begin(out, about)
+    else:
         state = checkpoint.read(path, "cpu", ("step", "net", "ema", "optimiser", "about"))
         if state["about"] != about:
             raise OutputError(f"{path}: was made with other settings or data; give the same, or another folder")
         learner.restore(state)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m taplab.training.follow", description=__doc__)
-    parser.add_argument("data", choices=("camvid", "cityscapes", "synthetic"))
-    parser.add_argument("-o", "--out", type=Path, required=True)
-    parser.add_argument("--root", type=Path)
-    parser.add_argument("--base", default="bl2-camvid", help="a bundled BL2, or a .safetensors file")
-    parser.add_argument("--steps", type=int, default=FollowSettings.steps)
-    parser.add_argument("--clips", type=int, default=FollowSettings.clips)
-    parser.add_argument("--seed", type=int, default=0)
-    chosen = parser.parse_args(arguments)
-    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
-    try:
-        settings = FollowSettings(steps=chosen.steps, clips=chosen.clips, seed=chosen.seed)
-        base = weights_file(chosen.base) if chosen.base in bundled() else Path(chosen.base)
-        sets = synthetic(120) if chosen.data == "synthetic" else splits_of(chosen.data, chosen.root, "train", "none")
-        origin = f"{sets.origin}, {settings.clips} clips, {settings.steps} steps"
-        train_follower(chosen.out, base, Stock(sets.training), origin, settings, lambda entry: print(entry, flush=True))
-    except TaplabError as error:
-        parser.exit(1, f"{error}\n")
-
-
-if __name__ == "__main__":
-    main()

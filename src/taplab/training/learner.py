@@ -1,6 +1,5 @@
 """What changes from step to step: weights, their average, the optimiser."""
 
-import math
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
@@ -9,9 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from taplab.errors import TaplabError
 from taplab.training.average import Average
-from taplab.training.losses import class_weights, segmentation_loss
+from taplab.training.losses import class_weights, require_finite, segmentation_loss
 from taplab.training.recipes import TrainSettings
 from taplab.training.trainee import Trainee
 
@@ -39,10 +37,7 @@ class Learner:
         key = np.random.SeedSequence((settings.seed, 2, self.rank, self.step))
         torch.manual_seed(int(key.generate_state(1)[0]))
         loss = self._loss(x.to(self.device, memory_format=torch.channels_last), y.to(self.device))
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            remedy = "train with --no-amp, or lower" if settings.amp else "lower"
-            raise TaplabError(f"step {self.step}: the loss is {value}; {remedy} the learning rate ({settings.rate})")
+        value = require_finite(loss, self.step, settings.rate, amp=settings.amp)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if settings.clip:

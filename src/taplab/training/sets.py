@@ -9,6 +9,7 @@ from taplab.data.labelled import Labelled
 from taplab.data.sequence import sequence
 from taplab.data.stills import SyntheticStills
 from taplab.errors import SettingError, SourceError
+from taplab.words import counted
 
 DATA = ("camvid", "cityscapes", "sequence", "synthetic")
 
@@ -33,7 +34,7 @@ def splits_of(name: str, root: Path | None, split: str, validation: str | None) 
         raise SettingError(f"train {name}: say where it is with --root")
     read = {"camvid": camvid, "cityscapes": cityscapes}[name]
     training = read(root, split)
-    origin = f"{name} ({split}, {_count(len(training), 'image')})"
+    origin = f"{name} ({split}, {counted(len(training), 'image')})"
     if validation == "none":
         return Sets(training, None, origin)
     try:
@@ -58,9 +59,5 @@ def synthetic(drives: int) -> Sets:
     """Stills of ``drives`` synthetic drives, with seeds far from those of the demo and the tests."""
     training = SyntheticStills(range(1000, 1000 + drives), 384, 640)
     return Sets(
-        training, SyntheticStills(range(2000, 2012), 384, 640), f"stills of {_count(drives, 'synthetic drive')}"
+        training, SyntheticStills(range(2000, 2012), 384, 640), f"stills of {counted(drives, 'synthetic drive')}"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,6 @@
+"""Numbers in what people read."""
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 clip", "2 clips", "0 clips"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

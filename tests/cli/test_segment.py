@@ -1,0 +1,93 @@
+"""``taplab segment``: what the command line and a file of settings ask for, and what makes no sense together."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from taplab.cli import segment  # noqa: F401 - it registers itself
+from taplab.cli.app import app
+
+
+@pytest.fixture
+def run(make_clip, tmp_path):
+    """``run(*options)``: on a clip, with a small network; the result, and the summary if there is one."""
+
+    def run(*args):
+        how = ["segment", make_clip("h264", gop=30), "-o", tmp_path / "out", "--model", "bl2-synthetic"]
+        result = CliRunner().invoke(app, [str(a) for a in (*how, "--save", "", "--max-frames", 14, *args)])
+        summary = tmp_path / "out" / "summary.json"
+        return result, json.loads(summary.read_text()) if summary.exists() else {}
+
+    return run
+
+
+@pytest.fixture
+def settings(tmp_path):
+    def write(text):
+        (tmp_path / "taplab.toml").write_text(text)
+        return "--config", tmp_path / "taplab.toml"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--mode", "offline", "--region", "96x96"], "--region: needs rgc"),
+        (["--modules", "ffw", "--mode", "paper", "--alpha", "0.5"], "--alpha: needs rgc"),
+        (["--modules", "ffw", "--thr-rgfs", "5"], "--thr-rgfs: needs rgfs"),
+        (["--mode", "per-frame", "--interval", "6"], "--interval: mode per-frame runs the network on every frame"),
+        (["--mode", "live", "--lanes", "4"], "--lanes: mode live answers one frame after another"),
+        (["--quality", "1", "--thr-rgfs", "5"], "--thr-rgfs: with --budget, --quality"),
+        (["--target-fps", "5", "--lanes", "2"], "--lanes: mode live"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(run, given, says):
+    result, summary = run(*given)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"taplab: error: {says}")
+    assert not summary
+
+
+def test_one_dial_by_two_names(run):
+    for name in ("--quality", "--max-loss"):
+        result, summary = run(name, 2)
+        assert result.exit_code == 0, result.stderr
+        assert summary["asked"] == {"quality": 2.0}
+
+
+def test_a_dial_in_a_file_and_one_that_wins_over_it(run, settings):
+    assert run(*settings("quality = 2\n"))[1]["asked"] == {"quality": 2.0}
+    assert run(*settings("max_loss = 2\n"), "--budget", 0.5)[1]["asked"] == {"budget": 0.5}
+
+
+def test_a_file_may_hold_what_the_mode_cannot_use(run, settings):
+    result, summary = run(*settings('budget = 0.5\nthr_rgc = 20\nmodules = "ffw,rgc"\n'), "--mode", "paper")
+    assert result.exit_code == 0, result.stderr
+    assert summary["asked"] == {}
+    assert "taplab.toml: not used: budget: mode paper has nothing to choose" in summary["notes"][0]
+    result, summary = run(*settings('region = "96x96"\nmodules = "ffw,rgc"\n'), "--mode", "offline")
+    assert result.exit_code == 0, result.stderr
+    assert (summary["mode"], summary["modules"]) == ("offline", ["ffw"])
+
+
+def test_what_was_measured_with_another_network_is_told(run, settings):
+    text = "disagreement_offline = 200\n"
+    assert run(*settings(text))[1]["predicted_loss"] > 50
+    result, summary = run(*settings(f'{text}disagreement_model = "bl1-camvid 0123456789ab"\n'))
+    assert summary["predicted_loss"] < 50
+    assert "was measured with bl1-camvid, not with bl2-synthetic" in result.stderr
+    assert len(summary["notes"]) == 1
+
+
+def test_an_early_interruption_claims_nothing(run, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("taplab.Segmenter.run", interrupted)
+    result, _ = run()
+    assert (result.exit_code, result.stderr) == (130, "taplab: interrupted; no frame was done\n")
+    monkeypatch.setattr("taplab.load_model", interrupted)
+    result, _ = run()
+    assert (result.exit_code, result.stderr) == (130, "taplab: interrupted\n")
