@@ -169,7 +169,7 @@ class Segmentation:
             fps=round(self.frames / total, 2) if total else 0.0,
             broke_off=source.broke_off,
             interrupted=interrupted,
-            notes=[*self.notes, *self._missed(total)],
+            notes=[*self.notes, *self.policy.notes, *self._missed(total)],
         )
 
 

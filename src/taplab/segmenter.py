@@ -123,9 +123,9 @@ class Segmenter:
 
     def _policy_for(self, source: str) -> Policy:
         """A stream cannot be looked ahead in without falling behind. What counts on the way is made for each anew."""
-        if self.policy.forecast is None:
-            return self.policy
         live = self.mode == "auto" and source.partition("://")[0].lower() in LIVE
+        if self.policy.forecast is None and not live:
+            return self.policy
         return make_policy("live" if live else self.policy.name, self.settings, dial=self.dial)
 
     def _begin(self, source: str | Path, max_frames: int | None, timeout: float) -> Segmentation:

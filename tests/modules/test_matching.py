@@ -19,7 +19,16 @@ def key():
 @pytest.fixture
 def scores():
     raw = np.random.default_rng(1).uniform(0, 1, (*CELLS, 4)).astype(np.float32)
-    return raw / raw.sum(2, keepdims=True)
+    return whole(raw / raw.sum(2, keepdims=True))
+
+
+def whole(probabilities):
+    """Present everywhere."""
+    return np.concatenate([probabilities, np.ones_like(probabilities[..., :1])], 2)
+
+
+def reversed_classes(scores):
+    return whole(scores[..., -2::-1])
 
 
 def moved(dx, dy):
@@ -62,19 +71,19 @@ def test_without_comparison_scores_are_sampled_as_ffw_does(key, scores):
 
 
 def test_two_key_frames_count_by_their_share(key, scores):
-    other = np.ascontiguousarray(scores[..., ::-1])
+    other = reversed_classes(scores)
     sides = [(scores, key, moved(0, 0), 0.25), (other, key, moved(0, 0), 0.75)]
     np.testing.assert_allclose(matching.gather(key, sides, ~ALL)[0], 0.25 * scores + 0.75 * other, atol=1e-6)
 
 
 def test_what_does_not_match_does_not_count(key, scores):
-    other = np.ascontiguousarray(scores[..., ::-1])
+    other = reversed_classes(scores)
     here, strange = np.full_like(key, 100), np.full_like(key, 120)
     sides = [(scores, strange, moved(0, 0), 0.9), (other, here, moved(0, 0), 0.1)]
     gathered, _ = matching.gather(here, sides, ALL)
     alone, _ = matching.gather(here, sides[1:], ALL)
     np.testing.assert_allclose(gathered, alone, atol=1e-6)
-    np.testing.assert_allclose(gathered.sum(2), 1, atol=1e-4)
+    np.testing.assert_allclose(gathered[..., :-1].sum(2), 1, atol=1e-4)
 
 
 def test_gathering_is_the_formula(key, scores):
@@ -82,7 +91,7 @@ def test_gathering_is_the_formula(key, scores):
     now = shifted(key, 1, 0) + 2
     gathered, _ = matching.gather(now, [(scores, key, moved(1, 0), 1.0)], ALL)
     i, j = 7, 9
-    weights, total = 0.0, np.zeros(4)
+    weights, total = 0.0, np.zeros(5)
     for y in range(i - 1, i + 2):
         for x in range(j, j + 3):
             weight = np.exp(-np.abs(now[i, j] - key[y, x]).sum() / matching.SPREAD)
@@ -93,10 +102,32 @@ def test_gathering_is_the_formula(key, scores):
 def test_calm_is_where_the_same_class_is_all_around():
     scores = np.zeros((9, 12, 2), np.float32)
     scores[:, :6, 0], scores[:, 6:, 1] = 1, 1
-    found = matching.calm(scores)
+    found = matching.calm(whole(scores))
     assert (found[:, :5] == 0).all()
     assert (found[:, 5:7] == -1).all()
     assert (found[:, 7:] == 1).all()
+    partly = whole(scores)
+    partly[:4] = 0
+    assert (matching.calm(partly)[:4] == matching.ABSENT).all()
+    assert (matching.calm(partly)[4] == -1).all()
+    np.testing.assert_array_equal(matching.calm(partly)[5:], found[5:])
+
+
+@pytest.mark.parametrize("compared", [True, False])
+def test_a_region_says_nothing_outside_it(key, scores, compared):
+    region = reversed_classes(scores)
+    mask = np.zeros(CELLS, np.float32)
+    mask[:, 10:20], mask[:, 9] = 1, 0.5
+    region *= mask[..., None]
+    sides = [(scores, key, moved(0, 0), 1.0), (region, key, moved(0, 0), 1.0)]
+    found, match = matching.gather(key, sides, ALL & compared)
+    alone, as_well = matching.gather(key, sides[:1], ALL & compared)
+    np.testing.assert_allclose(found[..., -1], 1, atol=1e-6)
+    np.testing.assert_allclose(found[:, :8], alone[:, :8], atol=1e-6)
+    np.testing.assert_allclose(match[:, :8], as_well[:, :8], atol=1e-6)
+    if not compared:
+        np.testing.assert_allclose(found[:, 9], scores[:, 9] * 2 / 3 + region[:, 9] * 2 / 3, atol=1e-6)
+        np.testing.assert_allclose(found[:, 10:20, :-1], (scores + region)[:, 10:20, :-1] / 2, atol=1e-6)
 
 
 def test_settled_are_cells_of_one_calm_class_that_look_the_same():
@@ -106,6 +137,9 @@ def test_settled_are_cells_of_one_calm_class_that_look_the_same():
     picture[9, 9] = 90 + matching.STRANGE
     open_cells = matching.unsettled(now, [(one, now, moved(0, 0)), (other, picture, moved(1, 0))])
     assert {tuple(cell) for cell in np.argwhere(open_cells)} == {(0, 0), (5, 4), (9, 8)}
+    other[5, 5] = matching.ABSENT
+    absent = matching.unsettled(now, [(one, now, moved(0, 0)), (other, picture, moved(1, 0))])
+    assert {tuple(cell) for cell in np.argwhere(absent)} == {(0, 0), (9, 8)}
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p", "yuv422p10le", "gray", "nv12"])

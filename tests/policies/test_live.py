@@ -1,9 +1,12 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
+import torch
 
-from taplab import PaperSettings, Segmenter, SettingError, open_video
+from taplab import PaperSettings, Segmenter, SettingError, TorchModel, open_video
 from taplab.lanes import mark_keys
-from taplab.policies import Answer, Live
+from taplab.policies import Answer, Dial, Live, make_policy
 
 FFW = PaperSettings(("ffw",))
 
@@ -75,9 +78,62 @@ def test_a_key_frame_remembers_the_one_before_it(make_clip, model):
     assert 0 < different < 0.05
 
 
-def test_rgc_is_refused():
-    with pytest.raises(SettingError, match="mode live has no rgc"):
-        Live(PaperSettings(("ffw", "rgc")))
+REGIONS = PaperSettings(("ffw", "rgc"), interval=6)
+
+
+def test_regions_bring_it_closer_to_per_frame(make_clip, model):
+    clip = make_clip("h264", gop=60)
+    truth = [r.labels for r in run(clip, model, mode="per-frame")[0]]
+    agreement = {}
+    for settings in (REGIONS, PaperSettings(("ffw",), interval=6)):
+        results, _ = run(clip, model, mode="live", settings=settings)
+        agreement[settings] = np.mean([np.mean(r.labels == truth[r.index]) for r in results if r.index > 18])
+    with_regions, without = agreement.values()
+    assert with_regions > without + 0.003
+
+
+def test_regions_are_told_in_results_and_summary(make_clip, model):
+    results, summary = run(make_clip("mpeg4", gop=60), model, mode="live", settings=REGIONS)
+    corrected = [r for r in results if r.origin == "corrected"]
+    assert len(corrected) == summary.crops - 3  # of the trial
+    assert all(r.region is not None and not r.key for r in corrected)
+    assert all(b.index - a.index >= 2 for a, b in pairwise(corrected))
+    assert corrected[0].index > 18
+    assert summary.notes == []
+
+
+class Relative(torch.nn.Module):
+    """Brighter or darker than the rest of what it is shown: nothing of a frame can be said by a region."""
+
+    def forward(self, x):
+        grey = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 4, ceil_mode=True)
+        grey = grey - grey.mean((2, 3), keepdim=True)
+        return torch.cat([-grey, grey], 1)
+
+
+def test_a_network_that_needs_the_whole_frame_gets_no_regions(make_clip):
+    model = TorchModel(Relative(), classes=("darker", "brighter"), name="relative")
+    results, summary = run(make_clip("mpeg4", gop=60), model, mode="live", settings=REGIONS)
+    assert all(r.origin in ("network", "fused") for r in results)
+    assert "do not pay" in summary.notes[0]
+
+
+def test_a_short_stream_says_that_there_were_no_regions(make_clip, model):
+    settings = PaperSettings(("ffw", "rgc"), interval=12)
+    results, summary = run(make_clip("mpeg4", gop=60), model, mode="live", settings=settings)
+    assert all(r.origin in ("network", "fused") for r in results)
+    assert "known after 4 key frames" in summary.notes[0]
+
+
+def test_with_regions_too_every_codec_is_answered(make_clip, model):
+    for how in WAYS:
+        results, _ = run(make_clip(**how), model, mode="live", settings=REGIONS)
+        assert [r.index for r in results] == list(range(30))
+
+
+def test_the_dial_has_no_regions():
+    with pytest.raises(SettingError, match="leave rgc out"):
+        make_policy("live", REGIONS, dial=Dial(budget=0.5))
 
 
 def test_streams_are_live_and_files_offline(model):
@@ -86,6 +142,8 @@ def test_streams_are_live_and_files_offline(model):
     assert segmenter._policy_for("UDP://127.0.0.1:5000").name == "live"
     assert segmenter._policy_for("https://example.org/a.mp4").name == "offline"
     assert segmenter._policy_for("a.mp4").name == "offline"
+    assert Segmenter(model, settings=REGIONS)._policy_for("rtsp://camera/1").name == "live"
+    assert Segmenter(model, settings=REGIONS)._policy_for("a.mp4").name == "paper"
     assert Segmenter(model, mode="paper")._policy_for("rtsp://camera/1").name == "paper"
 
 

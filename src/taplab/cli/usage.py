@@ -12,7 +12,7 @@ from taplab.errors import SettingError
 
 _FLAGS = {"json_file": "json"}  # where the option is called otherwise than the field
 _KEYWORDS = {"max_loss": "quality"}
-WITHOUT_RGC = ("itp", "live", "offline")  # modes that have no such module
+WITHOUT_RGC = ("itp", "offline")  # modes that have no such module
 _OF_RGC = ("alpha", "thr_rgc", "region", "stride")
 
 
@@ -37,7 +37,11 @@ def refuse(written: Collection[str], options: Collection[str], reason: str) -> N
 def refuse_without_modules(written: Collection[str], modules: Collection[str]) -> None:
     """Options of RGC and RGFS where these are not among the modules that run. Raises SettingError."""
     if "rgc" not in modules:
-        refuse(written, _OF_RGC, "needs rgc, which does not run here: it is of mode paper, with --modules ffw,rgc")
+        refuse(
+            written,
+            _OF_RGC,
+            "needs rgc, which does not run here: name it in --modules ffw,rgc, with mode paper or live",
+        )
     if "rgfs" not in modules:
         refuse(written, ("thr_rgfs",), "needs rgfs, which does not run here: name it in --modules ffw,rgfs")
 
@@ -58,6 +62,7 @@ def check_mode(written: Collection[str], mode: str, modules: Collection[str], *,
         refuse(written, ("modules", "interval", *_OF_RGC, "thr_rgfs"), "mode per-frame runs the network on every frame")
     if mode == "live":
         refuse(written, ("lanes",), "mode live answers one frame after another")
+        refuse(written, ("alpha", "thr_rgc"), "mode live chooses and blends regions in its own way")
     if asked and "rgfs" in modules:
         dial = "with --budget, --quality or --target-fps key frames are chosen by the motion, not by rgfs"
         refuse(written, ("thr_rgfs", "modules"), dial)

@@ -8,8 +8,9 @@ around the place it leads to (``gather``)::
     F_t[p] = sum_k sum_q w_k[q] F_k[q] / sum_k sum_q w_k[q],    w_k[q] = share_k exp(-|I_t[p] - I_k[q]| / SPREAD)
 
 over the key frames k and the 3x3 cells q around ``p + displacement``: what differs counts little, wherever it went.
-Cells that come from well inside one class, in all key frames, and look about as there, need none of this
-(``unsettled``).
+A key frame of which the network saw a region has nothing to say outside it: its *presence* there is 0, and weights as
+well as scores are multiplied by it. Cells that come from well inside one class, in all key frames, and look about as
+there, need none of this (``unsettled``).
 """
 
 from collections.abc import Callable, Sequence
@@ -27,11 +28,12 @@ from taplab.types import Plane
 from taplab.video.planes import yuv_planes
 
 CellPicture = NDArray[np.float32]  # [h, w, 3], mean Y, U and V of each score cell
-CellScores = NDArray[np.float32]  # [h, w, C], probabilities
+CellScores = NDArray[np.float32]  # [h, w, C + 1], probabilities times the presence, which comes last
 
 SPREAD = 3.0  # grey levels, summed over Y, U and V: difference at which a match counts 1 / e
 MOVE_COST = 1.0  # grey levels by which another displacement must match better than the codec's own
 STRANGE = 30.0  # grey levels, likewise: beyond this a cell is compared wherever it comes from
+ABSENT = -2  # in place of a class, where the presence is 0
 _STEPS = 2048  # entries of the table of weights, 8 for a grey level
 _WEIGHT = np.exp(-np.arange(_STEPS, dtype=np.float32) / (8 * SPREAD))
 
@@ -42,6 +44,17 @@ def cell_picture(picture: av.VideoFrame, cells: tuple[int, int]) -> CellPicture:
     for k, plane in enumerate(yuv_planes(picture)):
         _average(plane, out[..., k])
     return out
+
+
+def present(scores: Tensor, presence: Tensor | float = 1.0) -> CellScores:
+    """Scores of the network ``[C, h, w]`` as ``gather`` takes them. presence: ``[h, w]`` in 0..1.
+
+    Probabilities, since of two raw scores the louder one would decide.
+    """
+    probabilities = scores.softmax(0).float()
+    mask = torch.as_tensor(presence, dtype=torch.float32, device=scores.device).expand(scores.shape[1:])
+    array: CellScores = torch.cat([probabilities * mask, mask[None]]).permute(1, 2, 0).contiguous().cpu().numpy()
+    return array
 
 
 def refine(now: CellPicture, key: CellPicture, displacement: Displacement, active: NDArray[np.bool_]) -> Displacement:
@@ -64,21 +77,26 @@ class Gathered:
         self._work: Callable[[], tuple[CellScores, NDArray[np.float32]]] | None = work
 
     @cached_property
-    def _found(self) -> tuple[Tensor, Tensor]:
+    def _found(self) -> tuple[CellScores, NDArray[np.float32]]:
         assert self._work is not None
-        scores, match = self._work()
+        found = self._work()
         self._work = None  # lets go of the key frames
-        return torch.from_numpy(scores).permute(2, 0, 1), torch.from_numpy(match)
+        return found
+
+    @property
+    def probabilities(self) -> CellScores:
+        """``[h, w, C + 1]``, to be gathered from; present everywhere."""
+        return self._found[0]
 
     @property
     def scores(self) -> Tensor:
         """``[C, h, w]`` on the CPU."""
-        return self._found[0]
+        return torch.from_numpy(self._found[0]).permute(2, 0, 1)[:-1]
 
     @property
     def match(self) -> Tensor:
         """``[h, w]`` on the CPU."""
-        return self._found[1]
+        return torch.from_numpy(self._found[1])
 
 
 def gather(
@@ -86,27 +104,29 @@ def gather(
     sides: Sequence[tuple[CellScores, CellPicture, Displacement, float]],
     active: NDArray[np.bool_],
 ) -> tuple[CellScores, NDArray[np.float32]]:
-    """Scores ``[h, w, C]`` from some key frames, each with its picture, the displacement to it and its share.
+    """Scores from some key frames, each with its picture, the displacement to it and its share; the presence is 1.
 
-    Cells that are not ``active`` take those of the cells that the displacements lead to, without comparison. Also how
-    well the pictures match there, ``[h, w]`` in 0..1: the mean weight, 1 where nothing was compared.
+    One of them must be present everywhere. Cells that are not ``active`` take those of the cells that the displacements
+    lead to, without comparison. Also how well the pictures match there, ``[h, w]`` in 0..1: the mean weight, 1 where
+    nothing was compared.
     """
-    out, weights = np.zeros_like(sides[0][0]), np.zeros(active.shape, np.float32)
+    out, most = np.zeros_like(sides[0][0]), np.zeros(active.shape, np.float32)
     for scores, key, way, share in sides:
-        _gather(now, scores, key, way, np.float32(share), active, _WEIGHT, out, weights)
-    _divide(out, weights)
-    most = np.where(active, np.float32(9), np.float32(1)) * np.float32(sum(share for *_, share in sides))
-    return out, np.minimum(weights / most, np.float32(1))
+        _gather(now, scores, key, way, np.float32(share), active, _WEIGHT, out, most)
+    match = np.minimum(out[..., -1] / most, np.float32(1))
+    _divide(out)
+    return out, match
 
 
 def calm(scores: CellScores) -> NDArray[np.int16]:
-    """The best class of cells that have it all around, and -1 elsewhere; ``[h, w]``."""
-    best = scores.argmax(2).astype(np.int16)
+    """The best class of cells that have it all around, ABSENT where nothing is said, -1 elsewhere; ``[h, w]``."""
+    best = scores[..., :-1].argmax(2).astype(np.int16)
+    best[scores[..., -1] == 0] = ABSENT
     least, most = best, best
     for axis in (0, 1):
         least = np.minimum.reduce(_around(least, axis))
         most = np.maximum.reduce(_around(most, axis))
-    settled: NDArray[np.int16] = np.where(least == most, best, np.int16(-1))
+    settled: NDArray[np.int16] = np.where((least == most) | (best == ABSENT), best, np.int16(-1))
     return settled
 
 
@@ -121,7 +141,7 @@ def unsettled(
 ) -> NDArray[np.bool_]:
     """Cells that the displacements do not lead to one calm class (see ``calm``), or to a strange colour; ``[h, w]``.
 
-    A side: the calm classes of a key frame, its picture and the displacement to it.
+    A side: the calm classes of a key frame, its picture and the displacement to it. The first is present everywhere.
     """
     found = np.empty(sides[0][0].shape, np.int16)
     _follow(now, *sides[0], found)
@@ -129,7 +149,7 @@ def unsettled(
     for side in sides[1:]:
         other = np.empty_like(found)
         _follow(now, *side, other)
-        out |= other != found
+        out |= (other != found) & (other != ABSENT)
     return out
 
 
@@ -221,31 +241,35 @@ def _gather(
     active: NDArray[np.bool_],
     weight: NDArray[np.float32],
     out: CellScores,
-    weights: NDArray[np.float32],
+    most: NDArray[np.float32],
 ) -> None:  # pragma: no cover - compiled
-    """Adds one key frame's scores, and the sum of what they were weighed with."""
-    rows, cols, classes = out.shape
+    """Adds one key frame's scores, weighed, and the most that the weights could be."""
+    rows, cols, lanes = out.shape
     kernel = np.empty((4, 4), np.float32)
     for i in range(rows):
         for j in range(cols):
             dx, dy = way[i, j, 0], way[i, j, 1]
-            if active[i, j]:
-                weights[i, j] += _weigh(now, key, i, j, dx, dy, share, weight, kernel)
-                _add(scores, i, j, dx, dy, kernel, out[i, j])
-                continue
             y, x = _nearest(i + dy, rows), _nearest(j + dx, cols)
-            for c in range(classes):
+            presence = scores[y, x, lanes - 1]
+            if presence == 0:
+                continue
+            if active[i, j]:
+                _weigh(now, key, i, j, dx, dy, share, weight, kernel)
+                _add(scores, i, j, dx, dy, kernel, out[i, j])
+                most[i, j] += 9 * share * presence
+                continue
+            for c in range(lanes):
                 out[i, j, c] += share * scores[y, x, c]
-            weights[i, j] += share
+            most[i, j] += share * presence
 
 
 @njit(cache=True, nogil=True)
-def _divide(out: CellScores, weights: NDArray[np.float32]) -> None:  # pragma: no cover - compiled
-    rows, cols, classes = out.shape
+def _divide(out: CellScores) -> None:  # pragma: no cover - compiled
+    rows, cols, lanes = out.shape
     for i in range(rows):
         for j in range(cols):
-            one = np.float32(1) / weights[i, j]
-            for c in range(classes):
+            one = np.float32(1) / out[i, j, lanes - 1]
+            for c in range(lanes):
                 out[i, j, c] *= one
 
 
@@ -266,22 +290,19 @@ def _weigh(
     share: np.float32,
     weight: NDArray[np.float32],
     kernel: NDArray[np.float32],
-) -> np.float32:  # pragma: no cover - compiled
-    """Weights of the 4x4 cells around where (dx, dy) leads, and their sum: 3x3 samples, each of four cells."""
+) -> None:  # pragma: no cover - compiled
+    """Weights of the 4x4 cells around where (dx, dy) leads: 3x3 samples, each of four cells."""
     one = np.float32(1)
     fx, fy = dx - np.floor(dx), dy - np.floor(dy)
     kernel[:] = 0
-    weights = np.float32(0)
     for a in range(3):
         for b in range(3):
             d = _difference(now, key, i, j, dx + np.float32(b - 1), dy + np.float32(a - 1))
             w = share * (weight[min(int(d * np.float32(8)), weight.shape[0] - 1)] + np.float32(1e-9))
-            weights += w
             kernel[a, b] += w * (one - fy) * (one - fx)
             kernel[a, b + 1] += w * (one - fy) * fx
             kernel[a + 1, b] += w * fy * (one - fx)
             kernel[a + 1, b + 1] += w * fy * fx
-    return weights
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -295,7 +316,7 @@ def _add(
     total: NDArray[np.float32],
 ) -> None:  # pragma: no cover - compiled
     """Adds the scores of the 4x4 cells, by their weights; borders replicate."""
-    rows, cols, classes = scores.shape
+    rows, cols, lanes = scores.shape
     top, left = i + int(np.floor(dy)) - 1, j + int(np.floor(dx)) - 1
     for a in range(4):
         y = min(max(top + a, 0), rows - 1)
@@ -304,7 +325,7 @@ def _add(
             if k == 0:
                 continue
             x = min(max(left + b, 0), cols - 1)
-            for c in range(classes):
+            for c in range(lanes):
                 total[c] += k * scores[y, x, c]
 
 
@@ -317,6 +338,9 @@ def _follow(
     for i in range(rows):
         for j in range(cols):
             y, x = _nearest(i + way[i, j, 1], rows), _nearest(j + way[i, j, 0], cols)
+            if classes[y, x] == ABSENT:
+                out[i, j] = ABSENT
+                continue
             difference = np.float32(0)
             for k in range(3):
                 difference += abs(now[i, j, k] - key[y, x, k])

@@ -19,10 +19,24 @@ def choose_region(residual: Residual, frame: tuple[int, int], size: tuple[int, i
     r"""``argmax_i #{p in R_i : |Res[p]| > THR_RGC}`` over overlapping regions (Eq. 3).
 
     frame, size, stride: (rows, columns) in pixels; size and stride are used in whole 16x16 blocks. Ties go to the
-    first region in reading order. One look into a summed-area table for each region.
+    first region in reading order.
     """
-    table = np.zeros((residual.counts.shape[0] + 1, residual.counts.shape[1] + 1), np.int64)
-    table[1:, 1:] = residual.counts.cumsum(0).cumsum(1)
+    return region_of_most(residual.counts, frame, size, stride)
+
+
+def region_of_most(
+    blocks: NDArray[np.int32] | NDArray[np.float32],
+    frame: tuple[int, int],
+    size: tuple[int, int],
+    stride: tuple[int, int],
+) -> Region:
+    """The region with the highest sum over its 16x16 ``blocks``; see ``choose_region``.
+
+    One look into a summed-area table for each region.
+    """
+    exact = np.int64 if np.issubdtype(blocks.dtype, np.integer) else np.float64
+    table = np.zeros((blocks.shape[0] + 1, blocks.shape[1] + 1), exact)
+    table[1:, 1:] = blocks.astype(exact).cumsum(0).cumsum(1)
     height, width = (-(-s // RESIDUAL_BLOCK) for s in size)
     tops = _starts(-(-frame[0] // RESIDUAL_BLOCK), height, max(stride[0] // RESIDUAL_BLOCK, 1))
     lefts = _starts(-(-frame[1] // RESIDUAL_BLOCK), width, max(stride[1] // RESIDUAL_BLOCK, 1))

@@ -65,6 +65,11 @@ class Policy(ABC):
     forecast: "Forecast | None" = None
     bridges: bool = False
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the last run."""
+        return ()
+
     @abstractmethod
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """Segments the frames of one lane."""

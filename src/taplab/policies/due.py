@@ -4,6 +4,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from taplab.errors import SettingError
 from taplab.policies.base import Ask, Steps
 from taplab.policies.bucket import Bucket, Pace
 from taplab.policies.dial import Dial
@@ -150,6 +151,8 @@ class Watch:
 
 def live(settings: PaperSettings, dial: Dial, clock: Callable[[], float] = time.perf_counter) -> Live:
     """The policy that does what is asked for."""
+    if dial.asked and "rgc" in settings.modules:
+        raise SettingError(f"{next(iter(dial.asked))}: the dial chooses key frames, not regions; leave rgc out")
     forecast = Forecast(dial.relations.live)
     policy: Live
     if dial.quality is not None:

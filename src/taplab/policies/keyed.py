@@ -23,12 +23,14 @@ HISTORY = 0.6  # share of a neighbouring key frame in what one says, which has 1
 class Key:
     """A frame that the network saw.
 
-    scores: ``[C, h, w]``. around: the ways to the key frames before and after it, until they are gathered (in
-    ``offline``). waiting: answers that come after that.
+    scores: ``[C, h, w]``. presence: ``[h, w]`` in 0..1, where it saw a region only (see ``regions``). around: the ways
+    to the key frames before and after it, until they are gathered (in ``offline``). waiting: answers that come after
+    that.
     """
 
     frame: CodedFrame
     scores: Tensor
+    presence: Tensor | float = 1.0
     around: "list[Side]" = field(default_factory=list)
     waiting: Iterable[Answer] = ()
 
@@ -40,16 +42,20 @@ class Key:
         """Rows and columns of the score map."""
         return int(self.scores.shape[-2]), int(self.scores.shape[-1])
 
+    @property
+    def is_region(self) -> bool:
+        """The network saw a region of the frame."""
+        return isinstance(self.presence, Tensor)
+
     @cached_property
     def probabilities(self) -> CellScores:
-        """Of the classes, float32 ``[h, w, C]``: of two raw scores the louder one would decide."""
-        array: CellScores = self.scores.softmax(0).permute(1, 2, 0).float().contiguous().cpu().numpy()
-        return array
+        """Of the classes, see ``matching.present``."""
+        return matching.present(self.scores, self.presence)
 
     def gather(self, others: Sequence[tuple["Side", float]]) -> None:
         """Takes in what other key frames say of this one, each with its share; its own scores have 1."""
         self.answer = gathered(self.frame, [(Side(self.frame.display, self), 1.0), *others])
-        self.__dict__["probabilities"] = self.answer.scores.permute(1, 2, 0).contiguous().numpy()
+        self.__dict__["probabilities"] = self.answer.probabilities
 
     @cached_property
     def picture(self) -> CellPicture:

@@ -3,19 +3,25 @@
 What a key frame says is not taken alone: the scores of the key frames before it are brought to it and gathered with its
 own, so that what the network sees once is not forgotten with the next key frame, and errors of single frames fade. As
 everywhere, what does not match the picture does not count.
+
+With ``rgc`` among the modules, the network also sees a region now and then between key frames (``regions``).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 
-from taplab.errors import SettingError
-from taplab.policies.base import Answer, Ask, Policy, Steps
+from torch import Tensor
+
+from taplab.modules.matching import Gathered
+from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
 from taplab.policies.keyed import HISTORY, Key, Side, along, estimated, gathered
 from taplab.policies.paper import Paper, PaperSettings
+from taplab.policies.regions import SHARE, Regions, region_key
 from taplab.types import REFERENCES_KEPT, CodedFrame
 
 Due = Callable[[CodedFrame, Sequence[Side]], bool]  # called once for every frame, with the ways to the key frames
 
 KEYS_KEPT = 2
+REGIONS_KEPT = 4
 
 
 class Live(Policy):
@@ -28,29 +34,56 @@ class Live(Policy):
     endless = True
 
     def __init__(self, settings: PaperSettings, due: Due | None = None) -> None:
-        if "rgc" in settings.modules:
-            raise SettingError("mode live has no rgc: leave it out of the modules, or use mode paper")
         self.settings = settings
         self.interval, self.modules = settings.interval, settings.modules
         self.uses_residual = "rgfs" in settings.modules
         self._keys, self._due = Paper(settings), due
+        self.regions: Regions | None = None  # of the stream that runs
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """All frames of a stream, in coded order."""
-        known = _Known()
+        known, self.regions = _Known(), self._regions()
         for frame in frames:
-            sides = [] if frame.damaged else list(known.ways(frame))
-            if not self._is_due(frame, sides):
-                shares = [1 / max(abs(frame.display - side.key.frame.display), 1) for side in sides]
-                yield Answer(frame, gathered(frame, list(zip(sides, shares, strict=True))), "fused")
+            sides = [] if frame.damaged else known.ways(frame)
+            if self._is_due(frame, sides):
+                sides = yield from self._key(frame, sides or known.estimate(frame))
+            elif self.regions is not None and self.regions.is_due(frame):
+                sides = yield from self._region(frame, sides, self.regions)
             else:
-                key = Key(frame, (yield Ask(frame)))
-                own = Side(frame.display, key)
-                history = [side for side in sides or known.estimate(frame) if side.key.cells == key.cells]
-                key.gather([(side, HISTORY ** (k + 1)) for k, side in enumerate(history)])
-                yield Answer(frame, key.answer, "network")
-                sides = [own, *history]
+                yield Answer(frame, _carried(frame, sides), "fused")
             known.add(frame, sides)
+
+    def _regions(self) -> Regions | None:
+        settings = self.settings
+        return Regions(self.interval, settings.region, settings.stride) if "rgc" in settings.modules else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See ``Regions.note``."""
+        return (self.regions.note,) if self.regions is not None and self.regions.note else ()
+
+    def _key(self, frame: CodedFrame, sides: Sequence[Side]) -> Generator[Ask | Answer | Turn, Tensor, list[Side]]:
+        """The network sees the frame; its scores are gathered with those of the key frames before."""
+        key = Key(frame, (yield Ask(frame)))
+        history = [side for side in sides if side.key.cells == key.cells]
+        if self.regions is not None:
+            if self.regions.on_trial and history:
+                yield from _trial(key, history, self.regions)
+            self.regions.took(frame)
+        key.gather(_faded(history))
+        yield Answer(frame, key.answer, "network")
+        return [Side(frame.display, key), *history]
+
+    def _region(
+        self, frame: CodedFrame, sides: list[Side], regions: Regions
+    ) -> Generator[Ask | Answer | Turn, Tensor, list[Side]]:
+        """The network sees a region of the frame, which becomes one more key frame as far as it reaches."""
+        region = regions.where(frame, _carried(frame, sides))
+        key = region_key(frame, region, (yield Ask(frame, region)), sides[0].key.cells)
+        regions.took(frame)
+        sides = [*sides, Side(frame.display, key)]
+        yield Answer(frame, _carried(frame, sides), "corrected", region)
+        return sides
 
     def _is_due(self, frame: CodedFrame, sides: list[Side]) -> bool:
         """Is it a key frame? Without sides there is no choice."""
@@ -59,22 +92,47 @@ class Live(Policy):
         return not sides or self._keys.is_key(frame)
 
 
+def _carried(frame: CodedFrame, sides: Sequence[Side]) -> Gathered:
+    """What the key frames say, each with 1 / distance for its share, regions with less."""
+    shares = [
+        (SHARE if side.key.is_region else 1.0) / max(abs(frame.display - side.key.frame.display), 1) for side in sides
+    ]
+    return gathered(frame, list(zip(sides, shares, strict=True)))
+
+
+def _faded(history: Sequence[Side]) -> list[tuple[Side, float]]:
+    """Shares of the key frames before, newest first, and of the regions, in a new one."""
+    whole = [side for side in history if not side.key.is_region]
+    shares = {id(side): HISTORY ** (k + 1) for k, side in enumerate(whole)}
+    return [(side, shares.get(id(side), SHARE * HISTORY)) for side in history]
+
+
+def _trial(key: Key, history: Sequence[Side], regions: Regions) -> Generator[Ask | Answer | Turn, Tensor, None]:
+    """Would a region have done better on this key frame than what is carried there?"""
+    carried = _carried(key.frame, history)
+    region = regions.where(key.frame, carried)
+    seen = region_key(key.frame, region, (yield Ask(key.frame, region)), key.cells)
+    regions.compare(key.scores, carried.scores, seen)
+
+
 class _Known:
     """The ways from the newest reference frames to the newest key frames."""
 
     def __init__(self) -> None:
-        self.keys: list[Key] = []  # newest first
+        self.keys: list[Key] = []  # newest first, regions last
         self.sides: dict[int, list[Side]] = {}  # by coded index
         self.last: CodedFrame | None = None
         self.last_sides: list[Side] = []
 
-    def ways(self, frame: CodedFrame) -> Iterator[Side]:
-        """Along the stream's own vectors, to each key frame that they lead to."""
+    def ways(self, frame: CodedFrame) -> list[Side]:
+        """Along the stream's own vectors, to each key frame that they lead to; none if only regions are left."""
+        found = []
         for key in self.keys:
             there = {index: side for index, sides in self.sides.items() for side in sides if side.key is key}
             side = along(frame, there, before=True) or along(frame, there, before=False)
             if side is not None:
-                yield side
+                found.append(side)
+        return found if found and not found[0].key.is_region else []
 
     def estimate(self, frame: CodedFrame) -> list[Side]:
         """By way of the frame before, where the stream has no vectors; never from or into damage, or a scene."""
@@ -88,8 +146,11 @@ class _Known:
 
     def add(self, frame: CodedFrame, sides: list[Side]) -> None:
         """Takes in a frame that was answered; forgets what is too old."""
-        if sides[0].key not in self.keys:
-            self.keys = [sides[0].key, *self.keys][:KEYS_KEPT]
+        there = {id(key) for key in self.keys}
+        known = [side.key for side in sides if id(side.key) not in there] + self.keys
+        known.sort(key=lambda key: -key.frame.display)
+        whole = [key for key in known if not key.is_region][:KEYS_KEPT]
+        self.keys = whole + [key for key in known if key.is_region][:REGIONS_KEPT]
         self.last, self.last_sides = frame, [side for side in sides if side.key in self.keys]
         if frame.is_reference:
             self.sides[frame.index] = self.last_sides
