@@ -194,8 +194,8 @@ class Decoder:
     def why_missing(self, index: int) -> Literal["lost", "unneeded", "hidden", "hidden key"]:
         """Why no picture came of a packet.
 
-        "lost": it, or what it refers to. "unneeded": no other frame refers to it. "hidden": an edit list passes over it,
-        so it is sound but not shown.
+        "lost": it, or what it refers to. "unneeded": no other frame refers to it. "hidden": an edit list passes over
+        it, so it is sound but not shown.
         """
         if index in self._discarded:
             return "hidden key" if self._discarded.pop(index) else "hidden"
