@@ -24,7 +24,7 @@ def open_video(
 ) -> Source:
     """Opens a video file, a URL that FFmpeg can read, or a folder of images.
 
-    motion: attach motion and residual where the codec has vectors; thr_rgc: grey levels above which a pixel of the
+    motion: attach motion and residual, the codec's or estimated; thr_rgc: grey levels above which a pixel of the
     residual counts; timeout: seconds that a URL or playlist may keep silent. Raises SourceError if there is nothing to
     read, SettingError for a timeout that is not positive.
     """
@@ -34,5 +34,5 @@ def open_video(
     if "://" not in text and not Path(text).exists():
         raise SourceError(f"{text}: no such file or folder; check the path")
     if Path(text).is_dir():
-        return ImageFolder(Path(text), max_frames=max_frames, stopwatch=stopwatch)
+        return ImageFolder(Path(text), motion=motion, thr_rgc=thr_rgc, max_frames=max_frames, stopwatch=stopwatch)
     return Video(text, motion=motion, thr_rgc=thr_rgc, max_frames=max_frames, timeout=timeout, stopwatch=stopwatch)
