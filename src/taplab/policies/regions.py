@@ -23,7 +23,7 @@ from taplab.types import RESIDUAL_BLOCK, CodedFrame, Region
 DISTRUST = 4.0
 FEATHER = 24  # pixels from the edge of a region to where it counts in full
 SHARE = 0.7  # of what was seen as a region, beside 1 of what was seen with the whole frame around it
-TRIALS = 3  # key frames
+TRIALS = 2  # key frames
 ADVANTAGE = 3.0  # wrong pixels carried for one wrong in a region: less does not pay
 
 
