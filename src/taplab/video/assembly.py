@@ -123,7 +123,8 @@ class Assembly:
         motion = self._motion(picture, kind, luma)
         if motion is None:
             return None, self._new_scene() if before is None else before.scene
-        if is_cut(motion, lambda: self._measure(luma, self._lumas(motion), motion, picture.rounding).score):
+        lumas = self._lumas(motion)
+        if is_cut(motion, luma, lumas[0], lambda: self._measure(luma, lumas, motion, picture.rounding).score):
             return None, self._new_scene()
         return motion, next(r.scene for r in self.references if r.index == motion.fields[0].reference)
 
