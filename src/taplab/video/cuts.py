@@ -8,12 +8,11 @@ from taplab.types import Motion, Plane
 from taplab.video.estimate import estimate_motion
 from taplab.video.residual import measure_residual
 
-# Share of blocks without a vector. Above the higher one, a picture has next to nothing from another. Between them are
-# fast pans, too: of synthetic drives with B-frames, up to 0.6; hard cuts between drives begin at 0.85.
-INTRA_SHARE, NEARLY_ALL = 0.4, 0.7
+INTRA_SHARE = 0.4  # of blocks without a vector
 RESIDUAL = 6.0  # grey levels per pixel
-# Of the residual to the plain difference of the two pictures. Fast drives reach 0.67, hard cuts begin at 0.74.
-UNEXPLAINED = 0.7
+# Share of intra blocks, and share of the plain difference of the pictures that motion leaves as residual, added up. On
+# fast synthetic drives with B-frames they reach 1.22; where one drive is cut to another they begin at 1.30.
+UNEXPLAINED = 1.26
 _LARGE = 480  # rows from which every other pixel is enough to compare I-frames by
 
 
@@ -31,14 +30,14 @@ def is_cut(motion: Motion, luma: Plane, reference: Plane, residual: Callable[[],
     score = residual()
     if score < RESIDUAL:
         return False
-    if intra >= NEARLY_ALL or motion.origin == "estimated":
+    if motion.origin == "estimated":
         return True
-    return score >= UNEXPLAINED * _difference(luma, reference)
+    return intra + score / _difference(luma, reference) >= UNEXPLAINED
 
 
 def _difference(luma: Plane, other: Plane) -> float:
-    """Mean difference of two pictures in grey levels."""
-    return float(np.abs(luma[::2, ::2].astype(np.int16) - other[::2, ::2]).mean())
+    """Mean difference of two pictures in grey levels, not 0."""
+    return max(float(np.abs(luma[::2, ::2].astype(np.int16) - other[::2, ::2]).mean()), 1.0)
 
 
 def is_new_scene(luma: Plane, before: Plane) -> bool:
