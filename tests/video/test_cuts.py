@@ -100,6 +100,16 @@ def test_an_unbroken_drive_is_one_scene(make_clip, codec, options):
     assert len({f.scene for f in Video(make_clip(codec, options=options)).frames()}) == 1
 
 
+@pytest.mark.parametrize("seed", [103, 113, 120])
+def test_a_fast_drive_with_b_frames_is_one_scene(tmp_path, seed):
+    """Where half the blocks of a P-frame are intra, four frames after the one it refers to."""
+    frames = [rgb for rgb, _ in SyntheticDrive(240, 320, 34, seed=seed, speed="fast")]
+    clip = encode_clip(tmp_path / "fast.mp4", frames, codec="h264", gop=60, options={"bf": "3"})
+    found = list(Video(clip).frames())
+    assert max(1 - f.motion.coded.mean() for f in found if f.kind == "P") > 0.4
+    assert len({f.scene for f in found}) == 1
+
+
 def test_pictures_of_a_folder_are_scenes_too(tmp_path):
     for i, rgb in enumerate(scenes()):
         Image.fromarray(rgb).save(tmp_path / f"{i:02d}.png")

@@ -136,7 +136,8 @@ class Assembly:
     def _is_cut(self, picture: Picture, luma: Plane, motion: Motion) -> bool:
         if motion.origin == "estimated":
             return is_estimated_cut(motion)
-        return is_cut(motion, lambda: self._measure(luma, self._lumas(motion), motion, picture.rounding).score)
+        lumas = self._lumas(motion)
+        return is_cut(motion, luma, lumas[0], lambda: self._measure(luma, lumas, motion, picture.rounding).score)
 
     def _new_scene(self) -> int:
         self.scenes += 1
