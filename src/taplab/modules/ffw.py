@@ -33,6 +33,10 @@ class Carried:
         """``[C, h, w]`` on the origin's device."""
         return self.origin if self.displacement is None else warp(self.origin, self.displacement)
 
+    def for_labels(self, size: tuple[int, int]) -> Tensor:
+        """All that labels of this size, in pixels, take."""
+        return self.scores
+
 
 def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int, int]) -> Carried | None:
     """The scores of a frame of ``size`` (rows, columns) pixels, carried over from its reference frames (Eq. 1).

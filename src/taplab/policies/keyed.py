@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taplab.modules import ffw, matching
+from taplab.labels import best_classes
+from taplab.modules import cells, ffw, gathering, matching
+from taplab.modules.cells import CellPicture, CellScores
 from taplab.modules.ffw import Carried, Displacement
-from taplab.modules.matching import CellPicture, CellScores, Gathered
+from taplab.modules.gathered import Gathered
+from taplab.modules.gathering import Mixture
 from taplab.policies.base import Answer
-from taplab.types import MOTION_BLOCK, CodedFrame, MotionField
+from taplab.types import IGNORE, MOTION_BLOCK, CodedFrame, Labels, MotionField
 from taplab.video.estimate import estimate_motion
 from taplab.video.planes import luma_plane
 
@@ -42,24 +45,23 @@ class Key:
 
     @cached_property
     def probabilities(self) -> CellScores:
-        """Of the classes, float32 ``[h, w, C]``: of two raw scores the louder one would decide."""
-        array: CellScores = self.scores.softmax(0).permute(1, 2, 0).float().contiguous().cpu().numpy()
-        return array
+        """Of the classes, see ``cells.padded``: of two raw scores the louder one would decide."""
+        return cells.padded(self.scores.softmax(0))
 
     def gather(self, others: Sequence[tuple["Side", float]]) -> None:
         """Takes in what other key frames say of this one, each with its share; its own scores have 1."""
         self.answer = gathered(self.frame, [(Side(self.frame.display, self), 1.0), *others])
-        self.__dict__["probabilities"] = self.answer.scores.permute(1, 2, 0).contiguous().numpy()
+        self.__dict__["probabilities"] = self.answer.padded
 
     @cached_property
     def picture(self) -> CellPicture:
         """The frame's colours at the size of the score map."""
-        return matching.cell_picture(self.frame.picture, self.cells)
+        return cells.cell_picture(self.frame.picture, self.cells)
 
     @cached_property
-    def calm(self) -> NDArray[np.int16]:
-        """See ``matching.calm``; of the network's own scores, or those at the first look."""
-        return matching.calm(self.probabilities)
+    def calm(self) -> Labels:
+        """See ``cells.calm``; of the network's own scores."""
+        return cells.calm(best_classes(self.scores.float().cpu().numpy()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,12 +119,19 @@ def estimated(frame: CodedFrame, reference: CodedFrame) -> MotionField:
 def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]]) -> Gathered:
     """The scores of some key frames, each with its share, weighed by how well they match this frame's picture."""
 
-    def work() -> tuple[CellScores, NDArray[np.float32]]:
-        now = matching.cell_picture(frame.picture, sides[0][0].key.cells)
-        active = matching.unsettled(now, [(side.key.calm, side.key.picture, side.way) for side, _ in sides])
+    first = sides[0][0].key
+    classes = len(first.scores)
+
+    def work(whole: bool) -> Mixture:
+        now = cells.cell_picture(frame.picture, first.cells)
+        settled = cells.settled(now, [(side.key.calm, side.key.picture, side.way) for side, _ in sides])
+        active = settled == IGNORE
+        wanted = np.ones_like(active) if whole else cells.calm(settled) == IGNORE
         refined = [
             (side.key.probabilities, side.key.picture, side.refined(now, active), share) for side, share in sides
         ]
-        return matching.gather(now, refined, active)
+        mixture = gathering.gather(now, refined, classes, active, wanted)
+        np.copyto(mixture.best, settled, where=~wanted)
+        return mixture
 
-    return Gathered(work)
+    return Gathered(work, first.cells, classes)
