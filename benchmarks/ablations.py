@@ -32,7 +32,7 @@ from taplab.types import IGNORE
 _MODULES, _POLICIES = "taplab.modules", "taplab.policies"
 PARTS: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "no correction": {f"{_MODULES}.matching.refine": lambda now, key, way, active: way},
+    "no correction": {f"{_MODULES}.matching.refine": lambda now, key, way, active, enough=0: way},
     "no weights": {f"{_MODULES}.gathering._WEIGHT": np.ones(2048, np.float32)},
     "no memory": {f"{_POLICIES}.offline.HISTORY": 1e-6, f"{_POLICIES}.live.HISTORY": 1e-6},
     "all compared": {f"{_MODULES}.cells.settled": lambda now, sides: np.full(now.shape[:2], IGNORE, np.uint8)},

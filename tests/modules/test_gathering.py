@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -128,6 +130,14 @@ def test_the_match_says_how_well_pictures_match(scores):
     np.testing.assert_allclose(match([(scores, flat, still, 0.3), (scores, flat, still, 0.9)]), 1, atol=1e-5)
     np.testing.assert_allclose(match([(scores, flat, still, 0.5), (scores, strange, still, 0.5)]), 0.5, atol=1e-3)
     np.testing.assert_allclose(match([(scores, strange, still, 0.5)], ~ALL), 1)
+
+
+def test_threads_change_nothing(key, scores, other):
+    sides = [(scores, picture(8), moved(0.3, 1), 0.4), (other, picture(9), moved(-1, 0.7), 0.6)]
+    with ThreadPoolExecutor(2) as pool:
+        shared = gather(key, sides, CLASSES, ALL, ALL, pool.map)
+    for one, two in zip(shared, gather(key, sides, CLASSES, ALL, ALL), strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 @pytest.mark.parametrize("size", [(80, 120), (83, 130), (20, 30), (11, 40)])

@@ -47,6 +47,20 @@ def test_a_right_displacement_is_left_alone(key):
     np.testing.assert_array_equal(matching.refine(shifted(key, 1, 1), key, start, ALL), start)
 
 
+def test_what_matches_well_enough_is_left_alone(key):
+    start, now = moved(0, 0), shifted(key, 1, 0)
+    start[5:15, 5:15] = (1, 0)
+    now[..., 0] += 2
+    close = matching.refine(now, key, moved(1, 0), ALL, enough=2.5)
+    np.testing.assert_array_equal(close, moved(1, 0))
+    slope = np.zeros_like(key)
+    slope[..., 0] = 2 * np.arange(CELLS[1])
+    kept = matching.refine(shifted(slope, 1, 0), slope, start, ALL, enough=2.5)
+    np.testing.assert_array_equal(kept, start)
+    corrected = matching.refine(shifted(slope, 1, 0), slope, start, ALL, enough=0)
+    assert (corrected[:, 1:-2] == (1, 0)).all(2).mean() > (start == (1, 0)).all(2).mean() + 0.2
+
+
 def test_no_displacement_gets_worse_and_half_cells_are_found(key):
     start = np.random.default_rng(5).integers(-2, 3, (*CELLS, 2)).astype(np.float32)
     now = (shifted(key, 1, 0) + key) / 2

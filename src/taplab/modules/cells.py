@@ -26,7 +26,11 @@ def cell_picture(picture: av.VideoFrame, cells: tuple[int, int]) -> CellPicture:
     """The mean colour of each score cell."""
     out = np.zeros((*cells, 4), np.float32)
     for k, plane in enumerate(yuv_planes(picture)):
-        _average(plane, _edges(plane.shape[0], cells[0]), _edges(plane.shape[1], cells[1]), k, out)
+        halvings = _halvings(plane.shape[1], cells[1])
+        vertical, horizontal = _edges(plane.shape[0], cells[0]), _edges(plane.shape[1] >> halvings, cells[1])
+        most = 255 * int(np.ptp(vertical, axis=0).max() * np.ptp(horizontal, axis=0).max()) << halvings
+        sums = np.empty((2, plane.shape[1]), np.uint16 if most < 2**16 else np.uint32)
+        _average(_whole_rows(plane), vertical, horizontal, halvings, sums, k, out)
     return out
 
 
@@ -101,6 +105,21 @@ def differences(now: CellPicture, key: CellPicture, displacement: Displacement) 
     return out
 
 
+def _whole_rows(plane: Plane) -> Plane:
+    """With what fills its rows up in memory: the compiler must see that it is contiguous."""
+    if plane.strides[1] != 1 or plane.strides[0] < plane.shape[1]:
+        return np.ascontiguousarray(plane)
+    return np.lib.stride_tricks.as_strided(plane, (plane.shape[0], plane.strides[0]), writeable=False)
+
+
+def _halvings(pixels: int, cells: int) -> int:
+    """How often can pairs of pixels be joined, so that each lies in one cell?"""
+    count = 0
+    while pixels % (2 << count) == 0 and (pixels >> (count + 1)) % cells == 0:
+        count += 1
+    return count
+
+
 def _edges(pixels: int, cells: int) -> NDArray[np.int64]:
     """First pixel of each cell and the end of the last pixel, at least one on, ``[2, cells]``."""
     first = np.arange(cells) * pixels // cells
@@ -109,22 +128,34 @@ def _edges(pixels: int, cells: int) -> NDArray[np.int64]:
 
 @njit(cache=True, nogil=True)
 def _average(
-    plane: Plane, vertical: NDArray[np.int64], horizontal: NDArray[np.int64], channel: int, out: CellPicture
+    plane: Plane,
+    vertical: NDArray[np.int64],
+    horizontal: NDArray[np.int64],
+    halvings: int,
+    sums: NDArray[np.uint32],
+    channel: int,
+    out: CellPicture,
 ) -> None:  # pragma: no cover - compiled
+    """Sums rows, then pairs of columns, as often as these fit into cells: whole rows at once vectorise."""
     rows, cols = out.shape[:2]
-    columns = np.empty(plane.shape[1], np.uint32)  # sums over the rows of a cell: whole rows at once vectorise
     left, right = horizontal
     for i in range(rows):
         top, bottom = vertical[0, i], vertical[1, i]
+        columns, other, width = sums[0], sums[1], sums.shape[1]
         columns[:] = 0
         for y in range(top, bottom):
-            for x in range(plane.shape[1]):
+            for x in range(width):
                 columns[x] += plane[y, x]
+        for _ in range(halvings):
+            width //= 2
+            for x in range(width):
+                other[x] = columns[2 * x] + columns[2 * x + 1]
+            columns, other = other, columns
         for j in range(cols):
             total = np.uint32(0)
             for x in range(left[j], right[j]):
                 total += columns[x]
-            out[i, j, channel] = np.float32(total) / np.float32((bottom - top) * (right[j] - left[j]))
+            out[i, j, channel] = np.float32(total) / np.float32(((bottom - top) * (right[j] - left[j])) << halvings)
 
 
 @njit(cache=True, nogil=True)

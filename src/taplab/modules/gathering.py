@@ -10,8 +10,8 @@ Cells that come from well inside one class, in all key frames, and look about as
 (``cells.settled``).
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -21,6 +21,8 @@ from taplab.modules.cells import CellPicture, CellScores
 from taplab.modules.ffw import Displacement
 from taplab.modules.simd import Vector, add_scaled, distance, load4, load8, mixed, store, vector4
 from taplab.types import Labels
+
+Mapped = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]  # map, or that of a pool of threads
 
 SPREAD = 3.0  # grey levels, summed over Y, U and V: difference at which a match counts 1 / e
 _STEPS = 2048  # entries of the table of weights, 8 for a grey level
@@ -45,16 +47,24 @@ def gather(
     classes: int,
     active: NDArray[np.bool_],
     wanted: NDArray[np.bool_],
+    mapped: Mapped = map,
 ) -> Mixture:
     """Scores from some key frames, each with its picture, the displacement to it and its share.
 
-    Cells that are not ``active`` take those of the cells that the displacements lead to, without comparison.
+    Cells that are not ``active`` take those of the cells that the displacements lead to, without comparison. mapped:
+    how a function is called on both halves of the picture, so that threads can share them.
     """
     scores, keys, ways, shares = zip(*sides, strict=True)
     out, best = np.empty_like(scores[0]), np.empty(active.shape, np.uint8)
     match = np.empty(active.shape, np.float32)
     weight = np.array(shares, np.float32)
-    _gather(now, scores, keys, ways, weight, classes, active, wanted, _WEIGHT, out, best, match)
+    middle = active.shape[0] // 2
+
+    def half(rows: tuple[int, int]) -> None:
+        _gather(now, scores, keys, ways, weight, rows, classes, active, wanted, _WEIGHT, out, best, match)
+
+    for _ in mapped(half, ((0, middle), (middle, active.shape[0]))):
+        pass
     return Mixture(out, best, match)
 
 
@@ -65,6 +75,7 @@ def _gather(
     keys: tuple[CellPicture, ...],
     ways: tuple[Displacement, ...],
     shares: NDArray[np.float32],
+    span: tuple[int, int],
     classes: int,
     active: NDArray[np.bool_],
     wanted: NDArray[np.bool_],
@@ -73,10 +84,10 @@ def _gather(
     best: Labels,
     match: NDArray[np.float32],
 ) -> None:  # pragma: no cover - compiled
-    """A row from all key frames before the next one: it stays in the cache."""
+    """Some rows, each from all key frames before the next one: it stays in the cache."""
     kernel = np.empty(16, np.float32)
     total = shares.sum()
-    for i in range(active.shape[0]):
+    for i in range(span[0], span[1]):
         for j in range(active.shape[1]):
             if wanted[i, j]:
                 out[i, j] = 0

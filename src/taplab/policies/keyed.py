@@ -13,7 +13,7 @@ from taplab.modules import cells, ffw, gathering, matching
 from taplab.modules.cells import CellPicture, CellScores
 from taplab.modules.ffw import Carried, Displacement
 from taplab.modules.gathered import Gathered
-from taplab.modules.gathering import Mixture
+from taplab.modules.gathering import Mapped, Mixture
 from taplab.policies.base import Answer
 from taplab.types import IGNORE, MOTION_BLOCK, CodedFrame, Labels, MotionField
 from taplab.video.estimate import estimate_motion
@@ -48,9 +48,9 @@ class Key:
         """Of the classes, see ``cells.padded``: of two raw scores the louder one would decide."""
         return cells.padded(self.scores.softmax(0))
 
-    def gather(self, others: Sequence[tuple["Side", float]]) -> None:
+    def gather(self, others: Sequence[tuple["Side", float]], mapped: Mapped = map) -> None:
         """Takes in what other key frames say of this one, each with its share; its own scores have 1."""
-        self.answer = gathered(self.frame, [(Side(self.frame.display, self), 1.0), *others])
+        self.answer = gathered(self.frame, [(Side(self.frame.display, self), 1.0), *others], mapped)
         self.__dict__["probabilities"] = self.answer.padded
 
     @cached_property
@@ -116,8 +116,11 @@ def estimated(frame: CodedFrame, reference: CodedFrame) -> MotionField:
     return estimate_motion(luma, earlier, reference.index, seed).fields[0]
 
 
-def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]]) -> Gathered:
-    """The scores of some key frames, each with its share, weighed by how well they match this frame's picture."""
+def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]], mapped: Mapped = map) -> Gathered:
+    """The scores of some key frames, each with its share, weighed by how well they match this frame's picture.
+
+    mapped: how functions are called on what is independent; that of a pool of threads where the processor is idle.
+    """
 
     first = sides[0][0].key
     classes = len(first.scores)
@@ -127,10 +130,12 @@ def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]]) -> Gathered
         settled = cells.settled(now, [(side.key.calm, side.key.picture, side.way) for side, _ in sides])
         active = settled == IGNORE
         wanted = np.ones_like(active) if whole else cells.calm(settled) == IGNORE
-        refined = [
-            (side.key.probabilities, side.key.picture, side.refined(now, active), share) for side, share in sides
-        ]
-        mixture = gathering.gather(now, refined, classes, active, wanted)
+
+        def refined(one: tuple[Side, float]) -> tuple[CellScores, CellPicture, Displacement, float]:
+            side, share = one
+            return side.key.probabilities, side.key.picture, side.refined(now, active), share
+
+        mixture = gathering.gather(now, list(mapped(refined, sides)), classes, active, wanted, mapped)
         np.copyto(mixture.best, settled, where=~wanted)
         return mixture
 

@@ -6,6 +6,9 @@ everywhere, what does not match the picture does not count.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
 
 from taplab.errors import SettingError
 from taplab.policies.base import Answer, Ask, Policy, Steps
@@ -34,6 +37,8 @@ class Live(Policy):
         self.interval, self.modules = settings.interval, settings.modules
         self.uses_residual = "rgfs" in settings.modules
         self._keys, self._due = Paper(settings), due
+        # Frames come one by one, so only their parts can share the cores.
+        self._mapped = ThreadPoolExecutor(2, "taplab-live").map if torch.get_num_threads() > 1 else map
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """All frames of a stream, in coded order."""
@@ -42,12 +47,12 @@ class Live(Policy):
             sides = [] if frame.damaged else list(known.ways(frame))
             if not self._is_due(frame, sides):
                 shares = [1 / max(abs(frame.display - side.key.frame.display), 1) for side in sides]
-                yield Answer(frame, gathered(frame, list(zip(sides, shares, strict=True))), "fused")
+                yield Answer(frame, gathered(frame, list(zip(sides, shares, strict=True)), self._mapped), "fused")
             else:
                 key = Key(frame, (yield Ask(frame)))
                 own = Side(frame.display, key)
                 history = [side for side in sides or known.estimate(frame) if side.key.cells == key.cells]
-                key.gather([(side, HISTORY ** (k + 1)) for k, side in enumerate(history)])
+                key.gather([(side, HISTORY ** (k + 1)) for k, side in enumerate(history)], self._mapped)
                 yield Answer(frame, key.answer, "network")
                 sides = [own, *history]
             known.add(frame, sides)
