@@ -108,7 +108,7 @@ class Segmentation:
     def _result(self, answer: Answer) -> Result:
         frame = answer.frame
         with self.stopwatch("warp"):
-            scores = answer.carried.scores
+            scores = answer.carried.for_labels((frame.height, frame.width))
         with self.stopwatch("labels"):
             labels = labels_from_scores(scores, (frame.height, frame.width))
         return Result(

@@ -33,6 +33,10 @@ class Carried:
         """``[C, h, w]`` on the origin's device."""
         return self.origin if self.displacement is None else warp(self.origin, self.displacement)
 
+    def for_labels(self, size: tuple[int, int]) -> Tensor:
+        """All that labels of this size, in pixels, take."""
+        return self.scores
+
 
 def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int, int]) -> Carried | None:
     """The scores of a frame of ``size`` (rows, columns) pixels, carried over from its reference frames (Eq. 1).
@@ -72,9 +76,10 @@ def compose(
     cells: (h, w) of the score map. size: (H, W) of the frame in pixels.
     """
     out = np.empty((*cells, 2), np.float32)
-    scale = cells[0] / size[0], cells[1] / size[1]  # cells a pixel
+    scale = np.array([cells[1] / size[1], cells[0] / size[0]], np.float32)  # cells a pixel
+    places = _centres(cells[0], size[0], block), _centres(cells[1], size[1], block)
     nothing = np.zeros((1, 1, 2), np.float32)
-    _compose(vectors, block, nothing if before is None else before, before is not None, scale, out)
+    _compose(vectors, places, nothing if before is None else before, before is not None, scale, out)
     return out
 
 
@@ -94,26 +99,30 @@ def to_cells(
     blocks: NDArray[np.float32], cells: tuple[int, int], size: tuple[int, int], block: int
 ) -> NDArray[np.float32]:
     """Values ``[rows, cols]`` of blocks of ``block`` pixels, at the centres of the score cells ``[h, w]``."""
-    rows = ((np.arange(cells[0]) + 0.5) * (size[0] / cells[0]) / block).astype(int)
-    columns = ((np.arange(cells[1]) + 0.5) * (size[1] / cells[1]) / block).astype(int)
+    rows, columns = _centres(cells[0], size[0], block), _centres(cells[1], size[1], block)
     return np.ascontiguousarray(blocks[rows][:, columns])
+
+
+def _centres(cells: int, pixels: int, block: int) -> NDArray[np.intp]:
+    """The block in which the centre of each cell lies, along one axis."""
+    return ((np.arange(cells) + 0.5) * (pixels / cells) / block).astype(np.intp)
 
 
 @njit(cache=True, nogil=True)
 def _compose(
     vectors: NDArray[np.float32],
-    block: int,
+    places: tuple[NDArray[np.intp], NDArray[np.intp]],
     before: Displacement,
     moved: bool,
-    scale: tuple[float, float],
+    scale: NDArray[np.float32],
     out: Displacement,
 ) -> None:  # pragma: no cover - compiled
     rows, cols = out.shape[:2]
     for i in range(rows):
-        a = int((i + 0.5) / (scale[0] * block))
+        own = vectors[places[0][i]]
         for j in range(cols):
-            b = int((j + 0.5) / (scale[1] * block))
-            dx, dy = vectors[a, b, 0] * scale[1], vectors[a, b, 1] * scale[0]
+            b = places[1][j]
+            dx, dy = own[b, 0] * scale[0], own[b, 1] * scale[1]
             if moved:
                 # The reference's own displacement, at the cell nearest to where this one comes from: motion
                 # has edges, and a mixture of both sides would be wrong on either.
