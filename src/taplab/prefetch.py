@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -15,12 +15,21 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterator[T], ahead: int, prepare: Callable[[T], object] | None = None) -> Generator[T]:
+def prefetch(
+    items: Iterator[T],
+    ahead: int,
+    prepare: Callable[[T], object] | None = None,
+    *,
+    waiting: queue.Queue[Any] | None = None,
+    patience: float | None = None,
+) -> Generator[T]:
     """Yields ``items``, at most ``ahead`` of them waiting; ``prepare`` is called with each on the reading thread.
 
     The error of the reading thread is raised here. Closing the generator stops the thread and closes ``items``.
+    waiting: the queue that they wait in, if it is to decide itself what waits. patience: seconds to wait for the thread
+    to stop, None for as long as it takes.
     """
-    waiting: queue.Queue[T | _End] = queue.Queue(ahead)
+    waiting = queue.Queue(ahead) if waiting is None else waiting
     stopped = threading.Event()
 
     def put(item: T | _End) -> None:
@@ -57,4 +66,4 @@ def prefetch(items: Iterator[T], ahead: int, prepare: Callable[[T], object] | No
             raise item.error
     finally:
         stopped.set()
-        thread.join()
+        thread.join(patience)
