@@ -27,8 +27,9 @@ WAITING = 12  # frames
 class Newest(Queue[Any]):
     """A queue for ``prefetch`` into which frames are put in coded order; putting never waits.
 
-    Of more than ``most`` frames one is dropped: the oldest that no other refers to, else the oldest. Frames that are
-    shown before one that was taken out already stay. Frames that are taken out are numbered (``display``) without gaps.
+    Of more than ``most`` frames one is dropped: the oldest that no other refers to, else the oldest B-frame, else the
+    oldest. Frames that are shown before one that was taken out already stay. Frames that are taken out are numbered
+    (``display``) without gaps.
 
     thr_rgc: grey levels above which a pixel of the residual counts. dropped: how many were.
     """
@@ -58,7 +59,7 @@ class Newest(Queue[Any]):
 
     def _drop(self) -> None:
         free = [f for f in self.queue if isinstance(f, CodedFrame) and f.display > self._shown]
-        frame = next((f for f in free if not f.is_reference), free[0] if free else None)
+        frame = min(free, key=lambda f: (f.is_reference, f.kind != "B"), default=None)  # the first of the least
         if frame is None:
             return
         self.queue.remove(frame)

@@ -137,17 +137,20 @@ class _Count:
         self._next_index = max(self._next_index, frame.index + 1)
         self._next_display = max(self._next_display, frame.display + 1)
         self._next_scene = max(self._next_scene, frame.scene + 1)
-        if frame.pts is not None:
-            frame.pts = self._timed(frame.pts, frame.time_base)
+        frame.pts = self._timed(frame.pts, frame.time_base)
         return frame
 
-    def _timed(self, pts: int, time_base: Fraction) -> int:
-        now = time.monotonic()
-        if self._shift is None:
-            seconds = Fraction(now - self._came).limit_denominator(1000)
-            self._shift = Fraction(0) if self._latest is None else self._latest + seconds - pts * time_base
-        pts += round(self._shift / time_base)
-        self._latest, self._came = max(self._latest or pts * time_base, pts * time_base), now
+    def _timed(self, pts: int | None, time_base: Fraction) -> int | None:
+        """RTSP gives the first frames none."""
+        now, latest = time.monotonic(), self._latest
+        if self._shift is None and latest is not None:
+            due = latest + Fraction(now - self._came).limit_denominator(1000)
+            if pts is None:
+                return round(due / time_base)
+            self._shift = due - pts * time_base
+        if pts is not None:
+            pts += round((self._shift or 0) / time_base)
+            self._latest, self._came = pts * time_base if latest is None else max(latest, pts * time_base), now
         return pts
 
 
