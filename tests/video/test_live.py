@@ -188,7 +188,8 @@ def test_closing_does_not_wait_for_a_read_that_hangs(clip):
 
 def interrupted(address, out, after, *options):
     """Runs the command line on ``address`` and sends Ctrl-C once ``after`` masks are there. (status, stderr)"""
-    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from taplab.cli.main import main; main()"
+    heeding = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # jobs in the background begin without
+    code = f"import signal; {heeding}; from taplab.cli.main import main; main()"
     command = [sys.executable, "-c", code, "segment", address, "-o", str(out), "--model", "bl2-synthetic", *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 100
@@ -240,16 +241,15 @@ def test_http_is_live_where_no_end_is_in_sight(clip, model, path, live):
         assert segmentation.policy.name == ("live" if live else "offline")
         assert len(list(segmentation)) == 30
         server.shutdown()
-    assert segmentation.summary().broke_off is None
 
 
 @contextmanager
-def ffmpeg(clip, target):
-    """FFmpeg sending the clip again and again, at its own pace."""
+def ffmpeg(clip, target, pause):
+    """FFmpeg sending the clip again and again, at its own pace; it begins after some seconds."""
     if shutil.which("ffmpeg") is None:
         pytest.skip("needs the ffmpeg command (apt-get install ffmpeg)")
     send = ["-v", "error", "-stream_loop", "-1", "-re", "-i", str(clip), "-c", "copy", "-f", "mpegts", target]
-    with running("ffmpeg", *send) as process:
+    with running("sh", "-c", f'sleep {pause}; exec ffmpeg "$@"', "ffmpeg", *send) as process:
         yield process
 
 
@@ -276,14 +276,14 @@ def opened(address, **options):
             time.sleep(0.2)
 
 
-def through_a_break(address, send):
-    """Twenty frames of one sender, which is killed, and twenty of the next: all frames, and the source."""
+def through_a_break(address, send, pause=0):
+    """Twenty frames of one sender, which is killed, and after a pause twenty of the next: all frames, and the source."""
     with send() as first, closing(opened(address, timeout=2, reconnect=30)) as video:
         frames = video.endless()
         before = list(itertools.islice(frames, 20))
         first.kill()
         first.wait()
-        with send():
+        with send(pause):
             after = list(itertools.takewhile(lambda _: video.reconnects == 0, frames))
             after += itertools.islice(frames, 20)
             frames.close()
@@ -303,20 +303,22 @@ def check_the_break(before, after, video):
 
 def test_a_udp_sender_killed_and_restarted(clip):
     address = f"udp://127.0.0.1:{free_port()}"
-    check_the_break(*through_a_break(address, lambda: ffmpeg(clip, address)))
+    check_the_break(*through_a_break(address, lambda pause=0: ffmpeg(clip, address, pause), pause=4))
 
 
 def test_a_tcp_sender_killed_and_restarted(clip):
     address = f"tcp://127.0.0.1:{free_port()}"
-    check_the_break(*through_a_break(address, lambda: ffmpeg(clip, f"{address}?listen=1")))
+    check_the_break(*through_a_break(address, lambda pause=0: ffmpeg(clip, f"{address}?listen=1", pause)))
 
 
 @pytest.fixture(scope="session")
 def system_python():
     """The one that GStreamer's bindings are installed for."""
     python = shutil.which("python3", path="/usr/bin")
-    load = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer, Gst; Gst.init(None)"
-    check = f"{load}; assert Gst.ElementFactory.find('x264enc') and Gst.ElementFactory.find('rtph264pay')"
+    check = (
+        "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer, Gst\n"
+        "Gst.init(None); assert Gst.ElementFactory.find('x264enc') and Gst.ElementFactory.find('rtph264pay')"
+    )
     if python is None or subprocess.run([python, "-c", check], capture_output=True).returncode:
         pytest.skip("needs GStreamer's RTSP server (apt-get install python3-gi gir1.2-gst-rtsp-server-1.0 and plugins)")
     return python
@@ -325,7 +327,7 @@ def system_python():
 def test_an_rtsp_server_killed_and_restarted(system_python):
     port = free_port()
     address = f"rtsp://127.0.0.1:{port}/live"
-    check_the_break(*through_a_break(address, lambda: running(system_python, str(RTSP_SERVER), str(port))))
+    check_the_break(*through_a_break(address, lambda pause=0: running(system_python, str(RTSP_SERVER), str(port))))
 
 
 def test_an_rtsp_stream_from_end_to_end(system_python, model, tmp_path):
