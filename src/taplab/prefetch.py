@@ -22,12 +22,14 @@ def prefetch(
     *,
     waiting: queue.Queue[Any] | None = None,
     patience: float | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> Generator[T]:
     """Yields ``items``, at most ``ahead`` of them waiting; ``prepare`` is called with each on the reading thread.
 
     The error of the reading thread is raised here. Closing the generator stops the thread and closes ``items``.
     waiting: the queue that they wait in, if it is to decide itself what waits. patience: seconds to wait for the thread
-    to stop, None for as long as it takes.
+    to stop, None for as long as it takes. interrupted: asked between items and while none comes; where it is so,
+    KeyboardInterrupt is raised.
     """
     waiting = queue.Queue(ahead) if waiting is None else waiting
     stopped = threading.Event()
@@ -57,10 +59,19 @@ def prefetch(
                 close()
             put(_End(error))
 
+    def take() -> T | _End:
+        while not interrupted():
+            try:
+                item: T | _End = waiting.get(timeout=0.1)
+                return item
+            except queue.Empty:
+                continue
+        raise KeyboardInterrupt
+
     thread = threading.Thread(target=read, name="taplab-reader", daemon=True)
     thread.start()
     try:
-        while not isinstance(item := waiting.get(), _End):
+        while not isinstance(item := take(), _End):
             yield item
         if item.error is not None:
             raise item.error

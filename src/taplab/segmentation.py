@@ -57,7 +57,7 @@ class Segmentation:
         self._newest = None if keep_all or not isinstance(source, LiveVideo) else Newest(WAITING, source.thr_rgc)
         self.frames = self.key_frames = self.damaged = self.pixels = 0
         self.motion: Counter[str] = Counter()
-        self._started_once = False
+        self._started_once = self._interrupted = False
         self._started, self._elapsed = time.perf_counter(), 0.0
 
     def __iter__(self) -> Iterator[Result]:
@@ -80,11 +80,20 @@ class Segmentation:
         source, ahead = self.source, 2 * min(self.policy.interval, 12)
         prepare = _touch_residual if self.policy.uses_residual else None
         if not isinstance(source, LiveVideo):
-            return prefetch(source.frames(), ahead, prepare)
+            return prefetch(source.frames(), ahead, prepare, interrupted=self._is_interrupted)
         if self._newest is None:
-            return prefetch(source.frames(), ahead, prepare, patience=_PATIENCE)
-        newest = prefetch(source.endless(), ahead, waiting=self._newest, patience=_PATIENCE)
+            return prefetch(source.frames(), ahead, prepare, patience=_PATIENCE, interrupted=self._is_interrupted)
+        newest = prefetch(
+            source.endless(), ahead, waiting=self._newest, patience=_PATIENCE, interrupted=self._is_interrupted
+        )
         return limited(newest, source.max_frames)
+
+    def interrupt(self) -> None:
+        """From a signal handler or another thread: the iteration raises KeyboardInterrupt when it next wants one."""
+        self._interrupted = True
+
+    def _is_interrupted(self) -> bool:
+        return self._interrupted
 
     def _answers(self, frames: Iterable[CodedFrame]) -> Iterator[Answer]:
         if not self.policy.uses_motion:  # then nothing is predicted from what is shown after the last frame

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from taplab.errors import SettingError, SourceError
+from taplab.interrupt import PutOff
 from taplab.models.base import Model
 from taplab.models.load import DEFAULT, load_model
 from taplab.output.folder import remove_earlier_run, writable_folder
@@ -117,7 +118,7 @@ class Segmenter:
         remove_earlier_run(out, segmentation.source.source)
         segmentation.summary(interrupted=True).save(out / "summary.json")  # says whose the folder is, if we are killed
         interrupted = False
-        with _writers(segmentation, out, wanted) as write:
+        with PutOff(segmentation.interrupt) as ctrl_c, _writers(segmentation, out, wanted) as write:
             try:
                 for result in segmentation:
                     with segmentation.stopwatch("write"):
@@ -126,6 +127,7 @@ class Segmenter:
                         on_frame(segmentation, result)
             except KeyboardInterrupt:
                 interrupted = True
+            interrupted = interrupted or ctrl_c.asked
         summary = segmentation.summary(interrupted=interrupted)
         summary.save(out / "summary.json")
         if interrupted:

@@ -277,7 +277,7 @@ def opened(address, **options):
 
 
 def through_a_break(address, send, pause=0):
-    """Twenty frames of one sender, which is killed, and after a pause twenty of the next: all frames, and the source."""
+    """Twenty frames of one sender, which is killed, and after a pause twenty of the next."""
     with send() as first, closing(opened(address, timeout=2, reconnect=30)) as video:
         frames = video.endless()
         before = list(itertools.islice(frames, 20))
