@@ -29,7 +29,7 @@ EVERY = 50  # frames between two looks
 class Grey(torch.nn.Module):
     """Two classes by brightness, at 1/16."""
 
-    def forward(self, x):
+    def forward(self, x):  # noqa: D102
         grey = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 16, ceil_mode=True)
         return torch.cat([-grey, grey], 1)
 
