@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
 
 from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual
@@ -149,7 +150,9 @@ class Assembly:
         None where there is nothing in hand to come from.
         """
         frame = picture.frame
-        records = cast("Any", frame.side_data).get(SideData.MOTION_VECTORS) if self.video.has_vectors else None
+        # Not frame.side_data: that is kept by the frame and keeps the frame, until the garbage collector comes.
+        side_data = cast("Any", SideDataContainer)(frame) if self.video.has_vectors else None
+        records = None if side_data is None else side_data.get(SideData.MOTION_VECTORS)
         if records is None or frame.interlaced_frame or (kind == "B" and self.video.codec == "mpeg4"):
             return self._estimated(luma, picture.display)
         several = kind == "P" and self.video.several_references()

@@ -27,7 +27,8 @@ class ImageFolder:
     """
 
     codec = "images"
-    has_vectors = in_coded_order = has_pts = False
+    has_vectors = in_coded_order = has_pts = live = False
+    reconnects = 0
     broke_off: str | None = None
 
     def __init__(
