@@ -30,12 +30,12 @@ def test_labels_stay_nearly_what_they_were(made):
     assert 0.99 < agreement(model, quantised, frames(seed=107)) < 1
 
 
-@pytest.mark.parametrize("size", [(48, 64), (77, 131), (360, 480)])
+@pytest.mark.parametrize("size", [(76, 132), (90, 120), (360, 480)])
 def test_other_sizes_than_that_of_the_frames(made, size):
     model, _, quantised = made
-    images = [rgb for rgb, _ in SyntheticDrive(*size, 2, seed=107)]
+    images = [rgb[1:, 1:] for rgb, _ in SyntheticDrive(*size, 2, seed=107)]  # odd
     assert quantised(np.stack(images)).shape == model(np.stack(images)).shape
-    assert agreement(model, quantised, images) > 0.98
+    assert agreement(model, quantised, images) > 0.985
 
 
 def test_convolutions_are_in_int8_but_for_the_first_and_the_last(made):
