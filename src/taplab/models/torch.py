@@ -76,6 +76,12 @@ class TorchModel(Model):
         scores = self._run(follow, images, carried.to(self.device), match.to(self.device))  # type: ignore[arg-type]
         return scores.float().contiguous()
 
+    def prepared(self, images: NDArray[np.uint8]) -> Tensor:
+        """RGB uint8 ``[N, H, W, 3]`` as the network takes it: normalised float32 ``[N, 3, H, W]`` on the device."""
+        # Channels-last memory is what [N, H, W, 3] already is: the permutation costs nothing.
+        x = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float()
+        return x.sub_(self._mean).div_(self._std)
+
     def _running(self) -> nn.Module:
         """The network as it runs in ``dtype``."""
         if not self.fixed:
@@ -85,9 +91,7 @@ class TorchModel(Model):
         return self._folded[self.dtype]
 
     def _run(self, net: Callable[..., Any], images: NDArray[np.uint8], *more: Tensor) -> Tensor:
-        # Channels-last memory is what [N, H, W, 3] already is: the permutation costs nothing.
-        x = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float()
-        x = x.sub_(self._mean).div_(self._std)
+        x = self.prepared(images)
         half = self.dtype != torch.float32
         with torch.autocast(torch.device(self.device).type, self.dtype) if half else contextlib.nullcontext():
             return _scores_of(net(x, *more), self.name)
