@@ -138,13 +138,11 @@ def test_the_dial_has_no_regions():
 
 def test_streams_are_live_and_files_offline(model):
     segmenter = Segmenter(model)
-    assert segmenter._policy_for("rtsp://camera/1").name == "live"
-    assert segmenter._policy_for("UDP://127.0.0.1:5000").name == "live"
-    assert segmenter._policy_for("https://example.org/a.mp4").name == "offline"
-    assert segmenter._policy_for("a.mp4").name == "offline"
-    assert Segmenter(model, settings=REGIONS)._policy_for("rtsp://camera/1").name == "live"
-    assert Segmenter(model, settings=REGIONS)._policy_for("a.mp4").name == "paper"
-    assert Segmenter(model, mode="paper")._policy_for("rtsp://camera/1").name == "paper"
+    assert segmenter._policy_for(live=True).name == "live"
+    assert segmenter._policy_for(live=False).name == "offline"
+    assert Segmenter(model, settings=REGIONS)._policy_for(live=True).name == "live"
+    assert Segmenter(model, settings=REGIONS)._policy_for(live=False).name == "paper"
+    assert Segmenter(model, mode="paper")._policy_for(live=True).name == "paper"
 
 
 @pytest.mark.parametrize("b_frames", ["3", "8"])

@@ -7,6 +7,7 @@ from PIL import Image
 
 from taplab import PaperSettings, Segmenter, TorchModel
 from taplab.data.synthetic import SyntheticDrive
+from taplab.video.cuts import is_new_scene
 from taplab.video.encode import encode_clip
 from taplab.video.images import ImageFolder
 from taplab.video.reader import Video
@@ -108,6 +109,16 @@ def test_a_fast_drive_with_b_frames_is_one_scene(tmp_path, seed):
     found = list(Video(clip).frames())
     assert max(1 - f.motion.coded.mean() for f in found if f.kind == "P") > 0.4
     assert len({f.scene for f in found}) == 1
+
+
+def test_fast_drives_are_no_cuts_and_other_drives_are():
+    """Estimated motion, frames up to two apart."""
+    first, other = (
+        [np.ascontiguousarray(rgb.mean(2).astype(np.uint8)) for rgb, _ in SyntheticDrive(144, 192, 5, s, speed="fast")]
+        for s in (301, 302)
+    )
+    assert not any(is_new_scene(drive[i + 2], drive[i]) for drive in (first, other) for i in range(3))
+    assert all(is_new_scene(a, b) for a, b in zip(first, other, strict=True))
 
 
 def test_pictures_of_a_folder_are_scenes_too(tmp_path):
