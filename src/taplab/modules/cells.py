@@ -11,11 +11,11 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taplab.modules.ffw import Displacement
 from taplab.modules.simd import Vector, distance, first4, last4, load4, load8, mixed
 from taplab.types import IGNORE, Labels, Plane
 from taplab.video.planes import yuv_planes
 
+Displacement = NDArray[np.float32]  # [h, w, 2], (dx, dy) in score cells, from a cell to its origin
 CellPicture = NDArray[np.float32]  # [h, w, 4], mean Y, U and V of each score cell, and nothing
 CellScores = NDArray[np.float32]  # [h, w, L]: probabilities of C classes, presence, zeros; L as of ``lanes``
 

@@ -16,26 +16,37 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from taplab.labels import Contours, grows
+from taplab.modules.cells import Displacement as Displacement
+from taplab.modules.sampled import Sampled
 from taplab.types import MOTION_BLOCK, Motion
-
-Displacement = NDArray[np.float32]  # [h, w, 2], (dx, dy) in score cells, from a cell to its origin
 
 
 @dataclass(eq=False)
 class Carried:
-    """Scores of a frame, as samples of ``origin`` ``[C, h, w]``; without a displacement they are ``origin`` itself."""
+    """Scores of a frame, as samples of ``origin`` ``[C, h, w]``; without a displacement they are ``origin`` itself.
+
+    sampled: the origin as labels are made of it, shared by all frames that have this origin.
+    """
 
     origin: Tensor
     displacement: Displacement | None = None
+    sampled: Sampled | None = None
+
+    def __post_init__(self) -> None:
+        self.sampled = self.sampled or Sampled(self.origin)
 
     @cached_property
     def scores(self) -> Tensor:
         """``[C, h, w]`` on the origin's device."""
         return self.origin if self.displacement is None else warp(self.origin, self.displacement)
 
-    def for_labels(self, size: tuple[int, int]) -> Tensor:
+    def for_labels(self, size: tuple[int, int]) -> Contours | Tensor:
         """All that labels of this size, in pixels, take."""
-        return self.scores
+        fits = self.origin.device.type == "cpu" and grows(self.origin.shape[-2:], size)
+        if self.displacement is None or self.sampled is None or not fits or "scores" in self.__dict__:
+            return self.scores
+        return self.sampled.contours(self.displacement)
 
 
 def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int, int]) -> Carried | None:
@@ -52,7 +63,8 @@ def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int
     for field in fields:
         source = references[field.reference]
         cells = (int(source.origin.shape[-2]), int(source.origin.shape[-1]))
-        carried.append(Carried(source.origin, compose(field.vectors, source.displacement, cells, size)))
+        way = compose(field.vectors, source.displacement, cells, size)
+        carried.append(Carried(source.origin, way, source.sampled))
     if len(carried) == 1:
         return carried[0]
     scores = torch.zeros_like(carried[0].origin)
