@@ -2,9 +2,9 @@
 
     python benchmarks/ablations.py [--sequence IMAGES LABELS] [--phases 2] [--interval 12]
 
-Every column leaves one part out (modules/matching, policies/keyed): the correction of displacements, the weights by how
-well pictures match, what neighbouring key frames say of a key frame; the last one compares every cell, also those that
-are settled. Nothing is cached: the variants change what taplab does.
+Every column leaves one part out (modules/matching, modules/gathering, policies/keyed): the correction of displacements,
+the weights by how well pictures match, what neighbouring key frames say of a key frame; the last one compares every
+cell, also those that are settled. Nothing is cached: the variants change what taplab does.
 """
 
 from taplab.machine import machine  # isort: skip  (first: taplab sets how torch's threads wait)
@@ -27,14 +27,15 @@ from taplab.evaluation.cache import Cache
 from taplab.evaluation.score import evaluate
 from taplab.evaluation.trials import Draw, Encoding
 from taplab.evaluation.ways import Way
+from taplab.types import IGNORE
 
-_MATCHING, _POLICIES = "taplab.modules.matching", "taplab.policies"
+_MODULES, _POLICIES = "taplab.modules", "taplab.policies"
 PARTS: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "no correction": {f"{_MATCHING}.refine": lambda now, key, way, active: way},
-    "no weights": {f"{_MATCHING}._WEIGHT": np.ones(2048, np.float32)},
+    "no correction": {f"{_MODULES}.matching.refine": lambda now, key, way, active, enough=0: way},
+    "no weights": {f"{_MODULES}.gathering._WEIGHT": np.ones(2048, np.float32)},
     "no memory": {f"{_POLICIES}.offline.HISTORY": 1e-6, f"{_POLICIES}.live.HISTORY": 1e-6},
-    "all compared": {f"{_MATCHING}.unsettled": lambda now, sides: np.ones(now.shape[:2], np.bool_)},
+    "all compared": {f"{_MODULES}.cells.settled": lambda now, sides: np.full(now.shape[:2], IGNORE, np.uint8)},
 }
 
 

@@ -4,7 +4,8 @@
 
 A pass is what the pipeline pays for: from RGB uint8 to scores. The picture is a frame of a synthetic drive; engines
 take turns, A B A B, and medians count. "agreement": labels as those of torch in float32, of all pixels of that frame.
-"set-up": seconds until the first scores, export left out. --compile adds torch.compile, which needs a C++ compiler.
+"set-up": seconds until the first scores; export is left out, quantising is not. --compile adds torch.compile, which
+needs a C++ compiler.
 """
 
 from taplab.machine import machine  # isort: skip  (first: taplab sets how torch's threads wait)
@@ -12,6 +13,7 @@ from taplab.machine import machine  # isort: skip  (first: taplab sets how torch
 import argparse
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,36 +28,46 @@ from taplab import MissingExtraError, Model, OnnxModel, SyntheticDrive, TorchMod
 from taplab.config import rows_and_columns
 from taplab.labels import labels_from_scores
 from taplab.models.engine import exported
+from taplab.models.export import export
+from taplab.models.folded import folded
 from taplab.models.openvino import OpenVinoModel
 from taplab.models.torch import autocast_type
 
 Make = Callable[[], Model]
 
 
-def in_torch(name: str, dtype: torch.dtype, *, compiled: bool = False) -> TorchModel:
+def in_torch(name: str, dtype: torch.dtype, *, fixed: bool = False, compiled: bool = False) -> TorchModel:
+    """fixed: batch norm folded, weights kept in ``dtype``, as ``load_model`` has it."""
     model = load_model(name)
     assert isinstance(model, TorchModel)
-    model.dtype = dtype
+    model.dtype, model.fixed = dtype, fixed
     if compiled:
-        model.net = torch.compile(model.net)  # type: ignore[assignment]
+        model.net = torch.compile(folded(model.net, dtype))  # type: ignore[assignment]
     return model
 
 
-def engines(name: str, *, compiled: bool) -> dict[str, Make]:
+def in_int8(name: str, folder: Path) -> OnnxModel:
+    """Quantised with frames of another drive than the one it is measured on."""
+    pictures = [rgb for rgb, _ in SyntheticDrive(360, 480, 96, seed=1)][::8]
+    export(in_torch(name, torch.float32), folder / "int8.onnx", pictures=pictures)
+    return OnnxModel(folder / "int8.onnx")
+
+
+def engines(name: str, folder: Path, *, compiled: bool) -> dict[str, Make]:
     """Those that are installed, torch in float32 first; bfloat16 where the processor computes with it."""
-    half = autocast_type("auto", "cpu") == torch.bfloat16
+    types = {"float32": torch.float32}
+    if autocast_type("auto", "cpu") == torch.bfloat16:
+        types["bfloat16"] = torch.bfloat16
     file = exported(in_torch(name, torch.float32))
-    made: dict[str, Make] = {"torch float32": partial(in_torch, name, torch.float32)}
-    if half:
-        made["torch bfloat16"] = partial(in_torch, name, torch.bfloat16)
-    if compiled:
-        made["torch.compile float32"] = partial(in_torch, name, torch.float32, compiled=True)
-        if half:
-            made["torch.compile bfloat16"] = partial(in_torch, name, torch.bfloat16, compiled=True)
+    made: dict[str, Make] = {f"torch {known}": partial(in_torch, name, dtype) for known, dtype in types.items()}
+    for known, dtype in types.items():
+        made[f"torch {known}, folded"] = partial(in_torch, name, dtype, fixed=True)
+        if compiled:
+            made[f"torch.compile {known}, folded"] = partial(in_torch, name, dtype, compiled=True)
     made["ONNX Runtime float32"] = partial(OnnxModel, file)
-    made["OpenVINO float32"] = partial(OpenVinoModel, file, precision="float32")
-    if half:
-        made["OpenVINO bfloat16"] = partial(OpenVinoModel, file, precision="bfloat16")
+    made["ONNX Runtime int8"] = partial(in_int8, name, folder)
+    for known in types:
+        made[f"OpenVINO {known}"] = partial(OpenVinoModel, file, precision=known)
     return made
 
 
@@ -97,20 +109,24 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    makes = engines(args.model, compiled=args.compile)
     about = f"{args.model}, {machine()}, {torch.get_num_threads()} threads, {date.today().isoformat()}"
     print(f"{about}\n")
-    sizes = {}
-    for text in args.sizes.split(","):
-        sizes[text] = measure(makes, rows_and_columns("--sizes", text), args.rounds)
-        print(f"| {text}, ms | median | fastest | speed-up | agreement | set-up, s |\n|" + " --- |" * 6)
-        for row in sizes[text]:
-            ms, best = row["ms"], row["fastest ms"]
-            share = f"{100 * float(row['agreement']):.2f} %"
-            print(f"| {row['engine']} | {ms} | {best} | {row['speed-up']} | {share} | {row['set-up']} |")
-        print()
+    with tempfile.TemporaryDirectory() as folder:
+        makes, sizes = engines(args.model, Path(folder), compiled=args.compile), {}
+        for text in args.sizes.split(","):
+            sizes[text] = measure(makes, rows_and_columns("--sizes", text), args.rounds)
+            show(text, sizes[text])
     if args.json:
         args.json.write_text(json.dumps({"about": about, "sizes": sizes}, indent=2) + "\n")
+
+
+def show(size: str, rows: list[dict[str, float | str]]) -> None:
+    print(f"| {size}, ms | median | fastest | speed-up | agreement | set-up, s |\n|" + " --- |" * 6)
+    for row in rows:
+        ms, best = row["ms"], row["fastest ms"]
+        share = f"{100 * float(row['agreement']):.2f} %"
+        print(f"| {row['engine']} | {ms} | {best} | {row['speed-up']} | {share} | {row['set-up']} |")
+    print()
 
 
 if __name__ == "__main__":

@@ -43,8 +43,8 @@ class Encoding:
 class ClipScores:
     """What RGFS would see of one clip.
 
-    scores: float64 ``[N]``, Eq. 4 in grey levels per pixel of luma, of every P- and B-frame that would be warped.
-    keys: I-frames, and frames at which the interval ends: key frames whatever the threshold.
+    scores: float64 ``[N]``, Eq. 4 in grey levels per pixel of luma, of every frame that would be warped.
+    keys: I-frames among others, and frames at which the interval ends: key frames whatever the threshold.
     unmeasured: frames without motion (damage, unusable vectors, cuts), which the network sees too. cuts: those of them
         that begin a scene.
     images: the clip was encoded from a folder of them.
@@ -83,7 +83,7 @@ class Curve:
         if not len(self.scores):
             what = "; ".join(f"{clip.source} ({clip.codec}, {clip.frames} frames)" for clip in clips)
             raise SourceError(
-                f"{what}: no frame is predicted from another, so there is nothing to choose; give clips with P-frames"
+                f"{what}: no frame could be warped, so there is nothing to choose; give clips of several frames"
             )
 
     def share(self, threshold: float) -> float:

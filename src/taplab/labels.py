@@ -5,6 +5,8 @@ mixture of them: the labels of the whole cell are known. Only cells on label bor
 only the classes that can win: those whose best corner reaches the best of the others' worst corners.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -14,17 +16,52 @@ from torch import Tensor
 
 from taplab.types import Labels
 
+_Taps = tuple[NDArray[np.int32], NDArray[np.float32]]
 
-def labels_from_scores(scores: Tensor, size: tuple[int, int]) -> Labels:
+
+@dataclass(frozen=True, eq=False)
+class Contours:
+    """All that the labels of a frame depend on.
+
+    best: uint8 ``[h, w]``, the best class of each cell. scores: float32 ``[h, w, C or more]``, of ``classes`` classes;
+    only those of cells are looked at that have a neighbour of another class, among the eight.
+    """
+
+    best: Labels
+    scores: NDArray[np.float32]
+    classes: int
+
+    def at(self, size: tuple[int, int]) -> Labels:
+        """Argmax of the scores upsampled bilinearly (half-pixel centres) to ``size``, at least [h, w]: uint8."""
+        rows, columns = self.best.shape
+        out = np.empty(size, np.uint8)
+        _fill(self.best, self.scores, self.classes, _taps(size[0], rows), _taps(size[1], columns), out)
+        return out
+
+
+def labels_from_scores(scores: Tensor | Contours, size: tuple[int, int]) -> Labels:
     """Argmax of ``scores`` ``[C, h, w]`` upsampled bilinearly (half-pixel centres) to ``size``: uint8 ``[H, W]``."""
+    if isinstance(scores, Contours):
+        return scores.at(size)
     if tuple(scores.shape[-2:]) == size:
         same: Labels = scores.argmax(0).to(torch.uint8).cpu().numpy()
         return same
     # Below this the shortcut has nothing to skip; on a GPU the plain way is the fast one.
-    if scores.device.type != "cpu" or size[0] < scores.shape[-2] or size[1] < scores.shape[-1]:
+    if scores.device.type != "cpu" or not grows(scores.shape[-2:], size):
         return _plain(scores, size)
-    out = np.empty(size, np.uint8)
-    _fill(scores.float().contiguous().numpy(), _taps(size[0], scores.shape[-2]), _taps(size[1], scores.shape[-1]), out)
+    planes = scores.float().numpy()
+    return Contours(best_classes(planes), planes.transpose(1, 2, 0), len(planes)).at(size)
+
+
+def grows(cells: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Is a frame of ``size`` no smaller than its score map of ``cells``, in rows and columns?"""
+    return size[0] >= cells[0] and size[1] >= cells[1]
+
+
+def best_classes(scores: NDArray[np.float32]) -> Labels:
+    """Argmax of ``[C, h, w]`` over the classes, the first where several are: uint8 ``[h, w]``."""
+    out = np.empty(scores.shape[1:], np.uint8)
+    _argmax(scores, out)
     return out
 
 
@@ -34,7 +71,7 @@ def _plain(scores: Tensor, size: tuple[int, int]) -> Labels:
     return labels
 
 
-def _taps(pixels: int, cells: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+def _taps(pixels: int, cells: int) -> _Taps:
     """First pixel of each interval between neighbouring cell centres, ``[cells + 1]``, and each pixel's place in it."""
     position = (np.arange(pixels, dtype=np.float32) + np.float32(0.5)) * np.float32(cells / pixels) - np.float32(0.5)
     position = np.clip(position, 0, cells - 1)
@@ -44,82 +81,67 @@ def _taps(pixels: int, cells: int) -> tuple[NDArray[np.int32], NDArray[np.float3
 
 
 @njit(cache=True, nogil=True)
-def _fill(
-    scores: NDArray[np.float32],
-    vertical: tuple[NDArray[np.int32], NDArray[np.float32]],
-    horizontal: tuple[NDArray[np.int32], NDArray[np.float32]],
-    out: Labels,
-) -> None:  # pragma: no cover - compiled
+def _argmax(scores: NDArray[np.float32], out: Labels) -> None:  # pragma: no cover - compiled
     classes, rows, cols = scores.shape
+    best, label = np.empty(cols, np.float32), np.empty(cols, np.int32)  # as wide as the scores: that vectorises
+    for i in range(rows):
+        best[:] = scores[0, i]
+        label[:] = 0
+        for c in range(1, classes):
+            values = scores[c, i]
+            for j in range(cols):
+                better = values[j] > best[j]
+                best[j] = values[j] if better else best[j]
+                label[j] = np.int32(c) if better else label[j]
+        for j in range(cols):
+            out[i, j] = label[j]
+
+
+@njit(cache=True, nogil=True)
+def _fill(
+    best: Labels, scores: NDArray[np.float32], classes: int, vertical: _Taps, horizontal: _Taps, out: Labels
+) -> None:  # pragma: no cover - compiled
+    rows, cols = best.shape
     ys, wy = vertical
     xs, wx = horizontal
-    upper, lower = np.empty(cols, np.int32), np.empty(cols, np.int32)  # as wide as the scores: that vectorises
-    best = np.empty(cols, np.float32)
     can_win = np.empty(classes, np.int32)
     sides = np.empty((2, classes), np.float32)
-    _argmax_row(scores, 0, best, lower)
+    one = np.float32(1)
     for i in range(max(rows - 1, 1)):
-        upper, lower = lower, upper
-        below, span = min(i + 1, rows - 1), range(ys[i], ys[i + 1])
-        _argmax_row(scores, below, best, lower)
-        j, last = 0, max(cols - 1, 1)
-        while j < last:
-            end = _end_of_run(upper, lower, j)
-            if end > j:
-                for y in span:
-                    out[y, xs[j] : xs[end]] = np.uint8(upper[j])
-                j = end
+        first, end, below = ys[i], ys[i + 1], min(i + 1, rows - 1)
+        if first == end:
+            continue
+        for j in range(max(cols - 1, 1)):  # as if there were no borders, where there are some
+            for x in range(xs[j], xs[j + 1]):
+                out[first, x] = best[i, j]
+        for y in range(first + 1, end):
+            out[y] = out[first]
+        for j in range(max(cols - 1, 1)):
+            right, label = min(j + 1, cols - 1), best[i, j]
+            if (best[i, right] == label) & (best[below, j] == label) & (best[below, right] == label):
                 continue
-            right = min(j + 1, cols - 1)
-            n = _candidates(scores, i, below, j, right, can_win)
-            for y in span:
+            n = _candidates(scores, classes, i, below, j, right, can_win)
+            for y in range(first, end):
                 for k in range(n):
-                    top, bottom = scores[can_win[k], i], scores[can_win[k], below]
-                    sides[0, k] = top[j] * (1 - wy[y]) + bottom[j] * wy[y]
-                    sides[1, k] = top[right] * (1 - wy[y]) + bottom[right] * wy[y]
+                    c = can_win[k]
+                    sides[0, k] = scores[i, j, c] * (one - wy[y]) + scores[below, j, c] * wy[y]
+                    sides[1, k] = scores[i, right, c] * (one - wy[y]) + scores[below, right, c] * wy[y]
                 for x in range(xs[j], xs[j + 1]):
                     out[y, x] = can_win[_winner(sides, n, wx[x])]
-            j += 1
-
-
-@njit(cache=True, nogil=True)
-def _end_of_run(upper: NDArray[np.int32], lower: NDArray[np.int32], start: int) -> int:  # pragma: no cover - compiled
-    """First cell from ``start`` on whose four corners do not all have the best class of the run's first corner."""
-    label, cols = upper[start], len(upper)
-    if lower[start] != label:
-        return start
-    j = start
-    while j + 1 < cols and upper[j + 1] == label and lower[j + 1] == label:
-        j += 1
-    return j if cols > 1 else 1
-
-
-@njit(cache=True, nogil=True)
-def _argmax_row(
-    scores: NDArray[np.float32], row: int, best: NDArray[np.float32], label: NDArray[np.int32]
-) -> None:  # pragma: no cover - compiled
-    best[:] = scores[0, row]
-    label[:] = 0
-    for c in range(1, scores.shape[0]):
-        values = scores[c, row]
-        for j in range(len(label)):
-            better = values[j] > best[j]
-            best[j] = values[j] if better else best[j]
-            label[j] = np.int32(c) if better else label[j]
 
 
 @njit(cache=True, nogil=True)
 def _candidates(
-    scores: NDArray[np.float32], i: int, below: int, j: int, right: int, can_win: NDArray[np.int32]
+    scores: NDArray[np.float32], classes: int, i: int, below: int, j: int, right: int, can_win: NDArray[np.int32]
 ) -> int:  # pragma: no cover - compiled
     """Classes that can win somewhere in the cell. Returns how many."""
     floor = np.float32(-np.inf)  # some class has at least this everywhere in the cell
-    for c in range(scores.shape[0]):
-        a, b, d, e = scores[c, i, j], scores[c, i, right], scores[c, below, j], scores[c, below, right]
+    for c in range(classes):
+        a, b, d, e = scores[i, j, c], scores[i, right, c], scores[below, j, c], scores[below, right, c]
         floor = max(floor, min(min(a, b), min(d, e)))
     n = 0
-    for c in range(scores.shape[0]):
-        a, b, d, e = scores[c, i, j], scores[c, i, right], scores[c, below, j], scores[c, below, right]
+    for c in range(classes):
+        a, b, d, e = scores[i, j, c], scores[i, right, c], scores[below, j, c], scores[below, right, c]
         if max(max(a, b), max(d, e)) >= floor:
             can_win[n] = c
             n += 1
@@ -127,11 +149,12 @@ def _candidates(
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _winner(sides: NDArray[np.float32], n: int, weight: float) -> int:  # pragma: no cover - compiled
+def _winner(sides: NDArray[np.float32], n: int, weight: np.float32) -> int:  # pragma: no cover - compiled
     """The best of the first ``n`` candidates between their scores at the left and the right side of the cell."""
-    best, winner = sides[0, 0] * (1 - weight) + sides[1, 0] * weight, 0
+    one = np.float32(1)
+    best, winner = sides[0, 0] * (one - weight) + sides[1, 0] * weight, 0
     for k in range(1, n):
-        value = sides[0, k] * (1 - weight) + sides[1, k] * weight
+        value = sides[0, k] * (one - weight) + sides[1, k] * weight
         if value > best:
             best, winner = value, k
     return winner

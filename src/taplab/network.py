@@ -10,7 +10,7 @@ from torch import Tensor
 from taplab.errors import ModelError
 from taplab.models.base import Model
 from taplab.modules.ffw import Carried
-from taplab.modules.matching import Gathered
+from taplab.modules.gathered import Gathered
 from taplab.policies.base import Answer, Ask
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Rgb

@@ -126,7 +126,8 @@ def test_inspect(make_clip, tmp_path):
         with Image.open(tmp_path / name) as picture:
             assert picture.width >= 192
     none = taplab("inspect", make_clip("hevc", ".mkv"))
-    assert "motion is estimated in 27 frames" in none.stdout
+    assert "motion of 27 frames without vectors of hevc" in none.stdout
+    assert "motion vectors" not in none.stdout
 
 
 def test_demo(tmp_path):

@@ -24,6 +24,21 @@ def test_a_bundled_model_is_exported(taplab, tmp_path):
     assert "bl2-synthetic.md" in json.loads(model._session.about)["origin"]
 
 
+def test_int8_says_how_well_it_agrees(taplab, tmp_path, make_clip):
+    result = taplab("export", "bl2-synthetic", "-o", tmp_path / "net.onnx", "--int8", make_clip("mpeg4"))
+    assert result.exit_code == 0, result.output
+    assert "% of the pixels of 4 other frames" in result.stdout
+    origin = json.loads(OnnxModel(tmp_path / "net.onnx")._session.about)["origin"]
+    assert origin.endswith(f"; int8 by frames of {make_clip('mpeg4').name}")
+    for file, video, says, status in [
+        ("net.xml", "a.mp4", "int8 is for ONNX Runtime", 2),
+        ("b.onnx", "a.mp4", "no such file", 1),
+    ]:
+        result = taplab("export", "bl2-synthetic", "-o", tmp_path / file, "--int8", tmp_path / video)
+        assert (result.exit_code, says in result.stderr) == (status, True), result.stderr
+        assert not (tmp_path / file).exists()
+
+
 @pytest.mark.parametrize(
     ("model", "file", "says", "status"),
     [

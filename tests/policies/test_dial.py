@@ -47,7 +47,7 @@ def test_a_speed_is_for_live(model):
     with pytest.raises(SettingError, match="mode offline looks ahead"):
         Segmenter(model, mode="offline", target_fps=25)
     segmenter = Segmenter(model, target_fps=25)
-    assert segmenter._policy_for("a.mp4").name == "live"
+    assert segmenter._policy_for(live=False).name == "live"
 
 
 def test_the_interval_is_the_upper_limit(model):

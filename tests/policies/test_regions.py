@@ -3,7 +3,9 @@ import pytest
 import torch
 
 from taplab import open_video
-from taplab.modules.matching import Gathered, present
+from taplab.modules.cells import padded
+from taplab.modules.gathered import Gathered
+from taplab.modules.gathering import Mixture
 from taplab.policies.regions import Regions, region_key
 from taplab.types import Region
 
@@ -15,7 +17,9 @@ def frame(make_clip):
 
 
 def carried(scores, match):
-    return Gathered(lambda: (present(scores), match))
+    probabilities = padded(scores.softmax(0))
+    best = scores.argmax(0).to(torch.uint8).numpy()
+    return Gathered(lambda whole: Mixture(probabilities, best, match), (36, 48), 2)
 
 
 def test_the_region_is_where_doubt_is(frame):
@@ -56,7 +60,7 @@ def test_regions_must_do_much_better_than_what_is_carried(frame, carried_wrong, 
     before[:, 30, 30 : 30 + carried_wrong] = torch.tensor([[0.0], [1.0]])
     key = region_key(frame, Region(0, 0, 144, 192), seen, (36, 48))
     assert not regions.pays
-    for _ in range(3):
+    for _ in range(2):
         assert regions.on_trial
         regions.compare(truth, before, key)
     assert not regions.on_trial

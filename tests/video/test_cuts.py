@@ -7,6 +7,7 @@ from PIL import Image
 
 from taplab import PaperSettings, Segmenter, TorchModel
 from taplab.data.synthetic import SyntheticDrive
+from taplab.video.cuts import is_new_scene
 from taplab.video.encode import encode_clip
 from taplab.video.images import ImageFolder
 from taplab.video.reader import Video
@@ -19,6 +20,8 @@ WAYS = {
     "h264, an I-frame at the cut": ("h264", ".ts", {"sc_threshold": "40"}),
     "h264 with a B-pyramid": ("h264", ".mkv", {"bf": "3", "b-pyramid": "normal", "refs": "4"}),
     "hevc": ("hevc", ".mp4", {}),
+    "mpeg4 with B-frames": ("mpeg4", ".mkv", {"bf": "2"}),
+    "h264, I-frames only": ("h264", ".mp4", {"g": "1"}),
 }
 
 
@@ -98,11 +101,31 @@ def test_an_unbroken_drive_is_one_scene(make_clip, codec, options):
     assert len({f.scene for f in Video(make_clip(codec, options=options)).frames()}) == 1
 
 
+@pytest.mark.parametrize("seed", [103, 113, 120])
+def test_a_fast_drive_with_b_frames_is_one_scene(tmp_path, seed):
+    """Where half the blocks of a P-frame are intra, four frames after the one it refers to."""
+    frames = [rgb for rgb, _ in SyntheticDrive(240, 320, 34, seed=seed, speed="fast")]
+    clip = encode_clip(tmp_path / "fast.mp4", frames, codec="h264", gop=60, options={"bf": "3"})
+    found = list(Video(clip).frames())
+    assert max(1 - f.motion.coded.mean() for f in found if f.kind == "P") > 0.4
+    assert len({f.scene for f in found}) == 1
+
+
+def test_fast_drives_are_no_cuts_and_other_drives_are():
+    """Estimated motion, frames up to two apart."""
+    first, other = (
+        [np.ascontiguousarray(rgb.mean(2).astype(np.uint8)) for rgb, _ in SyntheticDrive(144, 192, 5, s, speed="fast")]
+        for s in (301, 302)
+    )
+    assert not any(is_new_scene(drive[i + 2], drive[i]) for drive in (first, other) for i in range(3))
+    assert all(is_new_scene(a, b) for a, b in zip(first, other, strict=True))
+
+
 def test_pictures_of_a_folder_are_scenes_too(tmp_path):
     for i, rgb in enumerate(scenes()):
         Image.fromarray(rgb).save(tmp_path / f"{i:02d}.png")
     found = [f.scene for f in ImageFolder(tmp_path).frames()]
-    assert found == [0] * CUT + [1] * (FRAMES - CUT)
+    assert found == [1] * CUT + [2] * (FRAMES - CUT)
     check(Segmenter(MODEL, mode="live", budget=0.05).stream(tmp_path))
 
 

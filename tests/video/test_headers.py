@@ -32,6 +32,36 @@ def test_mpeg4_rounding_alternates_from_the_key_frame_on(make_clip, suffix):
         assert gop[0] != gop[1]
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
+@pytest.mark.parametrize("options", [{}, {"bf": "2"}])
+def test_mpeg4_tells_of_a_lost_reference_frame(make_clip, suffix, options):
+    """Once the rounding type was seen to turn, and with B-frames at once."""
+    extradata, packets = packets_and_kinds(make_clip("mpeg4", suffix, options=options))
+    read = Mpeg4Headers(extradata)
+    assert [read(data)[1:] for data, _ in packets] == [(kind != "B", False) for _, kind in packets]
+    anchors = [i for i, (_, kind) in enumerate(packets) if kind != "B"]
+    for missing in anchors[1 if options else 5 : -1]:
+        read = Mpeg4Headers(extradata)
+        told = [i for i, (data, _) in enumerate(packets) if i != missing and read(data)[2]]
+        first = packets[missing - 1][1] == "I"  # of its group: what that is like, too few groups have told
+        last = packets[missing + 1][1] == "I"  # nothing refers to it
+        assert options or first or last or told[0] == missing + 1
+        assert not options or told[0] == missing + 1
+
+
+def test_a_constant_rounding_type_tells_nothing():
+    vol = b"\0\0\1\x20" + bits(*[(0, 9), (0, 1), (1, 4), (0, 1), (1, 3), (25, 16)])
+    p = b"\0\0\1\xb6" + bits(*[(1, 2), (0, 1), (1, 1), (3, 5), (1, 1), (1, 1), (1, 1)])
+    read = Mpeg4Headers(vol)
+    assert [read(p) for _ in range(12)] == [(1, True, False)] * 12
+
+
+def bits(*fields):
+    """(value, width) of each, padded to whole bytes."""
+    text = "".join(f"{value:0{width}b}" for value, width in fields)
+    return int(text + "0" * (-len(text) % 8), 2).to_bytes(-(-len(text) // 8), "big")
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".ts"])
 def test_h264_tells_which_frames_others_refer_to(make_clip, suffix):
     clip = make_clip("h264", suffix, options={"bf": "2", "b-pyramid": "none"})
@@ -60,20 +90,20 @@ def test_h264_tells_of_every_lost_reference_frame(make_clip, suffix, options):
 
 
 def test_rubbish_is_no_error():
-    assert Mpeg4Headers(None)(b"\0\0\1\xb6") == (0, None)
-    assert Mpeg4Headers(b"\0\0\1\x20")(b"") == (0, None)
+    assert Mpeg4Headers(None)(b"\0\0\1\xb6") == (0, None, False)
+    assert Mpeg4Headers(b"\0\0\1\x20")(b"") == (0, None, False)
     for extradata in (None, b"", b"\1abc\xff\xe1\xff", b"\0\0\1\x67\x64", bytes(range(256))):
         for packet in (b"", b"nothing", b"\0\0\1", b"\0\0\1\x65", b"\xff" * 40, bytes(range(256))):
             assert H264Headers(extradata)(packet)[1:] == (False, False)
 
 
 def test_bits():
-    bits = Bits(b"\xa5\x0f")
-    assert [bits(1), bits(3), bits(8)] == [1, 2, 0x50]
+    read = Bits(b"\xa5\x0f")
+    assert [read(1), read(3), read(8)] == [1, 2, 0x50]
     with pytest.raises(EOFError):
-        bits(5)
-    bits = Bits(0b1_010_011_00100_0000.to_bytes(2, "big"))
-    assert [bits.golomb() for _ in range(4)] == [0, 1, 2, 3]
+        read(5)
+    read = Bits(0b1_010_011_00100_0000.to_bytes(2, "big"))
+    assert [read.golomb() for _ in range(4)] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("suffix", [".ts", ".mkv"])

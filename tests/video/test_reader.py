@@ -1,5 +1,3 @@
-import itertools
-
 import av
 import numpy as np
 import pytest
@@ -96,37 +94,6 @@ def test_codec_vectors_explain_the_picture(make_clip, drive):
             differences.append(np.abs(luma - before).mean())
         before = luma
     assert np.mean(scores) < 0.6 * np.mean(differences)
-
-
-@pytest.mark.parametrize("how", [{}, {"options": {"bf": "2"}}])
-def test_motion_is_estimated_where_the_codec_exports_none(make_clip, how):
-    frames = list(Video(make_clip("hevc", ".mkv", **how)).frames())
-    assert [f.display for f in frames] == list(range(30))
-    for before, frame in itertools.pairwise(frames):
-        if frame.kind == "I":
-            assert frame.motion is None
-        else:
-            assert frame.motion.origin == "estimated"
-            assert frame.motion.fields[0].reference == before.index
-    differences = [np.abs(b.rgb().mean(2) - a.rgb().mean(2)).mean() for a, b in itertools.pairwise(frames)]
-    assert np.mean([f.residual.score for f in frames if f.residual]) < 0.75 * np.mean(differences)
-
-
-def test_intra_only_codecs_have_no_motion(tmp_path):
-    clip = tmp_path / "clip.avi"
-    with av.open(str(clip), "w") as container:
-        stream = container.add_stream("mjpeg", rate=10, options={})
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
-        for i in range(4):
-            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 40 * i, np.uint8), format="rgb24")
-            container.mux(stream.encode(picture.reformat(format="yuvj420p")))
-        container.mux(stream.encode())
-    assert all(f.motion is None for f in Video(clip).frames())
-
-
-def test_mpeg4_b_vectors_are_not_believed(make_clip):
-    kinds = {f.kind: f.motion for f in Video(make_clip("mpeg4", ".avi", options={"bf": "2"})).frames()}
-    assert kinds["B"] is None
 
 
 @pytest.mark.parametrize("codec", ["mpeg4", "h264"])

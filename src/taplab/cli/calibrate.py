@@ -194,7 +194,7 @@ def _measure(
 
 def _warn(clip: "ClipScores") -> None:
     if not len(clip.scores):
-        print(f"taplab: note: {clip.source}: no frame is predicted from another: no threshold", file=sys.stderr)
+        print(f"taplab: note: {clip.source}: no frame could be warped: no threshold", file=sys.stderr)
     if clip.images and clip.unlike:
         print(
             f"taplab: note: {clip.source}: its images hardly resemble each other; "

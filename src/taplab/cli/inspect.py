@@ -30,7 +30,8 @@ class _Survey:
     keys: list[bool] = field(default_factory=list)
     damaged: list[bool] = field(default_factory=list)
     residual: list[float | None] = field(default_factory=list)
-    coded: list[float] = field(default_factory=list)  # share of blocks with a vector, of frames with motion
+    coded: list[float] = field(default_factory=list)  # share of blocks with a vector, of frames with the codec's motion
+    estimated: int = 0  # frames with motion of our own
     length: list[float] = field(default_factory=list)  # mean vector in pixels, of frames with motion
 
     def add(self, frame: "CodedFrame", key: bool) -> None:
@@ -40,7 +41,10 @@ class _Survey:
         self.damaged.append(frame.damaged)
         self.residual.append(frame.residual.score if frame.residual is not None else None)
         if frame.motion is not None:
-            self.coded.append(float(frame.motion.coded.mean()))
+            if frame.motion.origin == "codec":
+                self.coded.append(float(frame.motion.coded.mean()))
+            else:
+                self.estimated += 1
             vectors = np.sum([f.vectors * f.weight[..., None] for f in frame.motion.fields], axis=0)
             self.length.append(float(np.hypot(vectors[..., 0], vectors[..., 1]).mean()))
 
@@ -115,16 +119,16 @@ def _report(video: "Source", survey: _Survey, policy: "Paper") -> None:
     print(
         f"  I-frames        every {gaps.min()} to {gaps.max()} frames" if len(starts) > 1 else "  I-frames        one"
     )
-    if survey.coded and not getattr(video, "has_vectors", False):
-        print(f"  motion vectors  none exported for {video.codec}: motion is estimated in {len(survey.coded)} frames")
-    elif survey.coded:
-        print(f"  motion vectors  in {len(survey.coded)} frames; {100 * np.mean(survey.coded):.0f} % of their blocks")
     if survey.coded:
+        print(f"  motion vectors  in {len(survey.coded)} frames; {100 * np.mean(survey.coded):.0f} % of their blocks")
+    if survey.estimated:
+        print(f"  estimated       motion of {counted(survey.estimated, 'frame')} without vectors of {video.codec}")
+    if survey.length:
         print(f"  motion          {np.mean(survey.length):.1f} px a frame on average")
         scores = [r for r in survey.residual if r is not None]
         print(f"  residual        {np.mean(scores):.2f} grey levels a pixel, at most {np.max(scores):.2f}")
     else:
-        print("  motion vectors  none: all frames are coded alone, the network will see every one")
+        print("  motion          none: the network will see every frame")
     if sum(survey.damaged) or video.lost:
         print(f"  damaged         {sum(survey.damaged)} frames doubtful, {video.lost} lost")
     print(

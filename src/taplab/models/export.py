@@ -4,7 +4,7 @@ import copy
 import json
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from taplab.errors import MissingExtraError, ModelError, OutputError, SettingErr
 from taplab.models.base import Model
 from taplab.models.graph import ABOUT, follower_beside
 from taplab.models.openvino import import_openvino
+from taplab.models.quantised import quantise
 from taplab.models.torch import TorchModel
 from taplab.models.zoo import ARCHITECTURES, FOLLOWING
+from taplab.types import Rgb
 
 FORMATS = (".onnx", ".xml")
 _OPSET = 17
@@ -25,17 +27,18 @@ _EXAMPLE = (2, 64, 96)  # images, rows, columns: what the network is traced with
 _OPEN = {0: "images", 2: "rows", 3: "columns"}  # axes of the picture; scores and what was carried have cells
 
 
-def export(model: Model, file: Path | str, origin: str = "") -> list[Path]:
+def export(model: Model, file: Path | str, origin: str = "", pictures: Sequence[Rgb] | None = None) -> list[Path]:
     """Writes the network to ``file``, ``.onnx`` or ``.xml`` (OpenVINO, with its ``.bin``); returns the files.
 
     Input "image": float32 ``[images, 3, rows, columns]``, RGB normalised by mean and std; output "scores": float32
     ``[images, classes, rows / stride, columns / stride]``; images, rows and columns are open. Classes, palette, mean,
     std and ``origin`` stand in the file's metadata under "taplab", as JSON: ``load_model`` reads them. A network made
     for warping gets a second file, ``FILE-follow``, with "carried" and "match" as further inputs (``Model.follow``).
-    An earlier file stays whole until the new one is. Raises SettingError for another ending, ModelError for a network
-    that is not of taplab's zoo, MissingExtraError, OutputError.
+    pictures: RGB uint8 ``[H, W, 3]``, such as the network will see; with them it is quantised to int8 (``.onnx`` alone;
+    the second file stays in float32). An earlier file stays whole until the new one is. Raises SettingError for another
+    ending, ModelError for a network that is not of taplab's zoo, MissingExtraError, OutputError.
     """
-    file, model = check_format(file), exportable(model)
+    file, model = check_format(file, int8=pictures is not None), exportable(model)
     parts = [(file, _key_frames(model))]
     if model.follow_cost is not None:
         parts.append((follower_beside(file), _between(model)))
@@ -45,17 +48,22 @@ def export(model: Model, file: Path | str, origin: str = "") -> list[Path]:
         with tempfile.TemporaryDirectory(prefix=".taplab-export-", dir=file.parent) as folder:
             for target, part in parts:
                 _write(part, Path(folder) / target.name, about)
+            if pictures is not None:
+                inputs = (model.prepared(picture[None]).float().cpu().contiguous().numpy() for picture in pictures)
+                quantise(Path(folder) / file.name, inputs)
             # In this order the file itself comes last: where it is, all is.
             return [made.replace(file.parent / made.name) for made in sorted(Path(folder).iterdir())]
     except OSError as error:
         raise OutputError(f"{file}: cannot be written ({error.strerror})") from error
 
 
-def check_format(file: Path | str) -> Path:
-    """``file``, if its ending is one of ``FORMATS``. Raises SettingError."""
+def check_format(file: Path | str, *, int8: bool = False) -> Path:
+    """``file``, if its ending is one of ``FORMATS``, for int8 that of ONNX. Raises SettingError."""
     file = Path(file)
     if file.suffix not in FORMATS:
         raise SettingError(f"{file}: the ending says what to write; give FILE.onnx or FILE.xml (OpenVINO)")
+    if int8 and file.suffix != ".onnx":
+        raise SettingError(f"{file}: int8 is for ONNX Runtime; give FILE.onnx")
     return file
 
 

@@ -116,4 +116,5 @@ def load_pretrained(path: Path | str, *, device: str = "cpu", precision: Precisi
         device=device,
         precision=precision,
         takes_crops=card.takes_crops,
+        fixed=True,
     )

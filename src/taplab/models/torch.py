@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from taplab.errors import DeviceError, ModelError
 from taplab.models.base import Model
+from taplab.models.folded import folded
 from taplab.output.palettes import palette_for
 from taplab.types import Palette
 
@@ -23,8 +24,9 @@ class TorchModel(Model):
     """Wraps ``net``: normalised float ``[N, 3, H, W]`` to scores ``[N, C, h, w]`` (or a tuple or dict that holds them).
 
     classes: names; score channels beyond them are ignored. mean, std: of RGB in 0..1. precision: "auto" is
-    bfloat16 where the processor computes with it, else float32. Raises DeviceError if the device is not there,
-    ModelError if the network gives fewer channels than classes.
+    bfloat16 where the processor computes with it, else float32. fixed: the weights of ``net`` change no more after the
+    first pass, so that a ``folded`` copy of it may run. Raises DeviceError if the device is not there, ModelError if
+    the network gives fewer channels than classes.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class TorchModel(Model):
         device: str = "cpu",
         precision: Precision = "float32",
         takes_crops: bool = True,
+        fixed: bool = False,
     ) -> None:
         self.name, self.classes, self.takes_crops = name, tuple(classes), takes_crops
         self.palette = palette or palette_for(len(self.classes))
@@ -49,6 +52,8 @@ class TorchModel(Model):
         self.net = net.eval().to(device)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.dtype = autocast_type(precision, device)
+        self.fixed = fixed
+        self._folded: dict[torch.dtype, nn.Module] = {}  # what runs instead of ``net``, once it is asked for
         self.follow_cost = float(net.follow_cost) if hasattr(net, "follow_cost") else None  # type: ignore[arg-type]
         self._mean = torch.tensor(self.mean, device=device).view(3, 1, 1) * 255
         self._std = torch.tensor(self.std, device=device).view(3, 1, 1) * 255
@@ -56,7 +61,7 @@ class TorchModel(Model):
     @torch.inference_mode()
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
         """See ``Model``; float32 scores on the model's device."""
-        scores = self._run(self.net, images)
+        scores = self._run(self._running(), images)
         if scores.shape[1] < len(self.classes):
             raise ModelError(f"{self.name}: gives {scores.shape[1]} score channels for {len(self.classes)} classes")
         check_channels(self.name, scores.shape[1])
@@ -67,13 +72,26 @@ class TorchModel(Model):
         """See ``Model``; ``net.follow(x, carried, match)`` does it, at ``net.follow_cost``."""
         if self.follow_cost is None:
             return super().follow(images, carried, match)
-        scores = self._run(self.net.follow, images, carried.to(self.device), match.to(self.device))  # type: ignore[arg-type]
+        follow = self._running().follow
+        scores = self._run(follow, images, carried.to(self.device), match.to(self.device))  # type: ignore[arg-type]
         return scores.float().contiguous()
 
-    def _run(self, net: Callable[..., Any], images: NDArray[np.uint8], *more: Tensor) -> Tensor:
+    def prepared(self, images: NDArray[np.uint8]) -> Tensor:
+        """RGB uint8 ``[N, H, W, 3]`` as the network takes it: normalised float32 ``[N, 3, H, W]`` on the device."""
         # Channels-last memory is what [N, H, W, 3] already is: the permutation costs nothing.
         x = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float()
-        x = x.sub_(self._mean).div_(self._std)
+        return x.sub_(self._mean).div_(self._std)
+
+    def _running(self) -> nn.Module:
+        """The network as it runs in ``dtype``."""
+        if not self.fixed:
+            return self.net
+        if self.dtype not in self._folded:
+            self._folded = {self.dtype: folded(self.net, self.dtype)}
+        return self._folded[self.dtype]
+
+    def _run(self, net: Callable[..., Any], images: NDArray[np.uint8], *more: Tensor) -> Tensor:
+        x = self.prepared(images)
         half = self.dtype != torch.float32
         with torch.autocast(torch.device(self.device).type, self.dtype) if half else contextlib.nullcontext():
             return _scores_of(net(x, *more), self.name)

@@ -16,22 +16,37 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from taplab.labels import Contours, grows
+from taplab.modules.cells import Displacement as Displacement
+from taplab.modules.sampled import Sampled
 from taplab.types import MOTION_BLOCK, Motion
-
-Displacement = NDArray[np.float32]  # [h, w, 2], (dx, dy) in score cells, from a cell to its origin
 
 
 @dataclass(eq=False)
 class Carried:
-    """Scores of a frame, as samples of ``origin`` ``[C, h, w]``; without a displacement they are ``origin`` itself."""
+    """Scores of a frame, as samples of ``origin`` ``[C, h, w]``; without a displacement they are ``origin`` itself.
+
+    sampled: the origin as labels are made of it, shared by all frames that have this origin.
+    """
 
     origin: Tensor
     displacement: Displacement | None = None
+    sampled: Sampled | None = None
+
+    def __post_init__(self) -> None:
+        self.sampled = self.sampled or Sampled(self.origin)
 
     @cached_property
     def scores(self) -> Tensor:
         """``[C, h, w]`` on the origin's device."""
         return self.origin if self.displacement is None else warp(self.origin, self.displacement)
+
+    def for_labels(self, size: tuple[int, int]) -> Contours | Tensor:
+        """All that labels of this size, in pixels, take."""
+        fits = self.origin.device.type == "cpu" and grows(self.origin.shape[-2:], size)
+        if self.displacement is None or self.sampled is None or not fits or "scores" in self.__dict__:
+            return self.scores
+        return self.sampled.contours(self.displacement)
 
 
 def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int, int]) -> Carried | None:
@@ -48,7 +63,8 @@ def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int
     for field in fields:
         source = references[field.reference]
         cells = (int(source.origin.shape[-2]), int(source.origin.shape[-1]))
-        carried.append(Carried(source.origin, compose(field.vectors, source.displacement, cells, size)))
+        way = compose(field.vectors, source.displacement, cells, size)
+        carried.append(Carried(source.origin, way, source.sampled))
     if len(carried) == 1:
         return carried[0]
     scores = torch.zeros_like(carried[0].origin)
@@ -72,9 +88,10 @@ def compose(
     cells: (h, w) of the score map. size: (H, W) of the frame in pixels.
     """
     out = np.empty((*cells, 2), np.float32)
-    scale = cells[0] / size[0], cells[1] / size[1]  # cells a pixel
+    scale = np.array([cells[1] / size[1], cells[0] / size[0]], np.float32)  # cells a pixel
+    places = _centres(cells[0], size[0], block), _centres(cells[1], size[1], block)
     nothing = np.zeros((1, 1, 2), np.float32)
-    _compose(vectors, block, nothing if before is None else before, before is not None, scale, out)
+    _compose(vectors, places, nothing if before is None else before, before is not None, scale, out)
     return out
 
 
@@ -94,26 +111,30 @@ def to_cells(
     blocks: NDArray[np.float32], cells: tuple[int, int], size: tuple[int, int], block: int
 ) -> NDArray[np.float32]:
     """Values ``[rows, cols]`` of blocks of ``block`` pixels, at the centres of the score cells ``[h, w]``."""
-    rows = ((np.arange(cells[0]) + 0.5) * (size[0] / cells[0]) / block).astype(int)
-    columns = ((np.arange(cells[1]) + 0.5) * (size[1] / cells[1]) / block).astype(int)
+    rows, columns = _centres(cells[0], size[0], block), _centres(cells[1], size[1], block)
     return np.ascontiguousarray(blocks[rows][:, columns])
+
+
+def _centres(cells: int, pixels: int, block: int) -> NDArray[np.intp]:
+    """The block in which the centre of each cell lies, along one axis."""
+    return ((np.arange(cells) + 0.5) * (pixels / cells) / block).astype(np.intp)
 
 
 @njit(cache=True, nogil=True)
 def _compose(
     vectors: NDArray[np.float32],
-    block: int,
+    places: tuple[NDArray[np.intp], NDArray[np.intp]],
     before: Displacement,
     moved: bool,
-    scale: tuple[float, float],
+    scale: NDArray[np.float32],
     out: Displacement,
 ) -> None:  # pragma: no cover - compiled
     rows, cols = out.shape[:2]
     for i in range(rows):
-        a = int((i + 0.5) / (scale[0] * block))
+        own = vectors[places[0][i]]
         for j in range(cols):
-            b = int((j + 0.5) / (scale[1] * block))
-            dx, dy = vectors[a, b, 0] * scale[1], vectors[a, b, 1] * scale[0]
+            b = places[1][j]
+            dx, dy = own[b, 0] * scale[0], own[b, 1] * scale[1]
             if moved:
                 # The reference's own displacement, at the cell nearest to where this one comes from: motion
                 # has edges, and a mixture of both sides would be wrong on either.

@@ -12,11 +12,10 @@ d_k were corrected as in ``matching``.
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
 from taplab.modules import matching
+from taplab.modules.cells import CellPicture, differences
 from taplab.modules.ffw import Displacement
-from taplab.modules.matching import CellPicture
 
 MOST = 30.0  # grey levels, summed over Y, U and V: more than wrong a cell cannot be
 _CELL = 8  # pixels of a cell of the grid, in small frames
@@ -43,27 +42,6 @@ def mismatch(now: CellPicture, sides: Sequence[tuple[CellPicture, Displacement]]
     everywhere = np.ones(now.shape[:2], np.bool_)
     least = np.full(now.shape[:2], np.float32(MOST))
     for key, displacement in sides:
-        _lower(now, key, matching.refine(now, key, displacement, everywhere), least)
+        way = matching.refine(now, key, displacement, everywhere, enough=0)
+        np.minimum(least, differences(now, key, way), out=least)
     return float(least.mean())
-
-
-@njit(cache=True, nogil=True, fastmath=True)
-def _lower(
-    now: CellPicture, key: CellPicture, displacement: Displacement, least: np.ndarray
-) -> None:  # pragma: no cover - compiled
-    """Takes over the difference of each cell with where it comes from, where that is less; borders replicate."""
-    rows, cols = least.shape
-    one = np.float32(1)
-    for i in range(rows):
-        for j in range(cols):
-            y = min(max(np.float32(i) + displacement[i, j, 1], np.float32(0)), np.float32(rows - 1))
-            x = min(max(np.float32(j) + displacement[i, j, 0], np.float32(0)), np.float32(cols - 1))
-            y0, x0 = int(y), int(x)
-            y1, x1 = min(y0 + 1, rows - 1), min(x0 + 1, cols - 1)
-            fy, fx = y - np.float32(y0), x - np.float32(x0)
-            total = np.float32(0)
-            for k in range(3):
-                upper = key[y0, x0, k] * (one - fx) + key[y0, x1, k] * fx
-                lower = key[y1, x0, k] * (one - fx) + key[y1, x1, k] * fx
-                total += abs(now[i, j, k] - (upper * (one - fy) + lower * fy))
-            least[i, j] = min(least[i, j], total)

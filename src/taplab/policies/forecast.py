@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from taplab.modules import matching
-from taplab.modules.matching import CellPicture
+from taplab.modules.cells import CellPicture, cell_picture
 from taplab.modules.mismatch import grid, mismatch, shrink
 from taplab.policies.dial import Relation
 from taplab.policies.keyed import Side
@@ -12,7 +11,7 @@ from taplab.types import CodedFrame
 # Mean mismatch of the frames after a key frame, relative to that of the one in the middle; on drives, +- 0.05.
 BETWEEN, ONE_SIDED = 0.92, 0.96  # with a key frame on both sides, on one
 
-_PICTURES_KEPT = 64  # of 45x60 cells, 32 kB each
+_PICTURES_KEPT = 64  # of 45x60 cells, 43 kB each
 
 
 class Forecast:
@@ -48,7 +47,7 @@ class Forecast:
     def _picture(self, frame: CodedFrame, cells: tuple[int, int]) -> CellPicture:
         found = self._pictures.get(frame.index)
         if found is None or found.shape[:2] != cells:
-            found = self._pictures[frame.index] = matching.cell_picture(frame.picture, cells)
+            found = self._pictures[frame.index] = cell_picture(frame.picture, cells)
             while len(self._pictures) > _PICTURES_KEPT:
                 del self._pictures[next(iter(self._pictures))]
         return found

@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taplab.modules import ffw, matching
+from taplab.labels import best_classes
+from taplab.modules import cells, ffw, gathering, matching
+from taplab.modules.cells import CellPicture, CellScores
 from taplab.modules.ffw import Carried, Displacement
-from taplab.modules.matching import CellPicture, CellScores, Gathered
+from taplab.modules.gathered import Gathered
+from taplab.modules.gathering import Mapped, Mixture
 from taplab.policies.base import Answer
-from taplab.types import MOTION_BLOCK, CodedFrame, MotionField
+from taplab.types import IGNORE, MOTION_BLOCK, CodedFrame, Labels, MotionField
 from taplab.video.estimate import estimate_motion
 from taplab.video.planes import luma_plane
 
@@ -30,7 +33,7 @@ class Key:
 
     frame: CodedFrame
     scores: Tensor
-    presence: Tensor | float = 1.0
+    presence: Tensor | None = None
     around: "list[Side]" = field(default_factory=list)
     waiting: Iterable[Answer] = ()
 
@@ -45,27 +48,30 @@ class Key:
     @property
     def is_region(self) -> bool:
         """The network saw a region of the frame."""
-        return isinstance(self.presence, Tensor)
+        return self.presence is not None
 
     @cached_property
     def probabilities(self) -> CellScores:
-        """Of the classes, see ``matching.present``."""
-        return matching.present(self.scores, self.presence)
+        """Of the classes, see ``cells.padded``: of two raw scores the louder one would decide."""
+        return cells.padded(self.scores.softmax(0), self.presence)
 
-    def gather(self, others: Sequence[tuple["Side", float]]) -> None:
+    def gather(self, others: Sequence[tuple["Side", float]], mapped: Mapped = map) -> None:
         """Takes in what other key frames say of this one, each with its share; its own scores have 1."""
-        self.answer = gathered(self.frame, [(Side(self.frame.display, self), 1.0), *others])
-        self.__dict__["probabilities"] = self.answer.probabilities
+        self.answer = gathered(self.frame, [(Side(self.frame.display, self), 1.0), *others], mapped)
+        self.__dict__["probabilities"] = self.answer.padded
 
     @cached_property
     def picture(self) -> CellPicture:
         """The frame's colours at the size of the score map."""
-        return matching.cell_picture(self.frame.picture, self.cells)
+        return cells.cell_picture(self.frame.picture, self.cells)
 
     @cached_property
-    def calm(self) -> NDArray[np.int16]:
-        """See ``matching.calm``; of the network's own scores, or those at the first look."""
-        return matching.calm(self.probabilities)
+    def calm(self) -> Labels:
+        """See ``cells.calm``; of the network's own scores."""
+        best = best_classes(self.scores.float().cpu().numpy())
+        if self.presence is not None:
+            best[self.presence.numpy() == 0] = cells.ABSENT
+        return cells.calm(best)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,15 +126,27 @@ def estimated(frame: CodedFrame, reference: CodedFrame) -> MotionField:
     return estimate_motion(luma, earlier, reference.index, seed).fields[0]
 
 
-def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]]) -> Gathered:
-    """The scores of some key frames, each with its share, weighed by how well they match this frame's picture."""
+def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]], mapped: Mapped = map) -> Gathered:
+    """The scores of some key frames, each with its share, weighed by how well they match this frame's picture.
 
-    def work() -> tuple[CellScores, NDArray[np.float32]]:
-        now = matching.cell_picture(frame.picture, sides[0][0].key.cells)
-        active = matching.unsettled(now, [(side.key.calm, side.key.picture, side.way) for side, _ in sides])
-        refined = [
-            (side.key.probabilities, side.key.picture, side.refined(now, active), share) for side, share in sides
-        ]
-        return matching.gather(now, refined, active)
+    mapped: how functions are called on what is independent; that of a pool of threads where the processor is idle.
+    """
 
-    return Gathered(work)
+    first = sides[0][0].key
+    classes = len(first.scores)
+
+    def work(whole: bool) -> Mixture:
+        now = cells.cell_picture(frame.picture, first.cells)
+        settled = cells.settled(now, [(side.key.calm, side.key.picture, side.way) for side, _ in sides])
+        active = settled == IGNORE
+        wanted = np.ones_like(active) if whole else cells.calm(settled) == IGNORE
+
+        def refined(one: tuple[Side, float]) -> tuple[CellScores, CellPicture, Displacement, float]:
+            side, share = one
+            return side.key.probabilities, side.key.picture, side.refined(now, active), share
+
+        mixture = gathering.gather(now, list(mapped(refined, sides)), classes, active, wanted, mapped)
+        np.copyto(mixture.best, settled, where=~wanted)
+        return mixture
+
+    return Gathered(work, first.cells, classes)

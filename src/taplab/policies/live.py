@@ -8,10 +8,12 @@ With ``rgc`` among the modules, the network also sees a region now and then betw
 """
 
 from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
+import torch
 from torch import Tensor
 
-from taplab.modules.matching import Gathered
+from taplab.modules.gathered import Gathered
 from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
 from taplab.policies.keyed import HISTORY, Key, Side, along, estimated, gathered
 from taplab.policies.paper import Paper, PaperSettings
@@ -39,6 +41,8 @@ class Live(Policy):
         self.uses_residual = "rgfs" in settings.modules
         self._keys, self._due = Paper(settings), due
         self.regions: Regions | None = None  # of the stream that runs
+        # Frames come one by one, so only their parts can share the cores.
+        self._mapped = ThreadPoolExecutor(2, "taplab-live").map if torch.get_num_threads() > 1 else map
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """All frames of a stream, in coded order."""
@@ -50,7 +54,7 @@ class Live(Policy):
             elif self.regions is not None and self.regions.is_due(frame):
                 sides = yield from self._region(frame, sides, self.regions)
             else:
-                yield Answer(frame, _carried(frame, sides), "fused")
+                yield Answer(frame, self._carried(frame, sides), "fused")
             known.add(frame, sides)
 
     def _regions(self) -> Regions | None:
@@ -68,9 +72,9 @@ class Live(Policy):
         history = [side for side in sides if side.key.cells == key.cells]
         if self.regions is not None:
             if self.regions.on_trial and history:
-                yield from _trial(key, history, self.regions)
+                yield from self._trial(key, history, self.regions)
             self.regions.took(frame)
-        key.gather(_faded(history))
+        key.gather(_faded(history), self._mapped)
         yield Answer(frame, key.answer, "network")
         return [Side(frame.display, key), *history]
 
@@ -78,12 +82,29 @@ class Live(Policy):
         self, frame: CodedFrame, sides: list[Side], regions: Regions
     ) -> Generator[Ask | Answer | Turn, Tensor, list[Side]]:
         """The network sees a region of the frame, which becomes one more key frame as far as it reaches."""
-        region = regions.where(frame, _carried(frame, sides))
+        region = regions.where(frame, self._carried(frame, sides))
         key = region_key(frame, region, (yield Ask(frame, region)), sides[0].key.cells)
         regions.took(frame)
         sides = [*sides, Side(frame.display, key)]
-        yield Answer(frame, _carried(frame, sides), "corrected", region)
+        yield Answer(frame, self._carried(frame, sides), "corrected", region)
         return sides
+
+    def _trial(
+        self, key: Key, history: Sequence[Side], regions: Regions
+    ) -> Generator[Ask | Answer | Turn, Tensor, None]:
+        """Would a region have done better on this key frame than what is carried there?"""
+        carried = self._carried(key.frame, history)
+        region = regions.where(key.frame, carried)
+        seen = region_key(key.frame, region, (yield Ask(key.frame, region)), key.cells)
+        regions.compare(key.scores, carried.scores, seen)
+
+    def _carried(self, frame: CodedFrame, sides: Sequence[Side]) -> Gathered:
+        """What the key frames say, each with 1 / distance for its share, regions with less."""
+        shares = [
+            (SHARE if side.key.is_region else 1.0) / max(abs(frame.display - side.key.frame.display), 1)
+            for side in sides
+        ]
+        return gathered(frame, list(zip(sides, shares, strict=True)), self._mapped)
 
     def _is_due(self, frame: CodedFrame, sides: list[Side]) -> bool:
         """Is it a key frame? Without sides there is no choice."""
@@ -92,27 +113,11 @@ class Live(Policy):
         return not sides or self._keys.is_key(frame)
 
 
-def _carried(frame: CodedFrame, sides: Sequence[Side]) -> Gathered:
-    """What the key frames say, each with 1 / distance for its share, regions with less."""
-    shares = [
-        (SHARE if side.key.is_region else 1.0) / max(abs(frame.display - side.key.frame.display), 1) for side in sides
-    ]
-    return gathered(frame, list(zip(sides, shares, strict=True)))
-
-
 def _faded(history: Sequence[Side]) -> list[tuple[Side, float]]:
     """Shares of the key frames before, newest first, and of the regions, in a new one."""
     whole = [side for side in history if not side.key.is_region]
     shares = {id(side): HISTORY ** (k + 1) for k, side in enumerate(whole)}
     return [(side, shares.get(id(side), SHARE * HISTORY)) for side in history]
-
-
-def _trial(key: Key, history: Sequence[Side], regions: Regions) -> Generator[Ask | Answer | Turn, Tensor, None]:
-    """Would a region have done better on this key frame than what is carried there?"""
-    carried = _carried(key.frame, history)
-    region = regions.where(key.frame, carried)
-    seen = region_key(key.frame, region, (yield Ask(key.frame, region)), key.cells)
-    regions.compare(key.scores, carried.scores, seen)
 
 
 class _Known:

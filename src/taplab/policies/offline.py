@@ -154,8 +154,8 @@ def backward(
 
 
 def _is_between(frame: CodedFrame) -> bool:
-    """A B-frame: with vectors of its own to the frames around it, or hopes of some."""
-    return frame.kind == "B" and (frame.motion is None or frame.motion.origin == "codec")
+    """A B-frame: with motion of its own to the frames around it, or hopes of some."""
+    return frame.kind == "B" and (frame.motion is None or frame.motion.origin == "codec" or not frame.is_reference)
 
 
 def _is_linked(frame: CodedFrame, following: CodedFrame) -> bool:

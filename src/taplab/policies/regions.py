@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from taplab.modules.matching import Gathered
+from taplab.modules.gathered import Gathered
 from taplab.modules.rgc import region_of_most, region_size
 from taplab.policies.keyed import Key
 from taplab.types import RESIDUAL_BLOCK, CodedFrame, Region
@@ -23,7 +23,7 @@ from taplab.types import RESIDUAL_BLOCK, CodedFrame, Region
 DISTRUST = 4.0
 FEATHER = 24  # pixels from the edge of a region to where it counts in full
 SHARE = 0.7  # of what was seen as a region, beside 1 of what was seen with the whole frame around it
-TRIALS = 3  # key frames
+TRIALS = 2  # key frames
 ADVANTAGE = 3.0  # wrong pixels carried for one wrong in a region: less does not pay
 
 
@@ -81,7 +81,7 @@ class Regions:
 
     def compare(self, whole: Tensor, carried: Tensor, region: Key) -> None:
         """Takes in one trial: the network's scores of a whole frame, those carried there, and those of the region."""
-        inside = torch.as_tensor(region.presence) == 1
+        inside = region.presence == 1
         truth = whole.cpu().argmax(0)[inside]
         self._wrong_carried += int((carried.cpu().argmax(0)[inside] != truth).sum())
         self._wrong_region += int((region.scores.cpu().argmax(0)[inside] != truth).sum())

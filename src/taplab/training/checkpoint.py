@@ -44,8 +44,9 @@ def load(out: Path, expected: str, device: torch.device) -> dict[str, Any] | Non
     if not path.exists():
         return None
     state = read(path, device, ("step", "net", "ema", "optimiser", "about"))
-    if _complete(state["about"]) != _complete(expected):
-        recipe = json.loads(state["about"])["settings"].get("name", "of bl2-warp")
+    made = _complete(state["about"])
+    if made != _complete(expected):
+        recipe = "of bl2-warp" if "base" in made else made["settings"]["name"]  # a follower's has no name, but a base
         raise OutputError(f"{path}: made with other settings or data (recipe {recipe}); give them again, or another -o")
     return state
 

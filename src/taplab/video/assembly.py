@@ -6,18 +6,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
 
 from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual
-from taplab.video.cuts import is_cut, is_new_scene
+from taplab.video.cuts import is_cut, is_estimated_cut, is_new_scene
 from taplab.video.decoder import Picture
-from taplab.video.estimate import estimate_motion
+from taplab.video.estimate import estimate_between
 from taplab.video.motion import RECORD
 from taplab.video.planes import luma_plane
 from taplab.video.references import Reference, coded_motion
 from taplab.video.residual import measure_residual
 
 if TYPE_CHECKING:
+    from taplab.video.images import ImageFolder
     from taplab.video.reader import Video
 
 _KINDS: dict[int, Kind] = {1: "I", 2: "P", 3: "B"}
@@ -26,7 +28,7 @@ _KINDS: dict[int, Kind] = {1: "I", 2: "P", 3: "B"}
 class Assembly:
     """Turns pictures into coded frames one after another; remembers references, and forgets them at damage."""
 
-    def __init__(self, video: "Video") -> None:
+    def __init__(self, video: "Video | ImageFolder") -> None:
         self.video = video
         self.next = 0  # coded index whose turn it is
         self.damaged = True  # nothing is sound before the first key frame
@@ -34,6 +36,7 @@ class Assembly:
         self.mended = 0  # display position of the key frame that ended the last damage
         self.size: tuple[int, int] | None = None
         self.scenes = 0  # counted so far
+        self.kind: Kind | None = None  # of the frame before
 
     def release(
         self, waiting: list[tuple[int, int, Picture]], failed: set[int], given_up_before: int
@@ -80,6 +83,7 @@ class Assembly:
         if luma is not None and is_reference and not damaged:
             new = Reference(picture.index, picture.display, luma, motion, scene)
             self.references = [*self.references, new][-REFERENCES_KEPT:]
+        self.kind = kind
         return CodedFrame(
             index=picture.index,
             display=picture.display,
@@ -115,40 +119,58 @@ class Assembly:
         return self.damaged or corrupt or picture.display < self.mended
 
     def _followed(self, picture: Picture, kind: Kind, luma: Plane) -> tuple[Motion | None, int]:
-        """The motion of a frame and its scene; no motion at a cut."""
+        """The motion of a frame and its scene; no motion at a cut.
+
+        An I-frame after an I-frame belongs to a stream of nothing else: it is followed like any other.
+        """
         before = max((r for r in self.references if r.display < picture.display), key=lambda r: r.display, default=None)
-        if kind == "I":
+        if kind == "I" and self.kind != "I":
             new = before is None or is_new_scene(luma, before.luma)
             return None, self._new_scene() if before is None or new else before.scene
         motion = self._motion(picture, kind, luma)
         if motion is None:
             return None, self._new_scene() if before is None else before.scene
-        if is_cut(motion, lambda: self._measure(luma, self._lumas(motion), motion, picture.rounding).score):
+        if self._is_cut(picture, luma, motion):
             return None, self._new_scene()
         return motion, next(r.scene for r in self.references if r.index == motion.fields[0].reference)
+
+    def _is_cut(self, picture: Picture, luma: Plane, motion: Motion) -> bool:
+        if motion.origin == "estimated":
+            return is_estimated_cut(motion)
+        lumas = self._lumas(motion)
+        return is_cut(motion, luma, lumas[0], lambda: self._measure(luma, lumas, motion, picture.rounding).score)
 
     def _new_scene(self) -> int:
         self.scenes += 1
         return self.scenes
 
     def _motion(self, picture: Picture, kind: Kind, luma: Plane) -> Motion | None:
-        """None where the vectors cannot be used: none there, fields of interlaced video, MPEG-4 B (all zero)."""
-        frame = picture.frame
-        if not self.video.has_vectors:
-            return self._estimated(luma)
-        records = cast("Any", frame.side_data).get(SideData.MOTION_VECTORS)
-        if records is None or frame.interlaced_frame or (kind == "B" and self.video.codec == "mpeg4"):
-            return None
-        several = kind == "P" and self.video.several_references()
-        return coded_motion(np.frombuffer(records, RECORD), luma, picture.display, self.references, several=several)
+        """The codec's, or estimated where it cannot be used: none there, fields of interlaced video, MPEG-4 B (zeros).
 
-    def _estimated(self, luma: Plane) -> Motion | None:
-        """From the picture shown before, which for such codecs is the last reference."""
-        if not self.references:
+        None where there is nothing in hand to come from.
+        """
+        frame = picture.frame
+        # Not frame.side_data: that is kept by the frame and keeps the frame, until the garbage collector comes.
+        side_data = cast("Any", SideDataContainer)(frame) if self.video.has_vectors else None
+        records = None if side_data is None else side_data.get(SideData.MOTION_VECTORS)
+        if records is None or frame.interlaced_frame or (kind == "B" and self.video.codec == "mpeg4"):
+            return self._estimated(luma, picture.display)
+        several = kind == "P" and self.video.several_references()
+        motion = coded_motion(np.frombuffer(records, RECORD), luma, picture.display, self.references, several=several)
+        return motion or self._estimated(luma, picture.display)
+
+    def _estimated(self, luma: Plane, display: int) -> Motion | None:
+        """From the references shown last before and first after; from one scene, the one that explains more."""
+        before = max((r for r in self.references if r.display < display), key=lambda r: r.display, default=None)
+        after = min((r for r in self.references if r.display > display), key=lambda r: r.display, default=None)
+        seed = before.motion.fields[0] if before is not None and before.motion is not None else None
+        sides = [(r.index, r.luma, seed if r is before else None) for r in (before, after) if r is not None]
+        if not sides:
             return None
-        before = self.references[-1]
-        seed = before.motion.fields[0] if before.motion is not None else None
-        return estimate_motion(luma, before.luma, before.index, seed)
+        if before is not None and after is not None and before.scene != after.scene:
+            found = [estimate_between(luma, [side]) for side in sides]
+            return max(found, key=lambda motion: float(motion.coded.mean()))
+        return estimate_between(luma, sides)
 
     def _lumas(self, motion: Motion) -> tuple[Plane, ...]:
         in_hand = {r.index: r.luma for r in self.references}

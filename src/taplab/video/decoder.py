@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from taplab.errors import SourceError
 from taplab.timing import Stopwatch
+from taplab.video.address import address_of, has_an_end, is_live
 from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import Mpeg12Headers
@@ -52,8 +53,10 @@ class Decoder:
 
     def __init__(self, source: str, stopwatch: Stopwatch, *, vectors: bool, timeout: float = TIMEOUT) -> None:
         self.source, self.stopwatch = source, stopwatch
-        self.timeout = timeout if "://" in source or source.lower().endswith(".m3u8") else None
+        address = address_of(source)
+        self.timeout = timeout if address.silent else None
         self.container = open_container(source, self.timeout)
+        self.live, self.has_an_end = is_live(address, self.container), has_an_end(self.container)
         self.stream = the_video(self.container)
         context = self.stream.codec_context
         if context is None:
@@ -68,6 +71,10 @@ class Decoder:
         # frame threading of H.264 with B-frames, and pictures of damaged streams differ from those of slices.
         context.copy_opaque = self.in_coded_order
         context.thread_type = "SLICE" if self.in_coded_order else "AUTO"
+        if self.codec == "h264":
+            # Threads turn FFmpeg's error resilience off, and with it the news that a slice did not decode. They gain
+            # little: nearly all streams have one slice a picture.
+            context.thread_count = 1
         if self.has_vectors:
             context.options = {"flags2": "+export_mvs"}
         is_mpeg12 = self.codec in ("mpeg1video", "mpeg2video")
@@ -80,6 +87,8 @@ class Decoder:
         self.failed: set[int] = set()  # coded indices that the decoder refused
         self._discarded: dict[int, bool] = {}  # by coded index, of packets that are not to be shown: key frame?
         self._lost_just_now = False
+        self._doubtful: list[int | None] = []  # times of packets that may be corrupt, where these carry no marks
+        self._corrupt_before = False  # was the packet before corrupt?
         self.given = 0  # pictures given out
         self.broke_off: str | None = None
         self.rate: Fraction | None = self.stream.average_rate
@@ -115,6 +124,9 @@ class Decoder:
                     self._discarded[index] = packet.is_keyframe
                 if self.in_coded_order:
                     self._headers[index] = self._read_header(packet)
+                elif packet.is_corrupt or self._corrupt_before:  # parsers may mark the packet before the broken one
+                    self._doubtful = [*self._doubtful, packet.pts][-64:]
+                self._corrupt_before = packet.is_corrupt
             try:
                 with self.stopwatch("decode"):
                     frames = self.context.decode(packet)
@@ -131,8 +143,9 @@ class Decoder:
     def _picture(self, frame: av.VideoFrame) -> Picture:
         if not self.in_coded_order:  # motion will be estimated from the picture shown before: display order will do
             lost, self._lost_just_now = self._lost_just_now, False
+            corrupt = frame.pts in self._doubtful
             self.given += 1
-            return Picture(self.given - 1, self.given - 1, frame, after_loss=lost)
+            return Picture(self.given - 1, self.given - 1, frame, after_loss=lost, corrupt=corrupt)
         opaque = frame.opaque
         index = opaque[0] if isinstance(opaque, tuple) else self.given
         header = self._headers.pop(index, (0, None, False, False))
@@ -174,7 +187,7 @@ class Decoder:
     def _read_header(self, packet: "av.Packet[Any]") -> _Header:
         data, rounding, refers, after_loss, headless = bytes(packet), 0, None, False, False
         if self._mpeg4 is not None:
-            rounding, refers = self._mpeg4(data)
+            rounding, refers, after_loss = self._mpeg4(data)
         elif self._h264 is not None:
             refers, after_loss, headless = self._h264(data)
         elif self._mpeg12 is not None:
@@ -184,12 +197,13 @@ class Decoder:
     def why_missing(self, index: int) -> Literal["lost", "unneeded", "hidden", "hidden key"]:
         """Why no picture came of a packet.
 
-        "unneeded": no other frame refers to it. "hidden": an edit list passes over it, so it is sound but not shown.
+        "lost": it, or what it refers to. "unneeded": no other frame refers to it. "hidden": an edit list passes over
+        it, so it is sound but not shown.
         """
         if index in self._discarded:
             return "hidden key" if self._discarded.pop(index) else "hidden"
-        _, refers, _, _ = self._headers.pop(index, (0, None, False, False))
-        return "unneeded" if refers is False else "lost"
+        _, refers, after_loss, _ = self._headers.pop(index, (0, None, False, False))
+        return "unneeded" if refers is False and not after_loss else "lost"
 
     def several_references(self) -> bool:
         """May a P-frame be predicted from other frames than the last reference? Only H.264 can do that here."""
@@ -205,11 +219,12 @@ def open_container(source: str, timeout: float | None = None) -> "av.container.I
 
     timeout: seconds after which a source that does not answer is given up, likewise later when it is read.
     """
-    started = time.monotonic()
+    started, address = time.monotonic(), address_of(source)
     try:
-        container = av.open(source, timeout=timeout)
+        container = av.open(address.url, format=address.format, options=address.options, timeout=timeout)
     except FileNotFoundError as error:
-        raise SourceError(f"{source}: no such file; check the path") from error
+        what = "camera; ls /dev/video* shows those there are" if address.format == "v4l2" else "file; check the path"
+        raise SourceError(f"{source}: no such {what}") from error
     except (av.error.FFmpegError, OSError) as error:
         if timeout is not None and time.monotonic() - started >= timeout:
             raise SourceError(

@@ -36,7 +36,7 @@ class Mpeg12Headers:
         if kind == _B:
             self._between += 1
             self._without_b = False
-            return False, anchors is not None and 0 < (number - anchors[1]) % _MODULUS < _MODULUS // 2
+            return False, anchors is not None and not _lies_between(*anchors, number)
         lost = kind != _I and anchors is not None and self._is_gap(*anchors, number)
         self._anchors = (number if anchors is None else anchors[1]), number
         self._between = 0
@@ -49,3 +49,10 @@ class Mpeg12Headers:
         if self._without_b:
             return step not in (0, 1)  # 0: the second field of a frame
         return number != last and self._between < (last - before) % _MODULUS - 1
+
+
+def _lies_between(before: int, last: int, number: int) -> bool:
+    """Is a B-frame shown between the last two anchors? Of one alone, before it."""
+    if before == last:
+        return 0 < (last - number) % _MODULUS < _MODULUS // 2
+    return 0 < (number - before) % _MODULUS < (last - before) % _MODULUS

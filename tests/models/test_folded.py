@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from taplab import TorchModel
+from taplab.models.folded import folded
+from taplab.models.zoo import ARCHITECTURES, FOLLOWING, build
+
+SIZES = [(64, 96), (45, 83), (181, 321)]
+
+
+def trained(architecture):
+    """Statistics and scales as after a training: a fold that forgot one of them would show."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        net = build(architecture, 5, 0.125).eval()
+        for module in net.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.uniform_(module.running_mean, -0.3, 0.3)
+                nn.init.uniform_(module.running_var, 0.5, 1.5)
+                nn.init.uniform_(module.weight, 0.7, 1.3)
+                nn.init.uniform_(module.bias, -0.3, 0.3)
+        if architecture in FOLLOWING:
+            nn.init.normal_(net.follower.correction.weight)
+    return net
+
+
+def norms(net):
+    return [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def pictures(rows, columns):
+    return np.random.default_rng(rows).integers(0, 256, (2, rows, columns, 3), np.uint8)
+
+
+def models(net, **how):
+    """As it is, and folded."""
+    return [TorchModel(net, classes="abcde", fixed=fixed, **how) for fixed in (False, True)]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES | FOLLOWING)
+def test_scores_stay_what_they_were(architecture):
+    net = trained(architecture)
+    assert norms(net)
+    assert not norms(folded(net))
+    plain, quick = models(net)
+    for size in SIZES:
+        expected = plain(pictures(*size))
+        assert torch.allclose(quick(pictures(*size)), expected, atol=1e-5 * float(expected.abs().max()))
+    assert len(norms(net)) == len(norms(plain.net))  # the network itself is left alone
+
+
+def test_a_follower_s_scores_stay_what_they_were():
+    plain, quick = models(trained("bl2-warp"))
+    for rows, columns in SIZES:
+        cells = -(-rows // 4), -(-columns // 4)
+        told = torch.rand(2, 5, *cells).softmax(1), torch.rand(2, 1, *cells)
+        expected = plain.follow(pictures(rows, columns), *told)
+        found = quick.follow(pictures(rows, columns), *told)
+        assert torch.allclose(found, expected, atol=1e-5 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize("architecture", ["bl1", "bl2", "bl2-warp"])
+def test_in_bfloat16_it_is_as_good_as_autocast(architecture):
+    net, image = trained(architecture), pictures(96, 128)
+    exact = TorchModel(net, classes="abcde")(image)
+    plain, quick = (model(image) for model in models(net, precision="bfloat16"))
+    assert not torch.equal(quick, exact)
+    assert (quick - exact).square().mean() < 1.5 * (plain - exact).square().mean()
+
+
+def test_weights_are_kept_in_what_is_computed_with():
+    _, model = models(trained("bl2"), precision="bfloat16")
+    model(pictures(64, 96))
+    assert {module.weight.dtype for module in model._running().modules() if isinstance(module, nn.Conv2d)} == {
+        torch.bfloat16
+    }
+    first = model._running()
+    assert model._running() is first
+    model.dtype = torch.float32
+    assert {parameter.dtype for parameter in model._running().parameters()} == {torch.float32}
+
+
+class Strange(nn.Module):
+    """Pairs that must not be folded: what is between, shared, watched, or a kind of its own."""
+
+    def __init__(self):
+        super().__init__()
+
+        class Doubled(nn.Conv2d):
+            def forward(self, x):
+                return 2 * super().forward(x)
+
+        torch.manual_seed(0)
+        shared = nn.Conv2d(4, 4, 1)
+        self.apart = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.BatchNorm2d(4))
+        self.twice = nn.Sequential(shared, nn.BatchNorm2d(4))
+        self.again = nn.Sequential(shared, nn.ReLU())
+        self.doubled = nn.Sequential(Doubled(4, 4, 1), nn.BatchNorm2d(4))
+        self.watched = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+        self.watched[0].register_forward_hook(lambda module, inputs, output: output.abs())
+        self.unknown = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4, track_running_stats=False))
+        self.last = nn.Sequential(nn.Conv2d(4, 5, 1, bias=True), nn.BatchNorm2d(5))
+        for norm in norms(self):
+            nn.init.normal_(norm.weight)
+            nn.init.normal_(norm.bias)
+
+    def forward(self, x):
+        x = self.again(self.twice(self.apart(x)))
+        return self.last(self.unknown(self.watched(self.doubled(x))))
+
+
+def test_only_plain_pairs_are_folded():
+    net = Strange().eval()
+    assert len(norms(folded(net))) == len(norms(net)) - 1
+    plain, quick = models(net)
+    assert torch.allclose(plain(pictures(16, 24)), quick(pictures(16, 24)), atol=1e-5)
+
+
+def test_weights_that_may_change_are_looked_at_each_time():
+    net = trained("bl2")
+    model, image = TorchModel(net, classes="abcde"), pictures(32, 32)
+    before = model(image)
+    nn.init.zeros_(net.classifier.weight)
+    assert not torch.equal(model(image), before)
