@@ -1,7 +1,7 @@
 """Key frames and the ways that lead to them: what ``offline`` and ``live`` share."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.labels import best_classes
-from taplab.modules import cells, ffw, gathering, matching
+from taplab.modules import cells, ffw, gathering, matching, on_device
 from taplab.modules.cells import CellPicture, CellScores
 from taplab.modules.ffw import Carried, Displacement
 from taplab.modules.gathered import Gathered
 from taplab.modules.gathering import Mapped, Mixture
+from taplab.modules.on_device import GatheredOnDevice, KeyCells
 from taplab.policies.base import Answer
 from taplab.types import IGNORE, MOTION_BLOCK, CodedFrame, Labels, MotionField
 from taplab.video.estimate import estimate_motion
@@ -57,8 +58,17 @@ class Key:
 
     def gather(self, others: Sequence[tuple["Side", float]], mapped: Mapped = map) -> None:
         """Takes in what other key frames say of this one, each with its share; its own scores have 1."""
-        self.answer = gathered(self.frame, [(Side(self.frame.display, self), 1.0), *others], mapped)
-        self.__dict__["probabilities"] = self.answer.padded
+        answer = gathered(self.frame, [(Side(self.frame.display, self), 1.0), *others], mapped)
+        if isinstance(answer, GatheredOnDevice):
+            self.__dict__["on_device"] = replace(self.on_device, scores=answer.present)
+        else:
+            self.__dict__["probabilities"] = answer.padded
+        self.answer = answer
+
+    @cached_property
+    def on_device(self) -> KeyCells:
+        """All that frames take from it, where the scores are not on the CPU."""
+        return on_device.key_cells(self.scores, self.presence, self.picture)
 
     @cached_property
     def picture(self) -> CellPicture:
@@ -126,6 +136,11 @@ def estimated(frame: CodedFrame, reference: CodedFrame) -> MotionField:
     return estimate_motion(luma, earlier, reference.index, seed).fields[0]
 
 
+def is_on_cpu(scores: Tensor) -> bool:
+    """Are these for the compiled kernels?"""
+    return scores.device.type == "cpu"
+
+
 def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]], mapped: Mapped = map) -> Gathered:
     """The scores of some key frames, each with its share, weighed by how well they match this frame's picture.
 
@@ -133,6 +148,9 @@ def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]], mapped: Map
     """
 
     first = sides[0][0].key
+    if not is_on_cpu(first.scores):
+        now = cells.cell_picture(frame.picture, first.cells)
+        return on_device.gathered(now, [(side.key.on_device, side.displacement, share) for side, share in sides])
     classes = len(first.scores)
 
     def work(whole: bool) -> Mixture:

@@ -47,11 +47,10 @@ class Regions:
 
     def where(self, frame: CodedFrame, carried: Gathered) -> Region:
         """The region of most doubt."""
-        unsure = 1 - carried.scores.amax(0)
-        doubt = unsure * (1 + DISTRUST * (1 - carried.match))
+        doubt = (1 - carried.scores.amax(0)) * (1 + DISTRUST * (1 - carried.match))
         size = frame.height, frame.width
         blocks = -(-size[0] // RESIDUAL_BLOCK), -(-size[1] // RESIDUAL_BLOCK)
-        of_blocks = F.interpolate(doubt[None, None], blocks, mode="area")[0, 0].numpy()
+        of_blocks = F.interpolate(doubt[None, None], blocks, mode="area")[0, 0].cpu().numpy()
         wanted = self.size or region_size(size)
         region = min(wanted[0], size[0]), min(wanted[1], size[1])
         stride = self.stride or (RESIDUAL_BLOCK, RESIDUAL_BLOCK)
