@@ -79,7 +79,10 @@ class TorchModel(Model):
     def prepared(self, images: NDArray[np.uint8]) -> Tensor:
         """RGB uint8 ``[N, H, W, 3]`` as the network takes it: normalised float32 ``[N, 3, H, W]`` on the device."""
         # Channels-last memory is what [N, H, W, 3] already is: the permutation costs nothing.
-        x = torch.from_numpy(images).to(self.device).permute(0, 3, 1, 2).float()
+        x = torch.from_numpy(images)
+        if torch.device(self.device).type == "cuda":
+            x = x.pin_memory()  # so that it is copied while the device works
+        x = x.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float()
         return x.sub_(self._mean).div_(self._std)
 
     def _running(self) -> nn.Module:
