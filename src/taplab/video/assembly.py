@@ -140,7 +140,7 @@ class Assembly:
         records = cast("Any", frame.side_data).get(SideData.MOTION_VECTORS)
         if records is None or frame.interlaced_frame or (kind == "B" and self.video.codec == "mpeg4"):
             return None
-        several = kind == "P" and self.video.several_references()
+        several = self.video.several_references()
         return coded_motion(np.frombuffer(records, RECORD), luma, picture.display, self.references, several=several)
 
     def _estimated(self, luma: Plane) -> Motion | None:
