@@ -74,15 +74,17 @@ def _split(
 
     A quarter of the blocks tells which of the candidates are worth a look at the others.
     """
+    if len(candidates) < 2:
+        return [field]
     vectors = quarter_pels(field.vectors)
     sample = np.zeros_like(wanted)
     sample[::2, ::2] = wanted[::2, ::2]
-    gains = _gains(luma, candidates, vectors, sample)
     fewest = max(_FEWEST * sample.size / 4, 1)
+    gains = _gains(luma, candidates, vectors, sample, fewest)
     worth = [c for c, gain in zip(candidates[1:], gains, strict=True) if (gain > 0).sum() >= fewest]
     if not worth:
         return [field]
-    gains = _gains(luma, [candidates[0], *worth], vectors, wanted)
+    gains = _gains(luma, [candidates[0], *worth], vectors, wanted, 1)
     best = np.argmax([np.zeros_like(gains[0]), *gains], axis=0)  # 0: none gains
     shares = [np.where(best == k, field.weight, 0).astype(np.float32) for k in range(len(worth) + 1)]
     references = [field.reference, *(c.index for c in worth)]
@@ -90,11 +92,20 @@ def _split(
 
 
 def _gains(
-    luma: Plane, candidates: Sequence[Reference], vectors: NDArray[np.int32], wanted: NDArray[np.bool_]
+    luma: Plane,
+    candidates: Sequence[Reference],
+    vectors: NDArray[np.int32],
+    wanted: NDArray[np.bool_],
+    fewest: float,
 ) -> list[NDArray[np.int32]]:
-    """By how much each of the others explains the ``wanted`` blocks better than the first; 0 where it is little."""
+    """By how much each of the others explains the ``wanted`` blocks better than the first; 0 where it is little.
+
+    All 0 where the first leaves fewer than ``fewest`` blocks in doubt.
+    """
     nearest = block_sums(luma, candidates[0].luma, vectors, wanted)
     doubtful = wanted & (nearest > _DOUBTFUL)
+    if doubtful.sum() < fewest:
+        return [np.zeros_like(nearest) for _ in candidates[1:]]
     gains = [nearest - block_sums(luma, other.luma, vectors, doubtful) for other in candidates[1:]]
     return [np.where(doubtful & (gain > _LITTLE), gain, 0) for gain in gains]
 
