@@ -59,7 +59,7 @@ class MotionField:
 
 @dataclass(frozen=True)
 class Motion:
-    """How a frame moved: one field for each reference frame, one for P-frames and two for B-frames.
+    """How a frame moved: one field for each reference frame. No block comes from more than two.
 
     coded: bool ``[rows, cols]``, blocks for which the stream holds a vector (the others are intra-coded), or that the
         estimated motion explains.

@@ -155,7 +155,7 @@ class Assembly:
         records = None if side_data is None else side_data.get(SideData.MOTION_VECTORS)
         if records is None or frame.interlaced_frame or (kind == "B" and self.video.codec == "mpeg4"):
             return self._estimated(luma, picture.display)
-        several = kind == "P" and self.video.several_references()
+        several = self.video.several_references()
         motion = coded_motion(np.frombuffer(records, RECORD), luma, picture.display, self.references, several=several)
         return motion or self._estimated(luma, picture.display)
 

@@ -206,7 +206,7 @@ class Decoder:
         return "unneeded" if refers is False and not after_loss else "lost"
 
     def several_references(self) -> bool:
-        """May a P-frame be predicted from other frames than the last reference? Only H.264 can do that here."""
+        """May a frame be predicted from others than the nearest references? Only H.264 can do that here."""
         return self._h264 is not None and self._h264.most_references > 1
 
     def close(self) -> None:

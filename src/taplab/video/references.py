@@ -1,7 +1,7 @@
 """Which frame each block really comes from: FFmpeg exports where a vector points, but only past or future.
 
 The nearest reference on that side is right for most blocks. Of the others, which the nearest explains badly, each
-takes the reference that explains it best.
+takes the reference on that side that explains it best.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from taplab.video.residual import at_the_border, inside, quarter_pels, small_blo
 
 _DOUBTFUL = 2 * MOTION_BLOCK**2  # sum of |Res| of a block, two grey levels per pixel: below, the nearest is right
 _LITTLE = MOTION_BLOCK**2 // 2  # half a grey level per pixel: a smaller gain is noise
-_FEWEST = 0.01  # share of blocks for which a second reference is worth it
+_FEWEST = 0.01  # share of blocks for which a further reference is worth it
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def coded_motion(
 ) -> Motion | None:
     """The motion of the frame at ``display`` from the codec's records, in one scene.
 
-    references: those in hand. several: P-frames may come from others than the nearest. None without vectors, or where
+    references: those in hand. several: frames may come from others than the nearest. None without vectors, or where
     they point to what is not in hand.
     """
     before = sorted((r for r in references if r.display < display), key=lambda r: -r.display)
@@ -47,44 +47,67 @@ def coded_motion(
     motion = motion_from_records(records, height, width, past, future)
     if motion is None:
         return None
-    if several and len(motion.fields) == 1:
-        candidates = before if motion.fields[0].reference == past else after
-        motion = with_second_reference(motion, luma, candidates)
+    if several:
+        motion = with_further_references(motion, luma, before, after)
     return within_one_scene(motion, {r.index: r.scene for r in references})
 
 
-def with_second_reference(motion: Motion, luma: Plane, candidates: Sequence[Reference]) -> Motion:
-    """Gives blocks to another reference where that explains them better.
+def with_further_references(
+    motion: Motion, luma: Plane, before: Sequence[Reference], after: Sequence[Reference]
+) -> Motion:
+    """Gives blocks to other references where these explain them better.
 
-    motion: of one field, from ``candidates[0]``. Of the other candidates the one that gains most is taken, as a quarter
-    of the blocks tells.
+    motion: of a field from the nearest reference on a side, or of two. before, after: all on each side, nearest first.
+    Blocks that come from both sides stay as they are.
     """
-    field = motion.fields[0]
+    fields: list[MotionField] = []
+    for field in motion.fields:
+        side = before if before and field.reference == before[0].index else after
+        fields += _split(field, luma, side, motion.coded & (field.weight == 1))
+    return replace(motion, fields=tuple(fields))
+
+
+def _split(
+    field: MotionField, luma: Plane, candidates: Sequence[Reference], wanted: NDArray[np.bool_]
+) -> list[MotionField]:
+    """One field for each reference that some of the ``wanted`` blocks take; the vectors stay as they are.
+
+    A quarter of the blocks tells which of the candidates are worth a look at the others.
+    """
+    if len(candidates) < 2:
+        return [field]
     vectors = quarter_pels(field.vectors)
-    sample = np.zeros_like(motion.coded)
-    sample[::2, ::2] = motion.coded[::2, ::2]
-    gains = _gains(luma, candidates, vectors, sample)
-    best = max(range(len(gains)), key=lambda k: int(gains[k].sum()), default=None)
-    if best is None or (gains[best] > 0).sum() < _FEWEST * sample.sum():
-        return motion
-    second = _gains(luma, [candidates[0], candidates[1 + best]], vectors, motion.coded)[0] > 0
-    return replace(motion, fields=_split(field, candidates[1 + best].index, second))
+    sample = np.zeros_like(wanted)
+    sample[::2, ::2] = wanted[::2, ::2]
+    fewest = max(_FEWEST * sample.size / 4, 1)
+    gains = _gains(luma, candidates, vectors, sample, fewest)
+    worth = [c for c, gain in zip(candidates[1:], gains, strict=True) if (gain > 0).sum() >= fewest]
+    if not worth:
+        return [field]
+    gains = _gains(luma, [candidates[0], *worth], vectors, wanted, 1)
+    best = np.argmax([np.zeros_like(gains[0]), *gains], axis=0)  # 0: none gains
+    shares = [np.where(best == k, field.weight, 0).astype(np.float32) for k in range(len(worth) + 1)]
+    references = [field.reference, *(c.index for c in worth)]
+    return [MotionField(r, field.vectors, share) for r, share in zip(references, shares, strict=True) if share.any()]
 
 
 def _gains(
-    luma: Plane, candidates: Sequence[Reference], vectors: NDArray[np.int32], wanted: NDArray[np.bool_]
+    luma: Plane,
+    candidates: Sequence[Reference],
+    vectors: NDArray[np.int32],
+    wanted: NDArray[np.bool_],
+    fewest: float,
 ) -> list[NDArray[np.int32]]:
-    """By how much each of the others explains the ``wanted`` blocks better than the first; 0 where it is little."""
+    """By how much each of the others explains the ``wanted`` blocks better than the first; 0 where it is little.
+
+    All 0 where the first leaves fewer than ``fewest`` blocks in doubt.
+    """
     nearest = block_sums(luma, candidates[0].luma, vectors, wanted)
     doubtful = wanted & (nearest > _DOUBTFUL)
+    if doubtful.sum() < fewest:
+        return [np.zeros_like(nearest) for _ in candidates[1:]]
     gains = [nearest - block_sums(luma, other.luma, vectors, doubtful) for other in candidates[1:]]
     return [np.where(doubtful & (gain > _LITTLE), gain, 0) for gain in gains]
-
-
-def _split(field: MotionField, other: int, second: NDArray[np.bool_]) -> tuple[MotionField, MotionField]:
-    """The blocks of ``second`` come from another reference; the vectors stay as they are."""
-    share = second.astype(np.float32)
-    return replace(field, weight=1 - share), MotionField(other, field.vectors, share)
 
 
 def within_one_scene(motion: Motion, scenes: Mapping[int, int]) -> Motion:

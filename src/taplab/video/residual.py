@@ -1,12 +1,13 @@
 """Residual: motion compensation, sums and counts in one pass over the luma."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from taplab.types import MOTION_BLOCK, RESIDUAL_BLOCK, Motion, Plane, Residual
+from taplab.types import MOTION_BLOCK, REFERENCES_KEPT, RESIDUAL_BLOCK, Motion, MotionField, Plane, Residual
 
 
 def measure_residual(
@@ -14,25 +15,48 @@ def measure_residual(
 ) -> Residual:
     """``Res = frame - motion-compensated reference``, as sums and counts of 16x16 blocks.
 
-    luma: uint8 ``[H, W]``. references: the luma of each of the motion's fields, of the same size.
+    luma: uint8 ``[H, W]``. references: the luma of each of the motion's fields, of the same size. No block comes from
+    more than two of them.
     threshold: ``THR_RGC``, grey levels. rounding: MPEG-4's ``vop_rounding_type`` (0 rounds halves up, 1 down).
     Bilinear interpolation at quarter-pel: exact for MPEG-1/2/4 and H.263 half-pel streams.
     """
     height, width = luma.shape
     shape = (-(-height // RESIDUAL_BLOCK), -(-width // RESIDUAL_BLOCK))
     sums, counts = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
-    first, last = motion.fields[0], motion.fields[-1]
+    vectors, share, which = _two_a_block(motion.fields)
     _measure(
         luma,
-        (references[0], references[-1]),
-        (quarter_pels(first.vectors), quarter_pels(last.vectors)),
-        first.weight,
+        (*references, *[references[-1]] * (REFERENCES_KEPT - len(references))),  # one type, compiled once
+        (quarter_pels(vectors[0]), quarter_pels(vectors[1])),
+        share,
+        which,
         threshold,
         rounding,
         sums,
         counts,
     )
     return Residual(sums, counts, height * width)
+
+
+def _two_a_block(
+    fields: Sequence[MotionField],
+) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32], NDArray[np.uint8]]:
+    """Of each block the vectors of the two fields that it may come from, the share of the first, and which they are.
+
+    Their numbers are uint8 ``[2, rows, cols]``. Where one field is all, it is both.
+    """
+    if len(fields) <= 2:
+        which = np.zeros((2, *fields[0].weight.shape), np.uint8)
+        which[1] = len(fields) - 1
+        return (fields[0].vectors, fields[-1].vectors), fields[0].weight, which
+    weights = np.stack([field.weight for field in fields])
+    rows, cols = np.indices(weights.shape[1:])
+    first = weights.argmax(0)
+    share = weights[first, rows, cols]
+    weights[first, rows, cols] = -1
+    last = np.where(share < 1, weights.argmax(0), first)
+    vectors = np.stack([field.vectors for field in fields])
+    return (vectors[first, rows, cols], vectors[last, rows, cols]), share, np.stack([first, last]).astype(np.uint8)
 
 
 def quarter_pels(vectors: NDArray[np.float32]) -> NDArray[np.int32]:
@@ -116,9 +140,10 @@ _large_block, small_block = _block_kernel(RESIDUAL_BLOCK), _block_kernel(MOTION_
 @njit(cache=True, nogil=True)
 def _measure(
     luma: Plane,
-    references: tuple[Plane, Plane],
+    references: tuple[Plane, ...],
     vectors: tuple[NDArray[np.int32], NDArray[np.int32]],
     first_share: NDArray[np.float32],
+    which: NDArray[np.uint8],
     threshold: int,
     rounding: int,
     sums: NDArray[np.int32],
@@ -127,7 +152,7 @@ def _measure(
     for i in range(sums.shape[0]):
         for j in range(sums.shape[1]):
             # One block of 16x16 where its four vectors agree (nearly always), else four of 8x8.
-            whole = _agree(vectors[0], first_share, i, j) and _agree(vectors[1], first_share, i, j)
+            whole = _agree(vectors[0], first_share, which[0], i, j) and _agree(vectors[1], first_share, which[1], i, j)
             size = RESIDUAL_BLOCK if whole else MOTION_BLOCK
             for part in range(1 if whole else 4):
                 a, b = 2 * i + part // 2, 2 * j + part % 2
@@ -136,13 +161,14 @@ def _measure(
                 top, left, share = a * MOTION_BLOCK, b * MOTION_BLOCK, first_share[a, b]
                 first = vectors[0][a, b, 0], vectors[0][a, b, 1]
                 last = vectors[1][a, b, 0], vectors[1][a, b, 1]
+                pair = references[which[0, a, b]], references[which[1, a, b]]
                 within = inside(luma, top, left, size, first) and inside(luma, top, left, size, last)
                 if not within:
-                    found = at_the_border(luma, references, top, left, size, first, last, share, threshold, rounding)
+                    found = at_the_border(luma, pair, top, left, size, first, last, share, threshold, rounding)
                 elif whole:
-                    found = _large_block(luma, references, top, left, first, last, share, threshold, rounding)
+                    found = _large_block(luma, pair, top, left, first, last, share, threshold, rounding)
                 else:
-                    found = small_block(luma, references, top, left, first, last, share, threshold, rounding)
+                    found = small_block(luma, pair, top, left, first, last, share, threshold, rounding)
                 sums[i, j] += found[0]
                 counts[i, j] += found[1]
 
@@ -159,9 +185,9 @@ def inside(luma: Plane, top: int, left: int, size: int, vector: tuple[int, int])
 
 @njit(cache=True, nogil=True, inline="always")
 def _agree(
-    vectors: NDArray[np.int32], share: NDArray[np.float32], i: int, j: int
+    vectors: NDArray[np.int32], share: NDArray[np.float32], which: NDArray[np.uint8], i: int, j: int
 ) -> bool:  # pragma: no cover - compiled
-    """Do the four 8x8 blocks of macroblock (i, j) move alike?"""
+    """Do the four 8x8 blocks of macroblock (i, j) come from one place?"""
     a, b = 2 * i, 2 * j
     if a + 1 >= share.shape[0] or b + 1 >= share.shape[1]:
         return False
@@ -169,7 +195,7 @@ def _agree(
         for x in range(b, b + 2):
             if vectors[y, x, 0] != vectors[a, b, 0] or vectors[y, x, 1] != vectors[a, b, 1]:
                 return False
-            if share[y, x] != share[a, b]:
+            if share[y, x] != share[a, b] or which[y, x] != which[a, b]:
                 return False
     return True
 
