@@ -10,3 +10,10 @@ def wait_politely() -> None:
     of them busy the network was ten times slower. A value that the user has set stays. Called by `import taplab`.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

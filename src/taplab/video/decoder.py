@@ -2,21 +2,28 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, cast
+from pathlib import Path
+from typing import Literal, cast
 
 import av
 from av.codec.context import Flags
 from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from taplab.errors import SourceError
+from taplab.threads import usable_cores
 from taplab.timing import Stopwatch
+from taplab.video.gops import Packet, Played, Tape, pieces
 from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import Mpeg12Headers
+from taplab.video.pieces import Decoded, SideBySide, index_of
 
+_WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
 TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
 # Codecs for which FFmpeg exports true vectors.
 CODECS_WITH_VECTORS = ("mpeg4", "mpeg1video", "mpeg2video", "h263", "h263p", "flv", "flv1", "h264")
@@ -47,10 +54,19 @@ class Decoder:
     """Decodes the video stream of ``source`` that players show. Raises SourceError if there is none to decode.
 
     vectors: have FFmpeg export motion vectors where the codec has them (``has_vectors`` says whether it does).
-    timeout: seconds that a stream or playlist may keep silent; files are waited for.
+    timeout: seconds that a stream or playlist may keep silent; files are waited for. threads: GOPs of a file that are
+    decoded side by side where it can be cut safely, by default half as many as there are cores.
     """
 
-    def __init__(self, source: str, stopwatch: Stopwatch, *, vectors: bool, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        source: str,
+        stopwatch: Stopwatch,
+        *,
+        vectors: bool,
+        timeout: float = TIMEOUT,
+        threads: int | None = None,
+    ) -> None:
         self.source, self.stopwatch = source, stopwatch
         self.timeout = timeout if "://" in source or source.lower().endswith(".m3u8") else None
         self.container = open_container(source, self.timeout)
@@ -68,6 +84,10 @@ class Decoder:
         # frame threading of H.264 with B-frames, and pictures of damaged streams differ from those of slices.
         context.copy_opaque = self.in_coded_order
         context.thread_type = "SLICE" if self.in_coded_order else "AUTO"
+        if self.codec == "h264":
+            # Threads turn FFmpeg's error resilience off, and with it the news that a slice did not decode. They gain
+            # little: nearly all streams have one slice a picture.
+            context.thread_count = 1
         if self.has_vectors:
             context.options = {"flags2": "+export_mvs"}
         is_mpeg12 = self.codec in ("mpeg1video", "mpeg2video")
@@ -81,6 +101,10 @@ class Decoder:
         self._discarded: dict[int, bool] = {}  # by coded index, of packets that are not to be shown: key frame?
         self._lost_just_now = False
         self.given = 0  # pictures given out
+        self.threads = usable_cores() // 2 if threads is None else threads
+        self._noted = 0  # packets whose headers were read
+        self._stopped_by: str | None = None  # why reading ended
+        self._ends_early = False
         self.broke_off: str | None = None
         self.rate: Fraction | None = self.stream.average_rate
         # AVI has no presentation times: what comes is the order of decoding.
@@ -107,26 +131,78 @@ class Decoder:
 
     def pictures(self) -> Iterator[Picture]:
         """All pictures in display order. Errors of the stream are recorded, not raised."""
-        for index, packet in enumerate(self._packets()):
-            if packet is not None:
-                if self.in_coded_order:
-                    packet.opaque = (index,)  # one object a packet: a shared one comes back as None
-                if packet.is_discard:
-                    self._discarded[index] = packet.is_keyframe
-                if self.in_coded_order:
-                    self._headers[index] = self._read_header(packet)
+        tape, given = Tape(self._packets(), marked=self.in_coded_order), set[int]()
+        for decoded in self._side_by_side(tape):
+            piece, frames = decoded.piece, decoded.frames
+            for index, packet in [*piece.packets, *piece.following]:
+                self._note(index, packet)
+            if piece.ends:
+                self._end()
+            while frames:
+                yield self._picture(frames.popleft())
+            if piece.ends:
+                return
+            given = {index for index, _ in [*piece.packets, *piece.following[1:]]}
+            tape.forget(before=min(given))  # the last piece is decoded again, for what a decoder remembers of it
+        if given and min(given) > 0:
+            tape.prime(self.context)
+        yield from self._linear(tape.again(), given)
+
+    def _side_by_side(self, tape: Tape) -> Iterator[Decoded]:
+        """The beginning of the stream, as far as it can be cut into pieces; maybe all, maybe nothing."""
+        if self.threads < 2 or not self.in_coded_order or self.timeout or not Path(self.source).is_file():
+            return
+
+        def new_decoder() -> VideoCodecContext:
+            with closing(open_container(self.source)) as container:
+                context = the_video(container).codec_context
+            context.flags, context.options = self.context.flags, dict(self.context.options)
+            context.thread_count = 1  # then all that is broken is told
+            tape.prime(context)
+            return context
+
+        most = max(_WAITING // (max(self.context.width * self.context.height, 1) * 3 // 2), 1)
+        side_by_side = SideBySide(
+            new_decoder, self.stopwatch, flushed=self.codec == "h264", threads=self.threads, most=most
+        )
+        yield from side_by_side(pieces(tape, self.codec, self.context.extradata, most // 2))
+
+    def _linear(self, coded: Iterator[Played], given: set[int]) -> Iterator[Picture]:
+        """Decodes packets one after another. given: coded indices of pictures that were given out before."""
+        for index, packet in coded:
+            if packet is None:
+                self._end()
+            else:
+                self._note(index, packet)
             try:
                 with self.stopwatch("decode"):
                     frames = self.context.decode(packet)
             except av.error.EOFError:
                 return
             except av.error.FFmpegError as error:
-                self.failed.add(index)
-                self.broke_off = error.strerror
-                self._lost_just_now = True
+                if index not in given:
+                    self.failed.add(index)
+                    self.broke_off = error.strerror
+                    self._lost_just_now = True
                 continue
             for frame in frames:
-                yield self._picture(frame)
+                if index_of(frame) not in given:
+                    yield self._picture(frame)
+
+    def _end(self) -> None:
+        """The last packet is decoded, or next."""
+        early = "the file ends early" if self._ends_early else None
+        self.broke_off = self._stopped_by or self.broke_off or early
+
+    def _note(self, index: int, packet: Packet) -> None:
+        """Remembers what a packet says of itself, once; called in coded order."""
+        if index < self._noted:
+            return
+        self._noted = index + 1
+        if packet.is_discard:
+            self._discarded[index] = packet.is_keyframe
+        if self.in_coded_order:
+            self._headers[index] = self._read_header(packet)
 
     def _picture(self, frame: av.VideoFrame) -> Picture:
         if not self.in_coded_order:  # motion will be estimated from the picture shown before: display order will do
@@ -142,7 +218,7 @@ class Decoder:
         self.given += 1
         return picture
 
-    def _packets(self) -> Iterator["av.Packet[Any] | None"]:
+    def _packets(self) -> Iterator["Packet | None"]:
         """The video packets, then None to flush the decoder. A stream that breaks off ends here."""
         packets = self.container.demux(self.stream)
         read = 0
@@ -151,13 +227,13 @@ class Decoder:
                 with self.stopwatch("decode"):
                     packet = next(packets, None)
             except av.error.ExitError:
-                self.broke_off = f"nothing came for {self.timeout:g} s" if self.timeout else "interrupted"
+                self._stopped_by = f"nothing came for {self.timeout:g} s" if self.timeout else "interrupted"
                 break
             except av.error.FFmpegError as error:
-                self.broke_off = error.strerror
+                self._stopped_by = error.strerror
                 break
             if packet is not None and packet.has_sidedata("encryption_info"):
-                self.broke_off = "it is encrypted; decrypt it first"
+                self._stopped_by = "it is encrypted; decrypt it first"
                 break
             if packet is None or (packet.size == 0 and packet.dts is None):
                 break
@@ -165,13 +241,13 @@ class Decoder:
             if packet.size:
                 yield packet
         if self.promised and read < self.promised:
-            self.broke_off = self.broke_off or "the file ends early"
+            self._ends_early = True
         elif self._tagged_frames and read < self._tagged_frames - 2:  # tags are rounded, the rate may vary a little
             self.promised = self._tagged_frames
-            self.broke_off = self.broke_off or "the file ends early"
+            self._ends_early = True
         yield None
 
-    def _read_header(self, packet: "av.Packet[Any]") -> _Header:
+    def _read_header(self, packet: Packet) -> _Header:
         data, rounding, refers, after_loss, headless = bytes(packet), 0, None, False, False
         if self._mpeg4 is not None:
             rounding, refers = self._mpeg4(data)
