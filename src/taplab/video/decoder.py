@@ -1,7 +1,7 @@
 """A source opened with FFmpeg: its pictures as they leave the decoder, and an honest account of what was lost."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from taplab.errors import SourceError
 from taplab.threads import usable_cores
 from taplab.timing import Stopwatch
-from taplab.video.gops import Packet, Played, Tape, pieces
+from taplab.video.gops import Coded, Packet, Played, Tape, pieces
 from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import Mpeg12Headers
@@ -30,6 +30,7 @@ CODECS_WITH_VECTORS = ("mpeg4", "mpeg1video", "mpeg2video", "h263", "h263p", "fl
 
 
 _Header = tuple[int, bool | None, bool, bool]  # rounding, refers, after_loss, corrupt
+_NOTHING_SAID: _Header = (0, None, False, False)
 
 
 @dataclass(frozen=True)
@@ -132,23 +133,24 @@ class Decoder:
     def pictures(self) -> Iterator[Picture]:
         """All pictures in display order. Errors of the stream are recorded, not raised."""
         tape, given = Tape(self._packets(), marked=self.in_coded_order), set[int]()
-        for decoded in self._side_by_side(tape):
-            piece, frames = decoded.piece, decoded.frames
-            for index, packet in [*piece.packets, *piece.following]:
-                self._note(index, packet)
-            if piece.ends:
-                self._end()
-            while frames:
-                yield self._picture(frames.popleft())
-            if piece.ends:
-                return
-            given = {index for index, _ in [*piece.packets, *piece.following[1:]]}
-            tape.forget(before=min(given))  # the last piece is decoded again, for what a decoder remembers of it
+        with closing(self._side_by_side(tape)) as side_by_side:
+            for decoded in side_by_side:
+                piece, frames = decoded.piece, decoded.frames
+                if not self._note_all([*piece.packets, *piece.following]):
+                    break
+                if piece.ends:
+                    self._end()
+                while frames:
+                    yield self._picture(frames.popleft())
+                if piece.ends:
+                    return
+                given = {index for index, _ in [*piece.packets, *piece.following[1:]]}
+                tape.forget(before=min(given))  # the last piece is decoded again, for what a decoder remembers of it
         if given and min(given) > 0:
             tape.prime(self.context)
         yield from self._linear(tape.again(), given)
 
-    def _side_by_side(self, tape: Tape) -> Iterator[Decoded]:
+    def _side_by_side(self, tape: Tape) -> Generator[Decoded]:
         """The beginning of the stream, as far as it can be cut into pieces; maybe all, maybe nothing."""
         if self.threads < 2 or not self.in_coded_order or self.timeout or not Path(self.source).is_file():
             return
@@ -189,6 +191,13 @@ class Decoder:
                 if index_of(frame) not in given:
                     yield self._picture(frame)
 
+    def _note_all(self, coded: list[Coded]) -> bool:
+        """False if one of the packets misses something: what becomes of it may depend on all that was decoded."""
+        for index, packet in coded:
+            self._note(index, packet)
+        headers = (self._headers.get(index, _NOTHING_SAID) for index, _ in coded)
+        return not any(after_loss or corrupt for _, _, after_loss, corrupt in headers)
+
     def _end(self) -> None:
         """The last packet is decoded, or next."""
         early = "the file ends early" if self._ends_early else None
@@ -211,7 +220,7 @@ class Decoder:
             return Picture(self.given - 1, self.given - 1, frame, after_loss=lost)
         opaque = frame.opaque
         index = opaque[0] if isinstance(opaque, tuple) else self.given
-        header = self._headers.pop(index, (0, None, False, False))
+        header = self._headers.pop(index, _NOTHING_SAID)
         for old in [i for i in self._headers if i < index - 64]:
             del self._headers[old]  # packets that never gave a picture
         picture = Picture(index, self.given, frame, *header)
@@ -264,7 +273,7 @@ class Decoder:
         """
         if index in self._discarded:
             return "hidden key" if self._discarded.pop(index) else "hidden"
-        _, refers, _, _ = self._headers.pop(index, (0, None, False, False))
+        _, refers, _, _ = self._headers.pop(index, _NOTHING_SAID)
         return "unneeded" if refers is False else "lost"
 
     def several_references(self) -> bool:

@@ -38,7 +38,7 @@ class Tape:
     def __init__(self, packets: Iterator["Packet | None"], *, marked: bool) -> None:
         self._packets, self._marked = enumerate(packets), marked
         self._kept: deque[Played] = deque()
-        self._first: "Packet | None" = None
+        self._first: Packet | None = None
 
     def __iter__(self) -> Iterator[Played]:
         """The packets that were not read yet."""
