@@ -2,6 +2,8 @@
 
 import os
 
+from taplab.errors import SettingError
+
 
 def wait_politely() -> None:
     """Lets idle OpenMP threads sleep instead of spinning. Works only before torch is imported.
@@ -12,8 +14,12 @@ def wait_politely() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def decoding_threads() -> int:
+    """GOPs of a file that are decoded side by side: TAPLAB_DECODE_THREADS, 1 if it is not set.
+
+    Raises SettingError if that is no positive number.
+    """
+    text = os.environ.get("TAPLAB_DECODE_THREADS", "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingError(f"TAPLAB_DECODE_THREADS '{text}': give a whole number from 1, or unset it")
+    return int(text)

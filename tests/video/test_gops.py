@@ -8,9 +8,8 @@ import pytest
 import torch
 from av.sidedata.sidedata import Type as SideData
 
-from taplab import Segmenter, TaplabError, TorchModel
+from taplab import Segmenter, SettingError, TaplabError, TorchModel
 from taplab.timing import Stopwatch
-from taplab.video import decoder as decoder_module
 from taplab.video.decoder import Decoder
 from taplab.video.encode import encode_clip
 from taplab.video.gops import Tape, pieces
@@ -218,11 +217,18 @@ def test_masks_are_the_same(make_clip, monkeypatch, codec, how, mode):
 
     segmenter = Segmenter(TorchModel(Grey(), classes=("dark", "bright")), mode=mode)
     path, masks = make_clip(codec, ".mkv", **how), {}
-    for cores in (1, 6):
-        monkeypatch.setattr(decoder_module, "usable_cores", lambda cores=cores: cores)
-        masks[cores] = [(r.index, r.origin, r.labels.tobytes()) for r in segmenter.stream(path)]
+    for threads in (1, 3):
+        monkeypatch.setenv("TAPLAB_DECODE_THREADS", str(threads))
+        masks[threads] = [(r.index, r.origin, r.labels.tobytes()) for r in segmenter.stream(path)]
     assert len(masks[1]) == 30
-    assert masks[1] == masks[6]
+    assert masks[1] == masks[3]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", ""])
+def test_a_number_of_threads_that_is_none(make_clip, monkeypatch, text):
+    monkeypatch.setenv("TAPLAB_DECODE_THREADS", text)
+    with pytest.raises(SettingError, match="TAPLAB_DECODE_THREADS"):
+        Video(make_clip())
 
 
 def test_it_can_be_left_at_any_time(make_clip):

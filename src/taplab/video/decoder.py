@@ -15,7 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from taplab.errors import SourceError
-from taplab.threads import usable_cores
+from taplab.threads import decoding_threads
 from taplab.timing import Stopwatch
 from taplab.video.gops import Coded, Packet, Played, Tape, pieces
 from taplab.video.h264 import H264Headers
@@ -56,7 +56,7 @@ class Decoder:
 
     vectors: have FFmpeg export motion vectors where the codec has them (``has_vectors`` says whether it does).
     timeout: seconds that a stream or playlist may keep silent; files are waited for. threads: GOPs of a file that are
-    decoded side by side where it can be cut safely, by default half as many as there are cores.
+    decoded side by side where it can be cut safely, as ``decoding_threads`` says by default.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Decoder:
         self._discarded: dict[int, bool] = {}  # by coded index, of packets that are not to be shown: key frame?
         self._lost_just_now = False
         self.given = 0  # pictures given out
-        self.threads = usable_cores() // 2 if threads is None else threads
+        self.threads = decoding_threads() if threads is None else threads
         self._noted = 0  # packets whose headers were read
         self._stopped_by: str | None = None  # why reading ended
         self._ends_early = False
