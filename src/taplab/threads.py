@@ -2,6 +2,8 @@
 
 import os
 
+from taplab.errors import SettingError
+
 
 def wait_politely() -> None:
     """Lets idle OpenMP threads sleep instead of spinning. Works only before torch is imported.
@@ -10,3 +12,14 @@ def wait_politely() -> None:
     of them busy the network was ten times slower. A value that the user has set stays. Called by `import taplab`.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def decoding_threads() -> int:
+    """GOPs of a file that are decoded side by side: TAPLAB_DECODE_THREADS, 1 if it is not set.
+
+    Raises SettingError if that is no positive number.
+    """
+    text = os.environ.get("TAPLAB_DECODE_THREADS", "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingError(f"TAPLAB_DECODE_THREADS '{text}': give a whole number from 1, or unset it")
+    return int(text)

@@ -1,29 +1,37 @@
 """A source opened with FFmpeg: its pictures as they leave the decoder, and an honest account of what was lost."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal, cast
+from pathlib import Path
+from typing import Literal, cast
 
 import av
 from av.codec.context import Flags
 from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from taplab.errors import SourceError
+from taplab.threads import decoding_threads
 from taplab.timing import Stopwatch
 from taplab.video.address import address_of, has_an_end, is_live
+from taplab.video.gops import Coded, Packet, Played, Tape, pieces
 from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import Mpeg12Headers
+from taplab.video.pieces import Decoded, SideBySide, index_of
 
+_WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
 TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
 # Codecs for which FFmpeg exports true vectors.
 CODECS_WITH_VECTORS = ("mpeg4", "mpeg1video", "mpeg2video", "h263", "h263p", "flv", "flv1", "h264")
 
 
 _Header = tuple[int, bool | None, bool, bool]  # rounding, refers, after_loss, corrupt
+_NOTHING_SAID: _Header = (0, None, False, False)
 
 
 @dataclass(frozen=True)
@@ -48,10 +56,19 @@ class Decoder:
     """Decodes the video stream of ``source`` that players show. Raises SourceError if there is none to decode.
 
     vectors: have FFmpeg export motion vectors where the codec has them (``has_vectors`` says whether it does).
-    timeout: seconds that a stream or playlist may keep silent; files are waited for.
+    timeout: seconds that a stream or playlist may keep silent; files are waited for. threads: GOPs of a file that are
+    decoded side by side where it can be cut safely, as ``decoding_threads`` says by default.
     """
 
-    def __init__(self, source: str, stopwatch: Stopwatch, *, vectors: bool, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        source: str,
+        stopwatch: Stopwatch,
+        *,
+        vectors: bool,
+        timeout: float = TIMEOUT,
+        threads: int | None = None,
+    ) -> None:
         self.source, self.stopwatch = source, stopwatch
         address = address_of(source)
         self.timeout = timeout if address.silent else None
@@ -90,6 +107,10 @@ class Decoder:
         self._doubtful: list[int | None] = []  # times of packets that may be corrupt, where these carry no marks
         self._corrupt_before = False  # was the packet before corrupt?
         self.given = 0  # pictures given out
+        self.threads = decoding_threads() if threads is None else threads
+        self._noted = 0  # packets whose headers were read
+        self._stopped_by: str | None = None  # why reading ended
+        self._ends_early = False
         self.broke_off: str | None = None
         self.rate: Fraction | None = self.stream.average_rate
         # AVI has no presentation times: what comes is the order of decoding.
@@ -116,29 +137,89 @@ class Decoder:
 
     def pictures(self) -> Iterator[Picture]:
         """All pictures in display order. Errors of the stream are recorded, not raised."""
-        for index, packet in enumerate(self._packets()):
-            if packet is not None:
-                if self.in_coded_order:
-                    packet.opaque = (index,)  # one object a packet: a shared one comes back as None
-                if packet.is_discard:
-                    self._discarded[index] = packet.is_keyframe
-                if self.in_coded_order:
-                    self._headers[index] = self._read_header(packet)
-                elif packet.is_corrupt or self._corrupt_before:  # parsers may mark the packet before the broken one
-                    self._doubtful = [*self._doubtful, packet.pts][-64:]
-                self._corrupt_before = packet.is_corrupt
+        tape, given = Tape(self._packets(), marked=self.in_coded_order), set[int]()
+        with closing(self._side_by_side(tape)) as side_by_side:
+            for decoded in side_by_side:
+                piece, frames = decoded.piece, decoded.frames
+                if not self._note_all([*piece.packets, *piece.following]):
+                    break
+                if piece.ends:
+                    self._end()
+                while frames:
+                    yield self._picture(frames.popleft())
+                if piece.ends:
+                    return
+                given = {index for index, _ in [*piece.packets, *piece.following[1:]]}
+                tape.forget(before=min(given))  # the last piece is decoded again, for what a decoder remembers of it
+        if given and min(given) > 0:
+            tape.prime(self.context)
+        yield from self._linear(tape.again(), given)
+
+    def _side_by_side(self, tape: Tape) -> Generator[Decoded]:
+        """The beginning of the stream, as far as it can be cut into pieces; maybe all, maybe nothing."""
+        if self.threads < 2 or not self.in_coded_order or self.timeout or not Path(self.source).is_file():
+            return
+
+        def new_decoder() -> VideoCodecContext:
+            with closing(open_container(self.source)) as container:
+                context = the_video(container).codec_context
+            context.flags, context.options = self.context.flags, dict(self.context.options)
+            context.thread_count = 1  # then all that is broken is told
+            tape.prime(context)
+            return context
+
+        most = max(_WAITING // (max(self.context.width * self.context.height, 1) * 3 // 2), 1)
+        side_by_side = SideBySide(
+            new_decoder, self.stopwatch, flushed=self.codec == "h264", threads=self.threads, most=most
+        )
+        yield from side_by_side(pieces(tape, self.codec, self.context.extradata, most // 2))
+
+    def _linear(self, coded: Iterator[Played], given: set[int]) -> Iterator[Picture]:
+        """Decodes packets one after another. given: coded indices of pictures that were given out before."""
+        for index, packet in coded:
+            if packet is None:
+                self._end()
+            else:
+                self._note(index, packet)
             try:
                 with self.stopwatch("decode"):
                     frames = self.context.decode(packet)
             except av.error.EOFError:
                 return
             except av.error.FFmpegError as error:
-                self.failed.add(index)
-                self.broke_off = error.strerror
-                self._lost_just_now = True
+                if index not in given:
+                    self.failed.add(index)
+                    self.broke_off = error.strerror
+                    self._lost_just_now = True
                 continue
             for frame in frames:
-                yield self._picture(frame)
+                if index_of(frame) not in given:
+                    yield self._picture(frame)
+
+    def _note_all(self, coded: list[Coded]) -> bool:
+        """False if one of the packets misses something: what becomes of it may depend on all that was decoded."""
+        for index, packet in coded:
+            self._note(index, packet)
+        headers = (self._headers.get(index, _NOTHING_SAID) for index, _ in coded)
+        return not any(after_loss or corrupt for _, _, after_loss, corrupt in headers)
+
+    def _end(self) -> None:
+        """The last packet is decoded, or next."""
+        early = "the file ends early" if self._ends_early else None
+        self.broke_off = self._stopped_by or self.broke_off or early
+
+    def _note(self, index: int, packet: Packet) -> None:
+        """Remembers what a packet says of itself, once; called in coded order."""
+        if index < self._noted:
+            return
+        self._noted = index + 1
+        if packet.is_discard:
+            self._discarded[index] = packet.is_keyframe
+        if self.in_coded_order:
+            self._headers[index] = self._read_header(packet)
+        elif packet.is_corrupt or self._corrupt_before:  # parsers may mark the packet before the broken one
+            self._doubtful = [*self._doubtful, packet.pts][-64:]
+        self._corrupt_before = packet.is_corrupt
 
     def _picture(self, frame: av.VideoFrame) -> Picture:
         if not self.in_coded_order:  # motion will be estimated from the picture shown before: display order will do
@@ -148,14 +229,14 @@ class Decoder:
             return Picture(self.given - 1, self.given - 1, frame, after_loss=lost, corrupt=corrupt)
         opaque = frame.opaque
         index = opaque[0] if isinstance(opaque, tuple) else self.given
-        header = self._headers.pop(index, (0, None, False, False))
+        header = self._headers.pop(index, _NOTHING_SAID)
         for old in [i for i in self._headers if i < index - 64]:
             del self._headers[old]  # packets that never gave a picture
         picture = Picture(index, self.given, frame, *header)
         self.given += 1
         return picture
 
-    def _packets(self) -> Iterator["av.Packet[Any] | None"]:
+    def _packets(self) -> Iterator["Packet | None"]:
         """The video packets, then None to flush the decoder. A stream that breaks off ends here."""
         packets = self.container.demux(self.stream)
         read = 0
@@ -164,13 +245,13 @@ class Decoder:
                 with self.stopwatch("decode"):
                     packet = next(packets, None)
             except av.error.ExitError:
-                self.broke_off = f"nothing came for {self.timeout:g} s" if self.timeout else "interrupted"
+                self._stopped_by = f"nothing came for {self.timeout:g} s" if self.timeout else "interrupted"
                 break
             except av.error.FFmpegError as error:
-                self.broke_off = error.strerror
+                self._stopped_by = error.strerror
                 break
             if packet is not None and packet.has_sidedata("encryption_info"):
-                self.broke_off = "it is encrypted; decrypt it first"
+                self._stopped_by = "it is encrypted; decrypt it first"
                 break
             if packet is None or (packet.size == 0 and packet.dts is None):
                 break
@@ -178,13 +259,13 @@ class Decoder:
             if packet.size:
                 yield packet
         if self.promised and read < self.promised:
-            self.broke_off = self.broke_off or "the file ends early"
+            self._ends_early = True
         elif self._tagged_frames and read < self._tagged_frames - 2:  # tags are rounded, the rate may vary a little
             self.promised = self._tagged_frames
-            self.broke_off = self.broke_off or "the file ends early"
+            self._ends_early = True
         yield None
 
-    def _read_header(self, packet: "av.Packet[Any]") -> _Header:
+    def _read_header(self, packet: Packet) -> _Header:
         data, rounding, refers, after_loss, headless = bytes(packet), 0, None, False, False
         if self._mpeg4 is not None:
             rounding, refers, after_loss = self._mpeg4(data)
@@ -202,7 +283,7 @@ class Decoder:
         """
         if index in self._discarded:
             return "hidden key" if self._discarded.pop(index) else "hidden"
-        _, refers, after_loss, _ = self._headers.pop(index, (0, None, False, False))
+        _, refers, after_loss, _ = self._headers.pop(index, _NOTHING_SAID)
         return "unneeded" if refers is False and not after_loss else "lost"
 
     def several_references(self) -> bool:

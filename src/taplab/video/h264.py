@@ -10,8 +10,9 @@ from itertools import pairwise
 
 from taplab.video.bits import Bits, start_codes
 
-_SLICES = range(1, 6)  # NAL unit types 1 to 5; 5 is an IDR picture
-_IDR, _SPS, _PPS = 5, 7, 8
+SLICES = range(1, 6)  # NAL unit types 1 to 5; 5 is an IDR picture
+IDR, _SPS, _PPS = 5, 7, 8
+PARAMETER_SETS = (_SPS, _PPS, 13, 15)  # with the extensions of the first
 # Profiles whose SPS holds chroma format and scaling matrices.
 _HIGH_PROFILES = (100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135)
 
@@ -28,16 +29,18 @@ class H264Headers:
     """Reads packets one after another, in coded order."""
 
     def __init__(self, extradata: bytes | None) -> None:
+        self.given: list[bytes] = []  # parameter sets that the container holds
         self._length = 0  # bytes of a NAL unit's length, 0 for start codes
         self._sps: dict[int, _Sps] = {}
         self._sps_of_pps: dict[int, int] = {}
         self._before: int | None = None  # frame_num of the last reference frame
         if extradata and extradata[0] == 1 and len(extradata) > 6:  # avcC, as in mp4 and mkv
             self._length = (extradata[4] & 3) + 1
-            for unit in _avcc_parameter_sets(extradata):
-                self._read_unit(unit)
+            self.given = list(_avcc_parameter_sets(extradata))
         elif extradata:
-            self(extradata)
+            self.given = list(self.units(extradata))
+        for unit in self.given:
+            self._read_unit(unit)
 
     @property
     def most_references(self) -> int:
@@ -50,9 +53,9 @@ class H264Headers:
         (None, False, False) where it cannot be read.
         """
         refers, lost, headless = None, False, False
-        for unit in self._units(packet):
+        for unit in self.units(packet):
             header = unit[0]
-            if header & 31 in _SLICES:
+            if header & 31 in SLICES:
                 if refers is None:  # the first slice tells for the whole picture
                     lost, headless = self._gaps(unit)
                 refers = bool(refers) or bool(header & 0x60)
@@ -60,7 +63,8 @@ class H264Headers:
                 self._read_unit(unit)
         return refers, lost, headless
 
-    def _units(self, packet: bytes) -> Iterator[bytes]:
+    def units(self, packet: bytes) -> Iterator[bytes]:
+        """The NAL units of a packet."""
         if not self._length:
             starts = [at for _, at in start_codes(packet)]
             for start, end in pairwise([*starts, len(packet) + 4]):
@@ -102,7 +106,7 @@ class H264Headers:
         before, modulus = self._before, 1 << sps.frame_num_bits
         if unit[0] & 0x60:
             self._before = number
-        if unit[0] & 31 == _IDR or before is None or sps.gaps_allowed:
+        if unit[0] & 31 == IDR or before is None or sps.gaps_allowed:
             return False, headless
         return number not in (before, (before + 1) % modulus), headless  # equal: the second field of a frame
 

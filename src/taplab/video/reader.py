@@ -21,7 +21,8 @@ class Video:
     """An opened video. ``frames()`` may be called once; memory does not grow with its length.
 
     motion: attach motion and residual to the frames. thr_rgc: grey levels above which a pixel of the residual counts
-    (``THR_RGC``). max_frames: stop after so many. timeout: see ``Decoder``. Raises SourceError if it cannot be opened.
+    (``THR_RGC``). max_frames: stop after so many. timeout, threads: see ``Decoder``. Raises SourceError if it cannot be
+    opened.
     """
 
     reconnects = 0
@@ -35,11 +36,12 @@ class Video:
         max_frames: int | None = None,
         timeout: float = TIMEOUT,
         stopwatch: Stopwatch | None = None,
+        threads: int | None = None,
     ) -> None:
         self.source, self.max_frames = str(source), max_frames
         self.stopwatch = stopwatch or Stopwatch()
         self.thr_rgc = thr_rgc
-        self._decoder = Decoder(self.source, self.stopwatch, vectors=motion, timeout=timeout)
+        self._decoder = Decoder(self.source, self.stopwatch, vectors=motion, timeout=timeout, threads=threads)
         self._reformatter = VideoReformatter()
         self.codec = self._decoder.codec
         self.width, self.height = self._decoder.context.width, self._decoder.context.height
