@@ -68,11 +68,11 @@ def free_address():
 
 def opened(segmenter, address, frames):
     """Once the sender listens."""
-    for _ in range(100):
+    for _ in range(300):
         try:
             return segmenter.stream(address, keep_all=True, max_frames=frames, reconnect=0)
         except SourceError:
-            time.sleep(0.1)
+            time.sleep(0.2)
     raise SystemExit("the sender did not come up")
 
 
@@ -99,6 +99,15 @@ def row(mode, looks):
     return {"mode": mode, "frames": last * EVERY, "first_minute": means[0], "end": means[-1], "most": max(means)}
 
 
+def report(figures):
+    growth = 100 * (figures["most"] / figures["first_minute"] - 1)
+    print(
+        f"{figures['mode']}: {figures['frames']} frames, {figures['first_minute']:.0f} MB after the first minute, "
+        f"{figures['end']:.0f} MB at the end, at most {figures['most']:.0f} MB ({growth:+.1f} %)",
+        flush=True,
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=45_000)
@@ -110,13 +119,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         drive = (rgb for rgb, _ in SyntheticDrive(720, 1280, 100, seed=3))
         clip = str(encode_clip(Path(folder) / "clip.mp4", drive, codec="h264", gop=25, fps=25, options={"bf": "2"}))
-        rows = [row(mode, measured(clip, mode, options.frames)) for mode in options.modes.split(",")]
-    for r in rows:
-        growth = 100 * (r["most"] / r["first_minute"] - 1)
-        print(
-            f"{r['mode']}: {r['frames']} frames, {r['first_minute']:.0f} MB after the first minute, "
-            f"{r['end']:.0f} MB at the end, at most {r['most']:.0f} MB ({growth:+.1f} %)"
-        )
+        rows = []
+        for mode in options.modes.split(","):
+            rows.append(row(mode, measured(clip, mode, options.frames)))
+            report(rows[-1])
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n")
 
