@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -15,12 +15,23 @@ class _End:
         self.error = error
 
 
-def prefetch(items: Iterator[T], ahead: int, prepare: Callable[[T], object] | None = None) -> Generator[T]:
+def prefetch(
+    items: Iterator[T],
+    ahead: int,
+    prepare: Callable[[T], object] | None = None,
+    *,
+    waiting: queue.Queue[Any] | None = None,
+    patience: float | None = None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> Generator[T]:
     """Yields ``items``, at most ``ahead`` of them waiting; ``prepare`` is called with each on the reading thread.
 
     The error of the reading thread is raised here. Closing the generator stops the thread and closes ``items``.
+    waiting: the queue that they wait in, if it is to decide itself what waits. patience: seconds to wait for the thread
+    to stop, None for as long as it takes. interrupted: asked between items and while none comes; where it is so,
+    KeyboardInterrupt is raised.
     """
-    waiting: queue.Queue[T | _End] = queue.Queue(ahead)
+    waiting = queue.Queue(ahead) if waiting is None else waiting
     stopped = threading.Event()
 
     def put(item: T | _End) -> None:
@@ -48,13 +59,22 @@ def prefetch(items: Iterator[T], ahead: int, prepare: Callable[[T], object] | No
                 close()
             put(_End(error))
 
+    def take() -> T | _End:
+        while not interrupted():
+            try:
+                item: T | _End = waiting.get(timeout=0.1)
+                return item
+            except queue.Empty:
+                continue
+        raise KeyboardInterrupt
+
     thread = threading.Thread(target=read, name="taplab-reader", daemon=True)
     thread.start()
     try:
-        while not isinstance(item := waiting.get(), _End):
+        while not isinstance(item := take(), _End):
             yield item
         if item.error is not None:
             raise item.error
     finally:
         stopped.set()
-        thread.join()
+        thread.join(patience)

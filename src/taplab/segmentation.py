@@ -3,7 +3,7 @@
 import heapq
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from typing import TypeVar
@@ -16,14 +16,18 @@ from taplab.labels import labels_from_scores
 from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
 from taplab.models.base import Model
 from taplab.network import Network
+from taplab.newest import WAITING, Newest
 from taplab.output.summary import Summary
 from taplab.policies import Answer, Policy
 from taplab.policies.bridge import bridged
 from taplab.prefetch import prefetch
 from taplab.timing import STAGES, Stopwatch
 from taplab.types import CodedFrame, Result
-from taplab.video import Source
+from taplab.video import LiveVideo, Source
+from taplab.video.live import limited
+from taplab.words import counted
 
+_PATIENCE = 2.0  # seconds to wait for the end of a read that may hang; it ends by its own time limit
 _THREADS = 4  # that scores and labels are worked out on: more only wait for memory
 
 R = TypeVar("R")
@@ -44,13 +48,16 @@ class Segmentation:
         stopwatch: Stopwatch,
         notes: list[str],
         asked: dict[str, float] | None = None,
+        *,
+        keep_all: bool = False,
     ) -> None:
         self.source, self.model, self.policy, self.asked = source, model, policy, asked or {}
         self.lanes, self.stopwatch, self.notes = lanes, stopwatch, notes
         self.network = Network(model, stopwatch)
+        self._newest = None if keep_all or not isinstance(source, LiveVideo) else Newest(WAITING, source.thr_rgc)
         self.frames = self.key_frames = self.damaged = self.pixels = 0
         self.motion: Counter[str] = Counter()
-        self._started_once = False
+        self._started_once = self._interrupted = False
         self._started, self._elapsed = time.perf_counter(), 0.0
 
     def __iter__(self) -> Iterator[Result]:
@@ -58,9 +65,7 @@ class Segmentation:
         if self._started_once:
             raise SettingError("a segmentation can be iterated once: call Segmenter.stream again")
         self._started_once = True
-        ahead = 2 * min(self.policy.interval, 12)
-        prepare = _touch_residual if self.policy.uses_residual else None
-        with closing(self.source), closing(prefetch(self.source.frames(), ahead, prepare)) as frames:
+        with closing(self.source), closing(self._read()) as frames:
             waited_for = self.stopwatch.each("wait", frames)  # not the policy's time
             answers = self.stopwatch.each("warp", self._answers(waited_for))
             for result in in_display_order(self._ahead(self._result, self._followed(answers))):
@@ -69,6 +74,26 @@ class Segmentation:
         if self.frames == 0:
             why = f" ({self.source.broke_off})" if self.source.broke_off else ""
             raise SourceError(f"{self.source.source}: not one frame could be decoded{why}; check it with ffprobe")
+
+    def _read(self) -> Generator[CodedFrame]:
+        """From a thread that decodes beside the network; of a live source the newest, unless all are kept."""
+        source, ahead = self.source, 2 * min(self.policy.interval, 12)
+        prepare = _touch_residual if self.policy.uses_residual else None
+        if not isinstance(source, LiveVideo):
+            return prefetch(source.frames(), ahead, prepare, interrupted=self._is_interrupted)
+        if self._newest is None:
+            return prefetch(source.frames(), ahead, prepare, patience=_PATIENCE, interrupted=self._is_interrupted)
+        newest = prefetch(
+            source.endless(), ahead, waiting=self._newest, patience=_PATIENCE, interrupted=self._is_interrupted
+        )
+        return limited(newest, source.max_frames)
+
+    def interrupt(self) -> None:
+        """From a signal handler or another thread: the iteration raises KeyboardInterrupt when it next wants one."""
+        self._interrupted = True
+
+    def _is_interrupted(self) -> bool:
+        return self._interrupted
 
     def _answers(self, frames: Iterable[CodedFrame]) -> Iterator[Answer]:
         if not self.policy.uses_motion:  # then nothing is predicted from what is shown after the last frame
@@ -140,10 +165,23 @@ class Segmentation:
             return []
         return [f"asked for {asked:g} frames a second, reached {self.frames / busy:.1f} (waiting for the source apart)"]
 
+    def _lost_on_the_way(self, dropped: int) -> list[str]:
+        """What became of a live source."""
+        notes = []
+        if dropped:
+            came = counted(dropped + self.frames, "frame")
+            notes.append(
+                f"{dropped} of {came} were dropped, as more came than could be worked on; --keep-all keeps them"
+            )
+        if self.source.reconnects:
+            notes.append(f"the connection was lost and taken up again {counted(self.source.reconnects, 'time')}")
+        return notes
+
     def summary(self, *, interrupted: bool = False) -> Summary:
         """The account so far."""
         total = max(self._elapsed, time.perf_counter() - self._started if self.frames else 0.0)
         source, forecast = self.source, self.policy.forecast
+        dropped = 0 if self._newest is None else self._newest.dropped
         predicted = None if forecast is None else forecast.loss
         return Summary(
             source=source.source,
@@ -165,11 +203,13 @@ class Segmentation:
             predicted_loss=None if predicted is None else round(predicted, 2),
             motion=dict(self.motion),
             damaged=self.damaged + source.lost,
+            dropped=dropped,
+            reconnects=source.reconnects,
             seconds={**{k: round(self.stopwatch.seconds[k], 4) for k in STAGES}, "total": round(total, 4)},
             fps=round(self.frames / total, 2) if total else 0.0,
             broke_off=source.broke_off,
             interrupted=interrupted,
-            notes=[*self.notes, *self._missed(total)],
+            notes=[*self.notes, *self._missed(total), *self._lost_on_the_way(dropped)],
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from taplab.errors import SettingError, SourceError
+from taplab.interrupt import PutOff
 from taplab.models.base import Model
 from taplab.models.load import DEFAULT, load_model
 from taplab.output.folder import remove_earlier_run, writable_folder
@@ -16,10 +17,9 @@ from taplab.policies import Dial, Paper, PaperSettings, Policy, Relations, make_
 from taplab.segmentation import Segmentation
 from taplab.timing import Stopwatch
 from taplab.types import Result
-from taplab.video import TIMEOUT, Source, open_video
+from taplab.video import RECONNECT, TIMEOUT, Source, open_video
 
 SAVE = ("overlay", "masks")
-LIVE = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt")  # schemes of sources that do not wait
 
 
 class Segmenter:
@@ -74,12 +74,22 @@ class Segmenter:
         most = 16 if self.model.device.startswith("cuda") else 4
         return max(min(most, most * 24 // self.settings.interval), 1)
 
-    def stream(self, source: str | Path, *, max_frames: int | None = None, timeout: float = TIMEOUT) -> Segmentation:
+    def stream(
+        self,
+        source: str | Path,
+        *,
+        max_frames: int | None = None,
+        timeout: float = TIMEOUT,
+        reconnect: float = RECONNECT,
+        keep_all: bool = False,
+    ) -> Segmentation:
         """Iterate over it for a ``Result`` a frame, in display order. Raises SourceError if it cannot be opened.
 
-        timeout: seconds that a URL or playlist may keep silent before it counts as dead.
+        timeout: seconds that a URL or playlist may keep silent before it counts as dead. Of live sources, which set
+        their own pace: reconnect: seconds to go on trying where one is lost, 0 for none. keep_all: drop no frame where
+        more come than can be worked on, and fall behind.
         """
-        return self._begin(source, max_frames, timeout)
+        return self._begin(source, max_frames, timeout, reconnect, keep_all)
 
     def run(
         self,
@@ -89,24 +99,26 @@ class Segmenter:
         save: Iterable[str] = SAVE,
         max_frames: int | None = None,
         timeout: float = TIMEOUT,
+        reconnect: float = RECONNECT,
+        keep_all: bool = False,
         on_frame: Callable[[Segmentation, Result], None] | None = None,
     ) -> Summary:
         """Segments ``source`` into the folder ``out``: masks/, overlay.mp4, summary.json.
 
-        save: any of "overlay", "masks". timeout: see ``stream``. on_frame: called after every frame, for progress. An
-        interrupt (Ctrl-C) leaves finished files of the frames so far and is raised again. Raises SourceError,
-        OutputError, ModelError.
+        save: any of "overlay", "masks". timeout, reconnect, keep_all: see ``stream``. on_frame: called after every
+        frame, for progress. An interrupt (Ctrl-C) leaves finished files of the frames so far and is raised again.
+        Raises SourceError, OutputError, ModelError.
         """
         wanted = tuple(save)
         unknown = [s for s in wanted if s not in SAVE]
         if unknown:
             raise SettingError(f"save {unknown[0]!r}: choose from {', '.join(SAVE)}")
-        segmentation = self._begin(source, max_frames, timeout)
+        segmentation = self._begin(source, max_frames, timeout, reconnect, keep_all)
         out = writable_folder(out)
         remove_earlier_run(out, segmentation.source.source)
         segmentation.summary(interrupted=True).save(out / "summary.json")  # says whose the folder is, if we are killed
         interrupted = False
-        with _writers(segmentation, out, wanted) as write:
+        with PutOff(segmentation.interrupt) as ctrl_c, _writers(segmentation, out, wanted) as write:
             try:
                 for result in segmentation:
                     with segmentation.stopwatch("write"):
@@ -115,36 +127,40 @@ class Segmenter:
                         on_frame(segmentation, result)
             except KeyboardInterrupt:
                 interrupted = True
+            interrupted = interrupted or ctrl_c.asked
         summary = segmentation.summary(interrupted=interrupted)
         summary.save(out / "summary.json")
         if interrupted:
             raise KeyboardInterrupt
         return summary
 
-    def _policy_for(self, source: str) -> Policy:
+    def _policy_for(self, *, live: bool) -> Policy:
         """A stream cannot be looked ahead in without falling behind. What counts on the way is made for each anew."""
         if self.policy.forecast is None:
             return self.policy
-        live = self.mode == "auto" and source.partition("://")[0].lower() in LIVE
-        return make_policy("live" if live else self.policy.name, self.settings, dial=self.dial)
+        return make_policy("live" if live and self.mode == "auto" else self.policy.name, self.settings, dial=self.dial)
 
-    def _begin(self, source: str | Path, max_frames: int | None, timeout: float) -> Segmentation:
+    def _begin(
+        self, source: str | Path, max_frames: int | None, timeout: float, reconnect: float, keep_all: bool
+    ) -> Segmentation:
         if not isinstance(source, str | Path):
             raise SourceError(f"{type(source).__name__}: a source is a file, a folder or a URL, as str or Path")
         if max_frames is not None and max_frames < 1:
             raise SettingError(f"max_frames {max_frames}: must be at least 1")
-        stopwatch, policy = Stopwatch(), self._policy_for(str(source))
-        thr_rgc = policy.settings.thr_rgc if isinstance(policy, Paper) else 30
+        stopwatch = Stopwatch()
+        thr_rgc = self.policy.settings.thr_rgc if isinstance(self.policy, Paper) else 30
         opened: Source = open_video(
             source,
-            motion=policy.uses_motion,
+            motion=self.policy.uses_motion,
             thr_rgc=thr_rgc,
             max_frames=max_frames,
             timeout=timeout,
+            reconnect=reconnect,
             stopwatch=stopwatch,
         )
         self.model.settle((opened.height, opened.width))
-        return Segmentation(opened, self.model, policy, self.lanes, stopwatch, list(self.notes), self.asked)
+        policy, notes = self._policy_for(live=opened.live), list(self.notes)
+        return Segmentation(opened, self.model, policy, self.lanes, stopwatch, notes, self.asked, keep_all=keep_all)
 
 
 @contextmanager

@@ -41,6 +41,8 @@ def settings(tmp_path):
         (["--mode", "live", "--lanes", "4"], "--lanes: mode live answers one frame after another"),
         (["--quality", "1", "--thr-rgfs", "5"], "--thr-rgfs: with --budget, --quality"),
         (["--target-fps", "5", "--lanes", "2"], "--lanes: mode live"),
+        (["--keep-all"], "--keep-all: "),
+        (["--reconnect", "5"], "--reconnect: "),
     ],
 )
 def test_options_that_mean_nothing_are_refused(run, given, says):

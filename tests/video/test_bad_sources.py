@@ -126,7 +126,7 @@ def test_a_sender_that_falls_silent_ends_the_stream(tmp_path, mode):
         held = []
         threading.Thread(target=send, daemon=True).start()
         address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        segmentation = Segmenter(MODEL, mode=mode).stream(address, timeout=1.0)
+        segmentation = Segmenter(MODEL, mode=mode).stream(address, timeout=1.0, reconnect=0, keep_all=True)
         count = len(list(segmentation))
         held[0].close()
     assert 28 <= count <= 30

@@ -149,10 +149,10 @@ def _drive(source: str | None, size: str | None, codec: str | None, frames: int)
 
 
 def _check_source(source: str) -> None:
-    from taplab.segmenter import LIVE
     from taplab.video import open_video
+    from taplab.video.address import address_of
 
-    if source.partition("://")[0].lower() in LIVE and "://" in source:
+    if address_of(source).live:
         raise SettingError(f"{source}: a live stream sets its own pace; give a file")
     open_video(source).close()
 

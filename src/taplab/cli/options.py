@@ -101,6 +101,12 @@ Stride = Annotated[
 Lanes = Annotated[int | None, typer.Option("--lanes", min=1, help="Runs of frames that share network calls.")]
 MaxFrames = Annotated[int | None, typer.Option("--max-frames", min=1, help="Stop after so many frames.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds that a URL or playlist may keep silent.")]
+Reconnect = Annotated[
+    float, typer.Option("--reconnect", help="Seconds to go on trying where a live source is lost; 0 for none.")
+]
+KeepAll = Annotated[
+    bool, typer.Option("--keep-all", help="Of a live source too drop no frame, even if it falls behind.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more, and tracebacks of errors.")]
 

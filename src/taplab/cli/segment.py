@@ -11,7 +11,7 @@ import typer
 from taplab.cli import options
 from taplab.cli.app import app, interruption_told, reported
 from taplab.cli.progress import progress_bar
-from taplab.cli.usage import WITHOUT_RGC, check_mode, on_command_line, the_dial
+from taplab.cli.usage import WITHOUT_RGC, check_mode, on_command_line, refuse, the_dial
 from taplab.errors import SettingError
 from taplab.words import counted
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 @reported
 def segment(
     ctx: typer.Context,
-    source: Annotated[str, typer.Argument(help="A video file, a URL that FFmpeg reads, or a folder of images.")],
+    source: Annotated[
+        str, typer.Argument(help="A video file, a URL that FFmpeg reads, a camera (camera:0), or images.")
+    ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for masks/, overlay.mp4 and summary.json.")],
     model: options.Model = "bl2-camvid",
     mode: Annotated[
@@ -47,6 +49,8 @@ def segment(
     lanes: options.Lanes = None,
     max_frames: options.MaxFrames = None,
     timeout: options.Timeout = 20.0,
+    reconnect: options.Reconnect = 30.0,
+    keep_all: options.KeepAll = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -54,6 +58,7 @@ def segment(
     from taplab import Segmenter, load_model
     from taplab.config import Config, paper_settings, read_config
     from taplab.policies import Dial
+    from taplab.video.address import address_of
 
     written, said = on_command_line(ctx), Config() if config is None else read_config(config)
     asked, there = the_dial(written, budget=budget, max_loss=max_loss, target_fps=target_fps)
@@ -69,6 +74,8 @@ def segment(
         stride=stride,
     )
     check_mode(written, dial.mode(mode), settings.modules, asked=bool(asked))
+    if address_of(source).live is False:
+        refuse(written, ("reconnect", "keep_all"), f"{source} is no live source")
     network = load_model(model, device=device, engine=engine)
     if interval is None:
         settings = replace(settings, interval=dial.beside(network.follow_cost or 0.0).interval)
@@ -88,7 +95,14 @@ def segment(
 
         with interruption_told(lambda: f"{out} holds {counted(done, 'frame')}" if done else "no frame was done"):
             summary = segmenter.run(
-                source, out, save=options.modules(save), max_frames=max_frames, timeout=timeout, on_frame=on_frame
+                source,
+                out,
+                save=options.modules(save),
+                max_frames=max_frames,
+                timeout=timeout,
+                reconnect=reconnect,
+                keep_all=keep_all,
+                on_frame=on_frame,
             )
     _warn(summary)
     if not quiet:

@@ -15,8 +15,9 @@ class Summary:
     network_cost: pixels given to the network over pixels of all frames (1.0 for per-frame). asked: what was asked for,
     such as {"quality": 1.0}. predicted_loss: points of mIoU below the network on every frame, as pictures and motion
     foretell it; None where nothing is predicted (modes paper and per-frame). motion: frames by origin of their vectors.
-    damaged: frames marked damaged plus frames that could not be decoded. seconds: by stage, summed over threads, and
-    the total by the clock. fps: frames by total seconds.
+    damaged: frames marked damaged plus frames that could not be decoded. dropped: frames of a live source that came
+    faster than they could be worked on; they are not among ``frames``. reconnects: how often a live source was lost and
+    taken up again. seconds: by stage, summed over threads, and the total by the clock. fps: frames by total seconds.
     """
 
     source: str
@@ -38,6 +39,8 @@ class Summary:
     predicted_loss: float | None
     motion: dict[str, int]
     damaged: int
+    dropped: int
+    reconnects: int
     seconds: dict[str, float]
     fps: float
     broke_off: str | None = None

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from taplab.errors import ModelError, OutputError, SettingError
+from taplab.interrupt import PutOff
 from taplab.models.load import weights_of
 from taplab.models.pretrained import load_pretrained, read_card, save_pretrained
 from taplab.models.torch import TorchModel
@@ -25,7 +26,6 @@ from taplab.output.folder import writable_folder
 from taplab.training import checkpoint
 from taplab.training.average import Average
 from taplab.training.carried import Samples, carried_samples
-from taplab.training.interrupt import PutOff
 from taplab.training.losses import class_weights, require_finite, segmentation_loss
 from taplab.training.stock import Stock
 

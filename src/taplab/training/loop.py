@@ -13,10 +13,10 @@ from torch import nn
 
 from taplab.data.labelled import Labelled
 from taplab.errors import SettingError, SourceError
+from taplab.interrupt import PutOff
 from taplab.models.pretrained import Card, save_pretrained
 from taplab.training import checkpoint
 from taplab.training.batches import Batches
-from taplab.training.interrupt import PutOff
 from taplab.training.learner import Learner
 from taplab.training.log import Log, Progress, event_writer
 from taplab.training.recipes import TrainSettings

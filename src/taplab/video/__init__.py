@@ -1,16 +1,19 @@
-"""Sources: any video or folder of images as a stream of ``CodedFrame``."""
+"""Sources: any video, stream, camera or folder of images as a stream of ``CodedFrame``."""
 
+import sys
 from pathlib import Path
 
 from taplab.errors import SettingError, SourceError
 from taplab.timing import Stopwatch
+from taplab.video.address import Address, address_of
 from taplab.video.decoder import TIMEOUT
 from taplab.video.images import ImageFolder
+from taplab.video.live import RECONNECT, LiveVideo
 from taplab.video.reader import Video
 
-Source = Video | ImageFolder
+Source = Video | LiveVideo | ImageFolder
 
-__all__ = ["TIMEOUT", "ImageFolder", "Source", "Video", "open_video"]
+__all__ = ["RECONNECT", "TIMEOUT", "ImageFolder", "LiveVideo", "Source", "Video", "open_video"]
 
 
 def open_video(
@@ -20,19 +23,37 @@ def open_video(
     thr_rgc: int = 30,
     max_frames: int | None = None,
     timeout: float = TIMEOUT,
+    reconnect: float = RECONNECT,
     stopwatch: Stopwatch | None = None,
 ) -> Source:
-    """Opens a video file, a URL that FFmpeg can read, or a folder of images.
+    """Opens a video file, a URL that FFmpeg can read, a camera (camera:0 or /dev/video0), or a folder of images.
 
     motion: attach motion and residual where the codec has vectors; thr_rgc: grey levels above which a pixel of the
-    residual counts; timeout: seconds that a URL or playlist may keep silent. Raises SourceError if there is nothing to
-    read, SettingError for a timeout that is not positive.
+    residual counts; timeout: seconds that a URL or playlist may keep silent; reconnect: seconds to go on trying where a
+    live source is lost, 0 for none. Raises SourceError if there is nothing to read, SettingError for a timeout that is
+    not positive, or a negative ``reconnect``.
     """
     if not timeout > 0:
         raise SettingError(f"timeout {timeout:g}: must be positive")
-    text = str(source)
-    if "://" not in text and not Path(text).exists():
-        raise SourceError(f"{text}: no such file or folder; check the path")
+    if not reconnect >= 0:
+        raise SettingError(f"reconnect {reconnect:g}: must not be negative")
+    text, address = str(source), address_of(str(source))
+    _check(text, address)
     if Path(text).is_dir():
         return ImageFolder(Path(text), max_frames=max_frames, stopwatch=stopwatch)
-    return Video(text, motion=motion, thr_rgc=thr_rgc, max_frames=max_frames, timeout=timeout, stopwatch=stopwatch)
+
+    def opened(limit: float, most: int | None = None) -> Video:
+        return Video(text, motion=motion, thr_rgc=thr_rgc, max_frames=most, timeout=limit, stopwatch=stopwatch)
+
+    video = opened(timeout, max_frames)
+    if not video.live:
+        return video
+    video.max_frames = None  # of all connections together
+    return LiveVideo(video, opened, timeout=timeout, reconnect=reconnect, max_frames=max_frames)
+
+
+def _check(source: str, address: Address) -> None:
+    if address.format == "v4l2" and sys.platform != "linux":
+        raise SourceError(f"{source}: cameras are read on Linux only; give a file or a URL")
+    if address.format is None and "://" not in source and not Path(source).exists():
+        raise SourceError(f"{source}: no such file or folder; check the path")

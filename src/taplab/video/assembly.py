@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
 
 from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual
@@ -136,7 +137,8 @@ class Assembly:
         frame = picture.frame
         if not self.video.has_vectors:
             return self._estimated(luma)
-        records = cast("Any", frame.side_data).get(SideData.MOTION_VECTORS)
+        # Not frame.side_data: that is kept by the frame and keeps the frame, until the garbage collector comes.
+        records = cast("Any", SideDataContainer)(frame).get(SideData.MOTION_VECTORS)
         if records is None or frame.interlaced_frame or (kind == "B" and self.video.codec == "mpeg4"):
             return None
         several = kind == "P" and self.video.several_references()

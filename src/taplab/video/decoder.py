@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from taplab.errors import SourceError
 from taplab.timing import Stopwatch
+from taplab.video.address import address_of, has_an_end, is_live
 from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import Mpeg12Headers
@@ -52,8 +53,10 @@ class Decoder:
 
     def __init__(self, source: str, stopwatch: Stopwatch, *, vectors: bool, timeout: float = TIMEOUT) -> None:
         self.source, self.stopwatch = source, stopwatch
-        self.timeout = timeout if "://" in source or source.lower().endswith(".m3u8") else None
+        address = address_of(source)
+        self.timeout = timeout if address.silent else None
         self.container = open_container(source, self.timeout)
+        self.live, self.has_an_end = is_live(address, self.container), has_an_end(self.container)
         self.stream = the_video(self.container)
         context = self.stream.codec_context
         if context is None:
@@ -205,11 +208,12 @@ def open_container(source: str, timeout: float | None = None) -> "av.container.I
 
     timeout: seconds after which a source that does not answer is given up, likewise later when it is read.
     """
-    started = time.monotonic()
+    started, address = time.monotonic(), address_of(source)
     try:
-        container = av.open(source, timeout=timeout)
+        container = av.open(address.url, format=address.format, options=address.options, timeout=timeout)
     except FileNotFoundError as error:
-        raise SourceError(f"{source}: no such file; check the path") from error
+        what = "camera; ls /dev/video* shows those there are" if address.format == "v4l2" else "file; check the path"
+        raise SourceError(f"{source}: no such {what}") from error
     except (av.error.FFmpegError, OSError) as error:
         if timeout is not None and time.monotonic() - started >= timeout:
             raise SourceError(

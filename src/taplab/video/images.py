@@ -23,7 +23,8 @@ class ImageFolder:
     """The images of a folder in name order, shaped like ``Video``. Raises SourceError if there are none."""
 
     codec = "images"
-    has_vectors = False
+    has_vectors = live = False
+    reconnects = 0
     broke_off: str | None = None
 
     def __init__(self, folder: Path, *, max_frames: int | None = None, stopwatch: Stopwatch | None = None) -> None:

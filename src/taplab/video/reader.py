@@ -14,7 +14,7 @@ from taplab.types import CodedFrame, Rgb
 from taplab.video.assembly import Assembly
 from taplab.video.decoder import TIMEOUT, Decoder, Picture
 
-_REORDER = 17  # H.264 allows 16 frames between coded and display order
+REORDER = 17  # H.264 allows 16 frames between coded and display order
 
 
 class Video:
@@ -23,6 +23,8 @@ class Video:
     motion: attach motion and residual to the frames. thr_rgc: grey levels above which a pixel of the residual counts
     (``THR_RGC``). max_frames: stop after so many. timeout: see ``Decoder``. Raises SourceError if it cannot be opened.
     """
+
+    reconnects = 0
 
     def __init__(
         self,
@@ -57,6 +59,16 @@ class Video:
         return min(guess, self.max_frames) if guess and self.max_frames else guess or self.max_frames
 
     @property
+    def live(self) -> bool:
+        """It sets its own pace."""
+        return self._decoder.live
+
+    @property
+    def ended(self) -> bool:
+        """It was read to its end: not broken off, nor left by a sender that may come back."""
+        return self._decoder.has_an_end and self._decoder.broke_off is None
+
+    @property
     def lost(self) -> int:
         """Frames that the container promised or the stream coded, and that did not decode."""
         decoder = self._decoder
@@ -80,7 +92,7 @@ class Video:
             for picture in self._decoder.pictures():
                 heapq.heappush(waiting, (picture.index, picture.display, picture))
                 newest = max(index for index, *_ in waiting)
-                yield from assembly.release(waiting, self._decoder.failed, given_up_before=newest - _REORDER)
+                yield from assembly.release(waiting, self._decoder.failed, given_up_before=newest - REORDER)
                 if self._enough(waiting):
                     return
             yield from assembly.release(waiting, self._decoder.failed, given_up_before=2**62)

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from taplab.training.interrupt import PutOff
+from taplab.interrupt import PutOff
 
 
 def ctrl_c():

@@ -1,0 +1,64 @@
+"""What the name of a source says: how FFmpeg is to open it, and whether it sets its own pace."""
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import av
+
+_STREAMS = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt")  # schemes of sources that do not wait
+_UNCERTAIN = ("http", "https")  # a file, a playlist or a stream: seen once it is open
+_CAMERA = re.compile(r"camera:(\d+)|(/dev/video\d+)")
+
+
+@dataclass(frozen=True)
+class Address:
+    """How to open a source.
+
+    url: for FFmpeg. live: it sets its own pace, does not (a file), or None: ``is_live`` tells once it is open. silent:
+    reading may hang, so that it needs a time limit. format: the one that must be named to FFmpeg. options: of the
+    protocol.
+    """
+
+    url: str
+    live: bool | None = False
+    silent: bool = False
+    format: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+
+
+def address_of(source: str) -> Address:
+    """A camera is "camera:0" or "/dev/video0"; what has no scheme is a file or folder."""
+    camera = _CAMERA.fullmatch(source)
+    if camera is not None:
+        return Address(camera[2] or f"/dev/video{camera[1]}", live=True, silent=True, format="v4l2")
+    scheme, separator, _ = source.partition("://")
+    scheme = scheme.lower()
+    if not separator:
+        return Address(source, silent=source.lower().endswith(".m3u8"))
+    if scheme in _STREAMS:
+        return Address(source, live=True, silent=True, options=_options(scheme))
+    return Address(source, live=None if scheme in _UNCERTAIN else False, silent=True)
+
+
+def _options(scheme: str) -> dict[str, str]:
+    if scheme in ("rtsp", "rtsps"):
+        return {"rtsp_flags": "prefer_tcp"}  # UDP where a camera offers nothing else
+    if scheme == "udp":
+        return {"overrun_nonfatal": "1"}  # what comes too fast is damage, not the end
+    return {}
+
+
+def is_live(address: Address, container: "av.container.InputContainer") -> bool:
+    """Whether an open source sets its own pace: one without an end in sight does, and a playlist that still grows."""
+    if address.live is not None:
+        return address.live
+    if container.format.name == "hls":
+        return container.duration is None
+    return container.duration is None and container.size <= 0
+
+
+def has_an_end(container: "av.container.InputContainer") -> bool:
+    """Is the end of what was read the end of the source? Else the sender went away, and may come back."""
+    return container.duration is not None or container.format.name == "hls"

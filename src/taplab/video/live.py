@@ -1,0 +1,166 @@
+"""A source that sets its own pace: taken up again where the connection is lost, and stopped from outside."""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+
+from taplab.errors import SourceError
+from taplab.types import CodedFrame
+from taplab.video.reader import Video
+
+RECONNECT = 30.0  # seconds to go on trying
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0  # seconds between tries; each is twice the one before
+
+
+class LiveVideo:
+    """A stream or camera, shaped like ``Video``: over all connections one count of frames and one time.
+
+    video: the first connection. reopen: makes another, given the seconds after which to give up; raises SourceError.
+    reconnect: seconds to go on trying once a connection is lost, 0 for none. max_frames: stop after so many.
+
+    With every connection a new scene begins; its first time stamp is the last one before plus the seconds between.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        video: Video,
+        reopen: Callable[[float], Video],
+        *,
+        timeout: float,
+        reconnect: float = RECONNECT,
+        max_frames: int | None = None,
+    ) -> None:
+        self._video, self._reopen, self._timeout, self._reconnect = video, reopen, timeout, reconnect
+        self.source, self.codec, self.width, self.height = video.source, video.codec, video.width, video.height
+        self.rate, self.time_base, self.has_vectors = video.rate, video.time_base, video.has_vectors
+        self.thr_rgc, self.stopwatch = video.thr_rgc, video.stopwatch
+        self.expected_frames = self.max_frames = max_frames
+        self.reconnects = 0
+        self._lost = 0  # frames, in connections that are over
+        self._why: str | None = None  # it was given up
+        self._lost_at: float | None = None  # when the connection at hand was lost, by time.monotonic()
+        self._pause = _FIRST_PAUSE
+        self._stopped, self._reading = threading.Event(), threading.Lock()
+
+    @property
+    def lost(self) -> int:
+        """See ``Video``; frames that were sent while there was no connection are not known."""
+        return self._lost + self._video.lost
+
+    @property
+    def broke_off(self) -> str | None:
+        """Why it did not go on, unless it came to its end."""
+        return self._why or self._video.broke_off
+
+    def frames(self) -> Generator[CodedFrame]:
+        """The frames in coded order, ``max_frames`` of them. Closes the source at the end."""
+        return limited(self.endless(), self.max_frames)
+
+    def endless(self) -> Generator[CodedFrame]:
+        """The frames in coded order, until the source ends, is given up or closed; which closes it."""
+        count = _Count()
+        try:
+            while True:
+                frames = self._video.frames()
+                while (frame := self._next(frames)) is not None:
+                    if self._lost_at is not None:
+                        self.reconnects += 1
+                        count.begin()
+                    self._lost_at, self._pause = None, _FIRST_PAUSE
+                    yield count.on(frame)
+                if self._stopped.is_set() or self._video.ended or not self._again():
+                    return
+        finally:
+            self._video.close()
+
+    def close(self) -> None:
+        """Ends it, from any thread; where that one is reading it ends, and is released, when the read returns."""
+        self._stopped.set()
+        if self._reading.acquire(blocking=False):
+            self._video.close()
+            self._reading.release()
+
+    def _next(self, frames: Iterator[CodedFrame]) -> CodedFrame | None:
+        with self._reading:
+            return None if self._stopped.is_set() else next(frames, None)
+
+    def _again(self) -> bool:
+        """Tries to connect for as long as is allowed since the last frame; whether it worked."""
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+        why = self._video.broke_off or "the sender closed the connection"
+        while (left := self._lost_at + self._reconnect - time.monotonic()) > 0:
+            if self._stopped.wait(min(self._pause, left)):
+                return False
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            try:
+                video = self._reopen(min(self._timeout, max(left, 1.0)))
+            except SourceError:
+                continue
+            self._lost += self._video.lost
+            self._video.close()
+            self._video = video
+            return True
+        if self._reconnect:
+            self._why = f"{why}, and did not come back within {self._reconnect:g} s"
+        return False
+
+
+class _Count:
+    """Numbers the frames of one connection after another."""
+
+    def __init__(self) -> None:
+        self._index = self._display = self._scene = 0  # first of this connection
+        self._next_index = self._next_display = self._next_scene = 0
+        self._shift: Fraction | None = Fraction(0)  # seconds; None: its first frame will tell
+        self._latest: Fraction | None = None  # time stamp in seconds
+        self._came = time.monotonic()  # when it did
+
+    def begin(self) -> None:
+        """A new connection."""
+        self._index, self._display, self._scene = self._next_index, self._next_display, self._next_scene
+        self._shift = None
+
+    def on(self, frame: CodedFrame) -> CodedFrame:
+        """The frame, numbered and timed after those before."""
+        frame.index += self._index
+        frame.display += self._display
+        frame.scene += self._scene
+        if frame.motion is not None and self._index:
+            fields = (replace(field, reference=field.reference + self._index) for field in frame.motion.fields)
+            frame.motion = replace(frame.motion, fields=tuple(fields))
+        self._next_index = max(self._next_index, frame.index + 1)
+        self._next_display = max(self._next_display, frame.display + 1)
+        self._next_scene = max(self._next_scene, frame.scene + 1)
+        frame.pts = self._timed(frame.pts, frame.time_base)
+        return frame
+
+    def _timed(self, pts: int | None, time_base: Fraction) -> int | None:
+        """RTSP gives the first frames none."""
+        now, latest = time.monotonic(), self._latest
+        if self._shift is None and latest is not None:
+            due = latest + Fraction(now - self._came).limit_denominator(1000)
+            if pts is None:
+                return round(due / time_base)
+            self._shift = due - pts * time_base
+        if pts is not None:
+            pts += round((self._shift or 0) / time_base)
+            self._latest, self._came = pts * time_base if latest is None else max(latest, pts * time_base), now
+        return pts
+
+
+def limited(frames: Generator[CodedFrame], most: int | None) -> Generator[CodedFrame]:
+    """The ``most`` that are shown first; those shown later that come between them are marked ``beyond``."""
+    shown = 0
+    with closing(frames):
+        for frame in frames:
+            frame.beyond = most is not None and frame.display >= most
+            shown += not frame.beyond
+            yield frame
+            if shown == most:
+                return
