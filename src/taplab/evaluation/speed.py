@@ -23,7 +23,7 @@ from taplab.segmentation import Segmentation
 from taplab.segmenter import Segmenter
 from taplab.timing import STAGES
 from taplab.video import open_video
-from taplab.video.decoder import open_container, the_video
+from taplab.video.container import open_container, the_video
 
 Done = Callable[[str], None]  # told what has just been run
 

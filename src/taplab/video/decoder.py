@@ -1,23 +1,21 @@
 """A source opened with FFmpeg: its pictures as they leave the decoder, and an honest account of what was lost."""
 
-import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 import av
 from av.codec.context import Flags
-from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
-from av.video.stream import VideoStream
 
 from taplab.errors import SourceError
 from taplab.threads import decoding_threads
 from taplab.timing import Stopwatch
 from taplab.video.address import address_of, has_an_end, is_live
+from taplab.video.container import open_container, the_video
 from taplab.video.gops import Coded, Packet, Played, Tape, pieces
 from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
@@ -28,7 +26,6 @@ _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded sid
 TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
 # Codecs for which FFmpeg exports true vectors.
 CODECS_WITH_VECTORS = ("mpeg4", "mpeg1video", "mpeg2video", "h263", "h263p", "flv", "flv1", "h264")
-
 
 _Header = tuple[int, bool | None, bool, bool]  # rounding, refers, after_loss, corrupt
 _NOTHING_SAID: _Header = (0, None, False, False)
@@ -157,7 +154,7 @@ class Decoder:
 
     def _side_by_side(self, tape: Tape) -> Generator[Decoded]:
         """The beginning of the stream, as far as it can be cut into pieces; maybe all, maybe nothing."""
-        if self.threads < 2 or not self.in_coded_order or self.timeout or not Path(self.source).is_file():
+        if self.threads < 2 or not self.in_coded_order or self.timeout or self.live or not Path(self.source).is_file():
             return
 
         def new_decoder() -> VideoCodecContext:
@@ -293,45 +290,3 @@ class Decoder:
     def close(self) -> None:
         """Releases the source; safe to call twice."""
         self.container.close()
-
-
-def open_container(source: str, timeout: float | None = None) -> "av.container.InputContainer":
-    """Opens a source that holds video. Raises SourceError with the reason and a remedy.
-
-    timeout: seconds after which a source that does not answer is given up, likewise later when it is read.
-    """
-    started, address = time.monotonic(), address_of(source)
-    try:
-        container = av.open(address.url, format=address.format, options=address.options, timeout=timeout)
-    except FileNotFoundError as error:
-        what = "camera; ls /dev/video* shows those there are" if address.format == "v4l2" else "file; check the path"
-        raise SourceError(f"{source}: no such {what}") from error
-    except (av.error.FFmpegError, OSError) as error:
-        if timeout is not None and time.monotonic() - started >= timeout:
-            raise SourceError(
-                f"{source}: no answer for {timeout:g} s; check the address, or raise the timeout"
-            ) from error
-        if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
-            why = "not a video file, or cut off before its index"
-            raise SourceError(f"{source}: {why}; check it with ffprobe") from error
-        raise SourceError(f"{source}: cannot be opened ({error.strerror})") from error
-    if not any(map(_is_video, container.streams)):
-        kinds = ", ".join(sorted({"cover picture" if s.type == "video" else s.type for s in container.streams})) or "no"
-        container.close()
-        raise SourceError(f"{source}: holds {kinds} streams only, no video; give a file with pictures")
-    return container
-
-
-def the_video(container: "av.container.InputContainer") -> VideoStream:
-    """Of several video streams the one that FFmpeg thinks best: default ones first, then the one with most frames.
-
-    Pictures that are attached, such as the cover of an album, are none.
-    """
-    best = container.streams.best("video")
-    if best is None or not _is_video(best):
-        best = next(filter(_is_video, container.streams))
-    return cast(VideoStream, best)
-
-
-def _is_video(stream: Stream) -> bool:
-    return stream.type == "video" and not stream.disposition & Disposition.attached_pic

@@ -1,0 +1,53 @@
+"""Opening a source with FFmpeg, and the stream in it that players show."""
+
+import time
+from typing import cast
+
+import av
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from taplab.errors import SourceError
+from taplab.video.address import address_of
+
+
+def open_container(source: str, timeout: float | None = None) -> "av.container.InputContainer":
+    """Opens a source that holds video. Raises SourceError with the reason and a remedy.
+
+    timeout: seconds after which a source that does not answer is given up, likewise later when it is read.
+    """
+    started, address = time.monotonic(), address_of(source)
+    try:
+        container = av.open(address.url, format=address.format, options=address.options, timeout=timeout)
+    except FileNotFoundError as error:
+        what = "camera; ls /dev/video* shows those there are" if address.format == "v4l2" else "file; check the path"
+        raise SourceError(f"{source}: no such {what}") from error
+    except (av.error.FFmpegError, OSError) as error:
+        if timeout is not None and time.monotonic() - started >= timeout:
+            raise SourceError(
+                f"{source}: no answer for {timeout:g} s; check the address, or raise the timeout"
+            ) from error
+        if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
+            why = "not a video file, or cut off before its index"
+            raise SourceError(f"{source}: {why}; check it with ffprobe") from error
+        raise SourceError(f"{source}: cannot be opened ({error.strerror})") from error
+    if not any(map(_is_video, container.streams)):
+        kinds = ", ".join(sorted({"cover picture" if s.type == "video" else s.type for s in container.streams})) or "no"
+        container.close()
+        raise SourceError(f"{source}: holds {kinds} streams only, no video; give a file with pictures")
+    return container
+
+
+def the_video(container: "av.container.InputContainer") -> VideoStream:
+    """Of several video streams the one that FFmpeg thinks best: default ones first, then the one with most frames.
+
+    Pictures that are attached, such as the cover of an album, are none.
+    """
+    best = container.streams.best("video")
+    if best is None or not _is_video(best):
+        best = next(filter(_is_video, container.streams))
+    return cast(VideoStream, best)
+
+
+def _is_video(stream: Stream) -> bool:
+    return stream.type == "video" and not stream.disposition & Disposition.attached_pic
