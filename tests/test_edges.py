@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from taplab import edges
+from taplab import PaperSettings, Segmenter, edges
 from taplab.edges import has_edges, labels_along_edges
 from taplab.labels import labels_from_scores
 from taplab.modules import cells
@@ -59,3 +59,14 @@ def test_score_maps_as_large_as_the_picture_have_none():
 def test_maps_of_one_row_or_column(halves, shape):
     scores = torch.randn(3, *shape)
     assert labels_along_edges(scores, picture(halves), (80, 120)).shape == (80, 120)
+
+
+def test_modes_follow_edges_if_asked_and_per_frame_never(make_clip, model):
+    clip = make_clip("mpeg4")
+    for mode in ("offline", "live", "paper", "per-frame"):
+        settings = PaperSettings(edges=True)
+        plain = list(Segmenter(model, mode=mode).stream(clip, max_frames=14))
+        along = list(Segmenter(model, mode=mode, settings=settings).stream(clip, max_frames=14))
+        differ = [np.mean(a.labels != b.labels) for a, b in zip(plain, along, strict=True)]
+        assert max(differ) < 0.15
+        assert bool(min(differ) > 0) is (mode != "per-frame")

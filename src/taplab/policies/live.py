@@ -34,7 +34,6 @@ class Live(Policy):
 
     name = "live"
     endless = True
-    follows_edges = True
 
     def __init__(self, settings: PaperSettings, due: Due | None = None) -> None:
         self.settings = settings

@@ -29,7 +29,6 @@ class Offline(Policy):
 
     name = "offline"
     looks_ahead = True
-    follows_edges = True
 
     def __init__(self, settings: PaperSettings, planner: Planner | None = None) -> None:
         if "rgc" in settings.modules:
