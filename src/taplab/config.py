@@ -7,6 +7,7 @@ The keys are options of ``taplab segment``, with underscores, and so are the val
     interval = 12
     thr_rgfs = 5.73             # grey levels per pixel; the paper's raw sum is written "3.6e7sum"
     region = "512x512"          # rows x columns
+    edges = true
     budget = 0.1                # or max_loss = 1.0 (also written quality), or target_fps = 25
     disagreement_offline = 2.4  # per cent of pixels for each grey level of mismatch; of live: disagreement_live
     disagreement_model = "bl2-camvid 5f0c1a2b3d4e"  # of which network: another one does without them
@@ -36,6 +37,7 @@ _ALLOWED: dict[str, tuple[tuple[type, ...], str]] = {
     "thr_rgfs": ((int, float, str), 'grey levels per pixel such as 5.7, or "3.6e7sum"'),
     "region": ((str,), 'rows x columns such as "512x512"'),
     "stride": ((str,), 'rows x columns such as "256x256"'),
+    "edges": ((bool,), "true or false"),
     "budget": ((int, float), "a network cost such as 0.1"),
     "max_loss": ((int, float), "points of mIoU such as 1.0"),
     "target_fps": ((int, float), "frames a second, such as 25"),
@@ -43,7 +45,7 @@ _ALLOWED: dict[str, tuple[tuple[type, ...], str]] = {
     "disagreement_live": ((int, float), "per cent of pixels for each grey level, such as 2.4"),
     "disagreement_model": ((str,), "what taplab calibrate --agreement wrote"),
 }
-_OF_THE_PAPER = ("modules", "interval", "alpha", "thr_rgc", "thr_rgfs", "region", "stride")
+_OF_THE_PAPER = ("modules", "interval", "alpha", "thr_rgc", "thr_rgfs", "region", "stride", "edges")
 _ALSO_CALLED = {"quality": "max_loss"}  # as options of segment are
 
 
@@ -64,6 +66,7 @@ class Config:
     thr_rgfs: str | None = None
     region: str | None = None
     stride: str | None = None
+    edges: bool | None = None
     budget: float | None = None
     max_loss: float | None = None
     target_fps: float | None = None
@@ -162,6 +165,7 @@ def paper_settings(
     thr_rgfs: str | None = None,
     region: str | None = None,
     stride: str | None = None,
+    edges: bool | None = None,
 ) -> "PaperSettings":
     """Settings from options as they are written on the command line; None leaves the default. Raises SettingError.
 
@@ -169,7 +173,7 @@ def paper_settings(
     """
     from taplab.policies import PaperSettings  # brings torch along
 
-    given: dict[str, Any] = {"interval": interval, "alpha": alpha, "thr_rgc": thr_rgc}
+    given: dict[str, Any] = {"interval": interval, "alpha": alpha, "thr_rgc": thr_rgc, "edges": edges}
     if modules is not None:
         given["modules"] = names(modules)
     elif thr_rgfs is not None:
@@ -218,7 +222,7 @@ def _checked(path: str | Path, key: str, value: Any) -> Any:
     if _ALSO_CALLED.get(key, key) not in _ALLOWED:
         raise SettingError(f"{path}: unknown setting {key!r}; choose from {', '.join(_ALLOWED)}")
     types, wanted = _ALLOWED[_ALSO_CALLED.get(key, key)]
-    fits = isinstance(value, types) and not isinstance(value, bool)
+    fits = isinstance(value, types) and isinstance(value, bool) == (types == (bool,))
     if isinstance(value, list):
         fits = fits and all(isinstance(name, str) for name in value)
     if not fits or (key == "thr_rgc" and not 0 <= value <= 254):

@@ -24,18 +24,20 @@ class Contours:
     """All that the labels of a frame depend on.
 
     best: uint8 ``[h, w]``, the best class of each cell. scores: float32 ``[h, w, C or more]``, of ``classes`` classes;
-    only those of cells are looked at that have a neighbour of another class, among the eight.
+    only those of cells are looked at that have a neighbour of another class, among the eight. colours: mean Y, U and V
+    of each cell, float32 ``[h, w, 4]``, if they are known.
     """
 
     best: Labels
     scores: NDArray[np.float32]
     classes: int
+    colours: NDArray[np.float32] | None = None
 
     def at(self, size: tuple[int, int]) -> Labels:
         """Argmax of the scores upsampled bilinearly (half-pixel centres) to ``size``, at least [h, w]: uint8."""
         rows, columns = self.best.shape
         out = np.empty(size, np.uint8)
-        _fill(self.best, self.scores, self.classes, _taps(size[0], rows), _taps(size[1], columns), out)
+        _fill(self.best, self.scores, self.classes, taps(size[0], rows), taps(size[1], columns), out)
         return out
 
 
@@ -71,7 +73,7 @@ def _plain(scores: Tensor, size: tuple[int, int]) -> Labels:
     return labels
 
 
-def _taps(pixels: int, cells: int) -> _Taps:
+def taps(pixels: int, cells: int) -> _Taps:
     """First pixel of each interval between neighbouring cell centres, ``[cells + 1]``, and each pixel's place in it."""
     position = (np.arange(pixels, dtype=np.float32) + np.float32(0.5)) * np.float32(cells / pixels) - np.float32(0.5)
     position = np.clip(position, 0, cells - 1)
@@ -120,7 +122,7 @@ def _fill(
             right, label = min(j + 1, cols - 1), best[i, j]
             if (best[i, right] == label) & (best[below, j] == label) & (best[below, right] == label):
                 continue
-            n = _candidates(scores, classes, i, below, j, right, can_win)
+            n = candidates(scores, classes, i, below, j, right, can_win)
             for y in range(first, end):
                 for k in range(n):
                     c = can_win[k]
@@ -131,7 +133,7 @@ def _fill(
 
 
 @njit(cache=True, nogil=True)
-def _candidates(
+def candidates(
     scores: NDArray[np.float32], classes: int, i: int, below: int, j: int, right: int, can_win: NDArray[np.int32]
 ) -> int:  # pragma: no cover - compiled
     """Classes that can win somewhere in the cell. Returns how many."""

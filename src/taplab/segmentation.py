@@ -9,10 +9,12 @@ from itertools import islice
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from taplab.ahead import called_ahead
+from taplab.edges import has_edges, labels_along_edges
 from taplab.errors import SettingError, SourceError
-from taplab.labels import labels_from_scores
+from taplab.labels import Contours, labels_from_scores
 from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
 from taplab.models.base import Model
 from taplab.network import Network
@@ -22,7 +24,7 @@ from taplab.policies import Answer, Policy
 from taplab.policies.bridge import bridged
 from taplab.prefetch import prefetch
 from taplab.timing import STAGES, Stopwatch
-from taplab.types import CodedFrame, Result
+from taplab.types import CodedFrame, Labels, Result
 from taplab.video import LiveVideo, Source
 from taplab.video.live import limited
 from taplab.words import counted
@@ -135,7 +137,7 @@ class Segmentation:
         with self.stopwatch("warp"):
             scores = answer.carried.for_labels((frame.height, frame.width))
         with self.stopwatch("labels"):
-            labels = labels_from_scores(scores, (frame.height, frame.width))
+            labels = self._labels(frame, scores)
         return Result(
             index=frame.display,
             labels=labels,
@@ -148,6 +150,14 @@ class Segmentation:
             residual=frame.residual.score if self.policy.uses_residual and frame.residual is not None else None,
             frame=frame,
         )
+
+    def _labels(self, frame: CodedFrame, scores: Tensor | Contours) -> Labels:
+        """At full size, along the edges of the picture if the policy compares pictures anyway."""
+        size = frame.height, frame.width
+        cells = scores.best.shape if isinstance(scores, Contours) else tuple(scores.shape[-2:])
+        if not (self.policy.follows_edges and has_edges(cells, size)):
+            return labels_from_scores(scores, size)
+        return labels_along_edges(scores, frame.picture, size)
 
     def _count(self, result: Result) -> None:
         frame = result.frame

@@ -86,6 +86,7 @@ class RunOptions:
     thr_rgfs: options.ThrRgfsIfAny = None
     region: options.Region = None
     stride: options.Stride = None
+    edges: options.Edges = False
     config: options.Config = None
     device: options.Device = "cpu"
     engine: options.Engine = None
@@ -188,6 +189,7 @@ def settings_of(given: RunOptions) -> "PaperSettings":
         thr_rgfs=given.thr_rgfs,
         region=given.region,
         stride=given.stride,
+        edges=given.edges,
     )
 
 

@@ -98,6 +98,7 @@ Stride = Annotated[
     str | None,
     typer.Option("--stride", metavar="HxW", help="From one RGC region to the next; default: half the region."),
 ]
+Edges = Annotated[bool, typer.Option("--edges", help="Contours of labels along the edges of the picture.")]
 Lanes = Annotated[int | None, typer.Option("--lanes", min=1, help="Runs of frames that share network calls.")]
 MaxFrames = Annotated[int | None, typer.Option("--max-frames", min=1, help="Stop after so many frames.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds that a URL or playlist may keep silent.")]

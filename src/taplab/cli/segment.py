@@ -42,6 +42,7 @@ def segment(
     thr_rgfs: options.ThrRgfsIfAny = None,
     region: options.Region = None,
     stride: options.Stride = None,
+    edges: options.Edges = False,
     config: options.Config = None,
     save: Annotated[str, typer.Option(help="overlay, masks or both.")] = "overlay,masks",
     device: options.Device = "cpu",
@@ -72,6 +73,7 @@ def segment(
         thr_rgfs=thr_rgfs,
         region=region,
         stride=stride,
+        edges=edges,
     )
     check_mode(written, dial.mode(mode), settings.modules, asked=bool(asked))
     if address_of(source).live is False:

@@ -22,11 +22,11 @@ class Way:
         """For tables: "per-frame", "paper ffw+rgc, interval 12"."""
         if self.mode == "per-frame":
             return self.mode
-        modules = self.settings.modules
+        modules, edges = self.settings.modules, ", edges" if self.settings.edges else ""
         for name, value in self.dial.asked.items():
-            return f"{self.mode}, {name} {value:g}"
+            return f"{self.mode}, {name} {value:g}{edges}"
         named = f" {'+'.join(modules)}" if self.mode == "paper" or modules != ("ffw",) else ""
-        return f"{self.mode}{named}, interval {self.settings.interval}"
+        return f"{self.mode}{named}, interval {self.settings.interval}{edges}"
 
     @property
     def key(self) -> str:

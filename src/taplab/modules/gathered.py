@@ -48,4 +48,4 @@ class Gathered:
         if not grows(self.cells, size):
             return self.scores
         mixture = self._whole if self._work is None else self._work(False)
-        return Contours(mixture.best, mixture.scores, self.classes)
+        return Contours(mixture.best, mixture.scores, self.classes, mixture.colours)

@@ -41,6 +41,7 @@ class Mixture(NamedTuple):
     scores: CellScores
     best: Labels
     match: NDArray[np.float32]
+    colours: CellPicture | None = None  # of the frame
 
 
 def gather(
@@ -68,7 +69,7 @@ def gather(
 
     for _ in mapped(half, ((0, middle), (middle, active.shape[0]))):
         pass
-    return Mixture(out, best, match)
+    return Mixture(out, best, match, now)
 
 
 @njit(cache=True, nogil=True, fastmath=True)

@@ -23,6 +23,7 @@ class PaperSettings:
     thr_rgc: grey levels above which a pixel of the residual counts (Eq. 3). thr_rgfs: residual above which a frame
     becomes a key frame (Eq. 4), in grey levels per pixel or as the paper's raw "sum".
     region, stride: (rows, columns) in pixels; None scales the paper's 512x512 and 256 of 1024x2048 to the frame.
+    edges: contours of labels along the edges of the picture (``taplab.edges``); not in the paper.
     """
 
     modules: tuple[str, ...] = ("ffw",)
@@ -33,6 +34,7 @@ class PaperSettings:
     thr_rgfs_unit: rgfs.Unit = "grey"
     region: tuple[int, int] | None = None
     stride: tuple[int, int] | None = None
+    edges: bool = False
 
     def __post_init__(self) -> None:
         unknown = [m for m in self.modules if m not in MODULES]
