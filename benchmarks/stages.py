@@ -60,7 +60,7 @@ def one_round(clip: Path, frames: int, model, folder: Path) -> dict[str, float]:
         if frame.motion is not None:
             started = time.perf_counter()
             carried = propagate(frame.motion, known, size)
-            scores = carried.scores
+            scores = carried.for_labels(size)
             seconds["warp"] += time.perf_counter() - started
             started = time.perf_counter()
             labels = labels_from_scores(scores, size)
