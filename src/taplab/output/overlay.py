@@ -16,6 +16,7 @@ from taplab.output.blend import add_border, blend_table, blended, is_full_range
 from taplab.output.mp4 import Mp4, matrix_of
 from taplab.output.timeline import Timeline
 from taplab.types import Labels, Palette, Result
+from taplab.video.convert import converted
 
 MOST_WAITING = 4  # frames in memory, besides those the encoder looks ahead at
 DEFAULT_RATE = Fraction(25)
@@ -146,7 +147,7 @@ def fitted(picture: av.VideoFrame, labels: Labels, width: int, height: int) -> t
     """The picture as 8-bit YUV 4:2:0 and its labels, both of one size; labels are scaled to the nearest."""
     same_size = (picture.width, picture.height) == (width, height)
     if not same_size or picture.format.name not in BLENDABLE:
-        picture = picture.reformat(width, height, "yuv420p")
+        picture = converted(picture, "yuv420p", width, height)
     if labels.shape != (height, width):
         rows, columns = np.arange(height) * labels.shape[0] // height, np.arange(width) * labels.shape[1] // width
         labels = labels[rows[:, None], columns]

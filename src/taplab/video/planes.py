@@ -6,6 +6,7 @@ import av
 import numpy as np
 
 from taplab.types import Plane
+from taplab.video.convert import converted
 
 # Pixel formats whose first plane is 8-bit luma.
 _EIGHT_BIT_LUMA = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "gray", "nv12", "yuv411p")
@@ -24,11 +25,11 @@ def luma_plane(picture: av.VideoFrame) -> Plane:
     """The luma as uint8 ``[H, W]``: a view where the picture is 8-bit planar, else a conversion."""
     if picture.format.name in _EIGHT_BIT_LUMA:
         return plane_view(picture)
-    return plane_view(picture.reformat(format="gray"))
+    return plane_view(converted(picture, "gray"))
 
 
 def yuv_planes(picture: av.VideoFrame) -> tuple[Plane, Plane, Plane]:
     """Luma and both chroma planes as uint8: views where the picture is 8-bit planar YUV, else a conversion."""
     if not picture.format.name.startswith(("yuv4", "yuvj4")) or picture.format.components[0].bits != 8:
-        picture = picture.reformat(format="yuv420p")
+        picture = converted(picture, "yuv420p")
     return plane_view(picture, 0), plane_view(picture, 1), plane_view(picture, 2)

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import cast
 
 import av
-from av.video.reformatter import VideoReformatter
 
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Rgb
 from taplab.video.assembly import Assembly
+from taplab.video.convert import converted
 from taplab.video.decoder import TIMEOUT, Decoder, Picture
 
 REORDER = 17  # H.264 allows 16 frames between coded and display order
@@ -42,7 +42,6 @@ class Video:
         self.stopwatch = stopwatch or Stopwatch()
         self.thr_rgc = thr_rgc
         self._decoder = Decoder(self.source, self.stopwatch, vectors=motion, timeout=timeout, threads=threads)
-        self._reformatter = VideoReformatter()
         self.codec = self._decoder.codec
         self.width, self.height = self._decoder.context.width, self._decoder.context.height
         self.rate: Fraction | None = self._decoder.rate
@@ -113,4 +112,4 @@ class Video:
 
     def to_rgb(self, picture: av.VideoFrame) -> Rgb:
         """The one converter of the house: swscale, so that network and evaluation see the same pixels."""
-        return cast(Rgb, self._reformatter.reformat(picture, format="rgb24").to_ndarray())
+        return cast(Rgb, converted(picture, "rgb24").to_ndarray())
