@@ -24,7 +24,7 @@ DISTRUST = 4.0
 FEATHER = 24  # pixels from the edge of a region to where it counts in full
 SHARE = 0.7  # of what was seen as a region, beside 1 of what was seen with the whole frame around it
 TRIALS = 2  # key frames
-# Wrong cells in what was carried for one wrong in a region: with less, regions gain nothing. (Up to 3 they lose nothing.)
+# Wrong cells carried for one wrong in a region: with less, regions gain nothing. (Up to 3, they lose nothing.)
 ADVANTAGE = 2.5
 
 
