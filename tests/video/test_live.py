@@ -214,6 +214,27 @@ def test_ctrl_c_leaves_whole_files_also_where_nothing_comes(clip, tmp_path):
     assert len(list((tmp_path / "masks").iterdir())) == summary["frames"]
 
 
+def test_ctrl_c_while_a_source_is_opened(tmp_path):
+    heeding = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # jobs in the background begin without
+    # Ctrl-C comes a while after FFmpeg was called: it hangs by then.
+    told = "said = av.open; av.open = lambda *a, **k: (print('opening', flush=True), said(*a, **k))[1]"
+    code = f"import av, signal; {heeding}; {told}; from taplab.cli.main import main; main()"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        source = f"tcp://127.0.0.1:{server.getsockname()[1]}"  # accepts and stays silent
+        options = ["-o", str(tmp_path / "out"), "--model", "bl2-synthetic", "--timeout", "600"]
+        command = [sys.executable, "-c", code, "segment", source, *options]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout.readline() == "opening\n"
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert stderr.splitlines() == ["taplab: interrupted; no frame was done"]
+    assert process.returncode == 130
+
+
 class Sender(http.server.BaseHTTPRequestHandler):
     """/file says how long it is, /stream does not."""
 
