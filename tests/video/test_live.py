@@ -128,6 +128,22 @@ def test_tries_become_rarer_and_end(clip):
     assert live.broke_off == "the sender closed the connection, and did not come back within 2 s"
 
 
+def test_an_end_after_a_broken_packet_is_the_end(make_clip, tmp_path):
+    """Damage is told, but nothing was lost that a new connection could bring."""
+    data, broken = bytearray(make_clip("mpeg4").read_bytes()), tmp_path / "broken.mp4"
+    with av.open(str(make_clip("mpeg4"))) as clip:
+        packet = list(clip.demux(video=0))[20]
+        data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    broken.write_bytes(data)
+
+    def refuse(limit):
+        pytest.fail("there is nobody to connect to again")
+
+    live = LiveVideo(Video(broken), refuse, timeout=20, reconnect=2)
+    assert len(list(live.frames())) == 29
+    assert live.broke_off
+
+
 def test_connections_without_a_frame_do_not_count(clip):
     """A sender that answers and has nothing to say is not there."""
     data = clip.read_bytes()
@@ -384,7 +400,7 @@ def test_an_announced_end_that_is_reached_is_the_end(system_python, make_clip):
 def test_an_rtsp_server_killed_before_the_announced_end(system_python, drive, tmp_path, reconnect, more):
     clip = encode_clip(tmp_path / "six.mp4", [rgb for rgb, _ in drive] * 5, codec="h264", fps=25)  # 6 s
     with rtsp_file(system_python, clip) as (address, server):
-        video = open_video(address, timeout=5, reconnect=reconnect)
+        video = open_video(address, motion=False, timeout=5, reconnect=reconnect)  # reads faster than it is sent
         frames = video.frames()
         some = list(itertools.islice(frames, 8))
         server.kill()

@@ -290,6 +290,11 @@ class Decoder:
         """May a frame be predicted from others than the nearest references? Only H.264 can do that here."""
         return self._h264 is not None and self._h264.most_references > 1
 
+    @property
+    def ended(self) -> bool:
+        """It was read to its end, with or without damage: not broken off, nor left by a sender that may come back."""
+        return self.has_an_end and self._stopped_by is None and self._ends_early is None
+
     def close(self) -> None:
         """Releases the source; safe to call twice."""
         self.container.close()
