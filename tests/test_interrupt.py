@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from taplab.interrupt import PutOff
+from taplab.interrupt import PutOff, interruptible
 
 
 def ctrl_c():
@@ -57,3 +57,39 @@ def test_other_threads_have_no_handlers():
     thread.start()
     thread.join()
     assert entered == [False]
+
+
+def test_a_call_that_hangs_is_left_and_what_it_returns_discarded():
+    hangs, discarded, done = threading.Event(), [], threading.Event()
+
+    def call():
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+        hangs.wait(20)
+        return "late"
+
+    def discard(result):
+        discarded.append(result)
+        done.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(call, discard)
+    assert not discarded
+    hangs.set()
+    assert done.wait(20)
+    assert discarded == ["late"]
+
+
+def test_a_call_in_time_gives_its_result_or_its_error():
+    discarded = []
+    assert interruptible(lambda: 7, discarded.append) == 7
+    with pytest.raises(TimeoutError, match="its own"):
+        interruptible(lambda: (_ for _ in ()).throw(TimeoutError("its own")), discarded.append)
+    assert not discarded
+
+
+def test_other_threads_call_it_themselves():
+    called = []
+    thread = threading.Thread(target=interruptible, args=(lambda: called.append(threading.current_thread()), print))
+    thread.start()
+    thread.join()
+    assert called == [thread]

@@ -1,10 +1,16 @@
-"""Ctrl-C while something is under way that must be whole before it can be saved."""
+"""Ctrl-C while something is under way that must be whole before it can be saved, or that hangs."""
 
 import signal
 import threading
 from collections.abc import Callable, Generator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from types import FrameType, TracebackType
+from typing import TypeVar
+
+R = TypeVar("R")
+
+_STEP = 0.1  # seconds between looks for Ctrl-C, where a wait does not end at a signal (Windows)
 
 
 class PutOff:
@@ -45,3 +51,29 @@ class PutOff:
         self.asked = True
         if self._notice is not None:
             self._notice()
+
+
+def interruptible(function: Callable[[], R], discard: Callable[[R], object]) -> R:
+    """What ``function`` returns or raises. Ctrl-C does not wait for it, though it may hang in C code.
+
+    The main thread, the only one that Ctrl-C reaches, has it called on another. What is returned after an interrupt
+    goes to ``discard``.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return function()
+    future: Future[R] = Future()
+
+    def call() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:  # handed over, whatever it is
+            future.set_exception(error)
+
+    try:
+        threading.Thread(target=call, name="taplab-opening", daemon=True).start()
+        while not future.done():
+            wait([future], _STEP)
+    except BaseException:
+        future.add_done_callback(lambda late: late.exception() or discard(late.result()))
+        raise
+    return future.result()

@@ -1,4 +1,7 @@
-"""An RTSP server of one live test picture, for the system's own Python: ``python3 rtsp_server.py PORT``."""
+"""An RTSP server for the system's own Python: ``python3 rtsp_server.py PORT [FILE]``.
+
+At /live is a live test picture, or an MP4 file of H.264, whose length is announced.
+"""
 
 import sys
 
@@ -13,13 +16,15 @@ PIPELINE = (
     " ! x264enc tune=zerolatency key-int-max=10 bframes=0 ! rtph264pay name=pay0 pt=96 )"
 )
 
+FILE = "( filesrc location={} ! qtdemux ! h264parse ! rtph264pay name=pay0 pt=96 )"
+
 Gst.init(None)
 server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
 server.set_service(sys.argv[1])
 factory = GstRtspServer.RTSPMediaFactory()
-factory.set_launch(PIPELINE)
-factory.set_shared(True)
+factory.set_launch(FILE.format(sys.argv[2]) if sys.argv[2:] else PIPELINE)
+factory.set_shared(not sys.argv[2:])
 server.get_mount_points().add_factory("/live", factory)
 if not server.attach(None):
     sys.exit("the port is taken")

@@ -51,3 +51,9 @@ def test_cameras_have_a_number_or_a_path():
 def test_a_camera_that_is_not_there(source):
     with pytest.raises(SourceError, match=f"{source}: no such camera; ls /dev/video"):
         open_video(source)
+
+
+@pytest.mark.parametrize("source", ["camera:x", "camera:", "camera:-1"])
+def test_a_camera_that_is_misnamed(source):
+    with pytest.raises(SourceError, match=f"{source}: no such camera; write camera:NUMBER"):
+        open_video(source)

@@ -3,6 +3,7 @@
 import http.server
 import itertools
 import json
+import re
 import shutil
 import signal
 import socket
@@ -19,6 +20,7 @@ import torch
 
 from taplab import Segmenter, SettingError, SourceError, TorchModel
 from taplab.video import open_video
+from taplab.video.encode import encode_clip
 from taplab.video.live import LiveVideo
 from taplab.video.reader import Video
 
@@ -126,6 +128,22 @@ def test_tries_become_rarer_and_end(clip):
     assert live.broke_off == "the sender closed the connection, and did not come back within 2 s"
 
 
+def test_an_end_after_a_broken_packet_is_the_end(make_clip, tmp_path):
+    """Damage is told, but nothing was lost that a new connection could bring."""
+    data, broken = bytearray(make_clip("mpeg4").read_bytes()), tmp_path / "broken.mp4"
+    with av.open(str(make_clip("mpeg4"))) as clip:
+        packet = list(clip.demux(video=0))[20]
+        data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    broken.write_bytes(data)
+
+    def refuse(limit):
+        pytest.fail("there is nobody to connect to again")
+
+    live = LiveVideo(Video(broken), refuse, timeout=20, reconnect=2)
+    assert len(list(live.frames())) == 29
+    assert live.broke_off
+
+
 def test_connections_without_a_frame_do_not_count(clip):
     """A sender that answers and has nothing to say is not there."""
     data = clip.read_bytes()
@@ -212,6 +230,27 @@ def test_ctrl_c_leaves_whole_files_also_where_nothing_comes(clip, tmp_path):
     with av.open(str(tmp_path / "overlay.mp4")) as overlay:
         assert sum(1 for _ in overlay.decode(video=0)) == summary["frames"]
     assert len(list((tmp_path / "masks").iterdir())) == summary["frames"]
+
+
+def test_ctrl_c_while_a_source_is_opened(tmp_path):
+    heeding = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # jobs in the background begin without
+    # Ctrl-C comes a while after FFmpeg was called: it hangs by then.
+    told = "said = av.open; av.open = lambda *a, **k: (print('opening', flush=True), said(*a, **k))[1]"
+    code = f"import av, signal; {heeding}; {told}; from taplab.cli.main import main; main()"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        source = f"tcp://127.0.0.1:{server.getsockname()[1]}"  # accepts and stays silent
+        options = ["-o", str(tmp_path / "out"), "--model", "bl2-synthetic", "--timeout", "600"]
+        command = [sys.executable, "-c", code, "segment", source, *options]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout.readline() == "opening\n"
+                time.sleep(0.5)
+                process.send_signal(signal.SIGINT)
+                _, stderr = process.communicate(timeout=20)
+            finally:
+                process.kill()
+    assert stderr.splitlines() == ["taplab: interrupted; no frame was done"]
+    assert process.returncode == 130
 
 
 class Sender(http.server.BaseHTTPRequestHandler):
@@ -338,3 +377,33 @@ def test_an_rtsp_stream_from_end_to_end(system_python, model, tmp_path):
     assert (summary.frames, summary.mode, summary.codec) == (30, "live", "h264")
     assert summary.motion["codec"] > 15
     assert len(list((tmp_path / "masks").iterdir())) == 30
+
+
+@contextmanager
+def rtsp_file(python, clip):
+    """The address of a server of the clip, whose length it announces, and its process."""
+    port = free_port()
+    with running(python, str(RTSP_SERVER), str(port), str(clip)) as server:
+        server.stdout.readline()
+        yield f"rtsp://127.0.0.1:{port}/live", server
+
+
+def test_an_announced_end_that_is_reached_is_the_end(system_python, make_clip):
+    with rtsp_file(system_python, make_clip("h264", gop=10)) as (address, _):
+        video = open_video(address, timeout=5, reconnect=30)
+        frames = list(video.frames())
+    assert len(frames) >= 28
+    assert (video.reconnects, video.broke_off, video.lost) == (0, None, 0)
+
+
+@pytest.mark.parametrize(("reconnect", "more"), [(0, ""), (0.5, ", and did not come back within 0.5 s")])
+def test_an_rtsp_server_killed_before_the_announced_end(system_python, drive, tmp_path, reconnect, more):
+    clip = encode_clip(tmp_path / "six.mp4", [rgb for rgb, _ in drive] * 5, codec="h264", fps=25)  # 6 s
+    with rtsp_file(system_python, clip) as (address, server):
+        video = open_video(address, motion=False, timeout=5, reconnect=reconnect)  # reads faster than it is sent
+        frames = video.frames()
+        some = list(itertools.islice(frames, 8))
+        server.kill()
+        assert len(some + list(frames)) < 120
+    assert re.fullmatch(r"ends after [1-4]\.\d s of 6 s" + more, video.broke_off)
+    assert not video._video.ended

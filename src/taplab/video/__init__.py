@@ -56,4 +56,6 @@ def _check(source: str, address: Address) -> None:
     if address.format == "v4l2" and sys.platform != "linux":
         raise SourceError(f"{source}: cameras are read on Linux only; give a file or a URL")
     if address.format is None and "://" not in source and not Path(source).exists():
+        if source.startswith("camera:"):
+            raise SourceError(f"{source}: no such camera; write camera:NUMBER, such as camera:0 for /dev/video0")
         raise SourceError(f"{source}: no such file or folder; check the path")

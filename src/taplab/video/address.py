@@ -60,5 +60,8 @@ def is_live(address: Address, container: "av.container.InputContainer") -> bool:
 
 
 def has_an_end(container: "av.container.InputContainer") -> bool:
-    """Is the end of what was read the end of the source? Else the sender went away, and may come back."""
+    """May the end of what was read be the end of the source? Else the sender went away, and may come back.
+
+    Where a length was announced ``Span`` tells whether it was reached.
+    """
     return container.duration is not None or container.format.name == "hls"

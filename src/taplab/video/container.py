@@ -1,6 +1,7 @@
 """Opening a source with FFmpeg, and the stream in it that players show."""
 
 import time
+from functools import partial
 from typing import cast
 
 import av
@@ -8,17 +9,20 @@ from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from taplab.errors import SourceError
+from taplab.interrupt import interruptible
 from taplab.video.address import address_of
 
 
 def open_container(source: str, timeout: float | None = None) -> "av.container.InputContainer":
     """Opens a source that holds video. Raises SourceError with the reason and a remedy.
 
-    timeout: seconds after which a source that does not answer is given up, likewise later when it is read.
+    timeout: seconds after which a source that does not answer is given up, likewise later when it is read. With
+    one Ctrl-C interrupts at once while the source is waited for.
     """
     started, address = time.monotonic(), address_of(source)
+    opened = partial(av.open, address.url, format=address.format, options=address.options, timeout=timeout)
     try:
-        container = av.open(address.url, format=address.format, options=address.options, timeout=timeout)
+        container = opened() if timeout is None else interruptible(opened, av.container.InputContainer.close)
     except FileNotFoundError as error:
         what = "camera; ls /dev/video* shows those there are" if address.format == "v4l2" else "file; check the path"
         raise SourceError(f"{source}: no such {what}") from error

@@ -21,6 +21,7 @@ from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import Mpeg12Headers
 from taplab.video.pieces import Decoded, SideBySide, index_of
+from taplab.video.span import Span
 
 _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
 TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
@@ -107,7 +108,7 @@ class Decoder:
         self.threads = decoding_threads() if threads is None else threads
         self._noted = 0  # packets whose headers were read
         self._stopped_by: str | None = None  # why reading ended
-        self._ends_early = False
+        self._ends_early: str | None = None
         self.broke_off: str | None = None
         self.rate: Fraction | None = self.stream.average_rate
         # AVI has no presentation times: what comes is the order of decoding.
@@ -202,8 +203,7 @@ class Decoder:
 
     def _end(self) -> None:
         """The last packet is decoded, or next."""
-        early = "the file ends early" if self._ends_early else None
-        self.broke_off = self._stopped_by or self.broke_off or early
+        self.broke_off = self._stopped_by or self.broke_off or self._ends_early
 
     def _note(self, index: int, packet: Packet) -> None:
         """Remembers what a packet says of itself, once; called in coded order."""
@@ -236,7 +236,7 @@ class Decoder:
     def _packets(self) -> Iterator["Packet | None"]:
         """The video packets, then None to flush the decoder. A stream that breaks off ends here."""
         packets = self.container.demux(self.stream)
-        read = 0
+        read, span = 0, Span()
         while True:
             try:
                 with self.stopwatch("decode"):
@@ -253,13 +253,16 @@ class Decoder:
             if packet is None or (packet.size == 0 and packet.dts is None):
                 break
             read += 1
+            span.add(packet)
             if packet.size:
                 yield packet
         if self.promised and read < self.promised:
-            self._ends_early = True
+            self._ends_early = "the file ends early"
         elif self._tagged_frames and read < self._tagged_frames - 2:  # tags are rounded, the rate may vary a little
             self.promised = self._tagged_frames
-            self._ends_early = True
+            self._ends_early = "the file ends early"
+        elif self.live:
+            self._ends_early = span.ends_short_of(self.container.duration)
         yield None
 
     def _read_header(self, packet: Packet) -> _Header:
@@ -286,6 +289,11 @@ class Decoder:
     def several_references(self) -> bool:
         """May a frame be predicted from others than the nearest references? Only H.264 can do that here."""
         return self._h264 is not None and self._h264.most_references > 1
+
+    @property
+    def ended(self) -> bool:
+        """It was read to its end, with or without damage: not broken off, nor left by a sender that may come back."""
+        return self.has_an_end and self._stopped_by is None and self._ends_early is None
 
     def close(self) -> None:
         """Releases the source; safe to call twice."""

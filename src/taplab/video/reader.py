@@ -67,7 +67,7 @@ class Video:
     @property
     def ended(self) -> bool:
         """It was read to its end: not broken off, nor left by a sender that may come back."""
-        return self._decoder.has_an_end and self._decoder.broke_off is None
+        return self._decoder.ended
 
     @property
     def lost(self) -> int:
