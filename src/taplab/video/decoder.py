@@ -236,7 +236,7 @@ class Decoder:
     def _packets(self) -> Iterator["Packet | None"]:
         """The video packets, then None to flush the decoder. A stream that breaks off ends here."""
         packets = self.container.demux(self.stream)
-        read = 0
+        read = slots = 0
         while True:
             try:
                 with self.stopwatch("decode"):
@@ -252,9 +252,11 @@ class Decoder:
                 break
             if packet is None or (packet.size == 0 and packet.dts is None):
                 break
-            read += 1
+            read, slots = read + 1, max(slots, (packet.dts or 0) + 1)
             if packet.size:
                 yield packet
+        if self.promised and not self.has_pts:  # AVI counts slots of time; one without a frame has no packet
+            self.promised -= max(slots - read, 0)
         if self.promised and read < self.promised:
             self._ends_early = True
         elif self._tagged_frames and read < self._tagged_frames - 2:  # tags are rounded, the rate may vary a little
