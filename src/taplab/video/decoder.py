@@ -21,6 +21,7 @@ from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import Mpeg12Headers
 from taplab.video.pieces import Decoded, SideBySide, index_of
+from taplab.video.seams import unmarked_at_seams
 
 _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
 TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
@@ -134,7 +135,10 @@ class Decoder:
 
     def pictures(self) -> Iterator[Picture]:
         """All pictures in display order. Errors of the stream are recorded, not raised."""
-        tape, given = Tape(self._packets(), marked=self.in_coded_order), set[int]()
+        packets = self._packets()
+        if self.in_coded_order:  # decoders of other codecs keep silent about an end that was cut off
+            packets = unmarked_at_seams(packets)
+        tape, given = Tape(packets, marked=self.in_coded_order), set[int]()
         with closing(self._side_by_side(tape)) as side_by_side:
             for decoded in side_by_side:
                 piece, frames = decoded.piece, decoded.frames
