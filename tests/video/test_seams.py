@@ -73,4 +73,4 @@ def test_what_does_not_begin_with_a_key_frame_is_no_seam(parts, tmp_path):
                 packet.stream = stream
                 b.mux(packet)
     path = joined(tmp_path / "joined.ts", first.read_bytes(), middle.read_bytes())
-    assert any(f.damaged for f in Video(path).frames() if f.height == 144)
+    assert any(f.damaged for f in Video(path).frames() if f.index < 30)
