@@ -140,6 +140,12 @@ def test_timestamps_that_begin_anew_follow_on(write, grey, start):
     assert times_of(writer.path) == [0, 10, 10 + Fraction(1, 30), 10 + Fraction(2, 30)]
 
 
+def test_short_clips_joined_are_played_at_their_rate(write, grey):
+    """A third of a second each, with times of their own: a joined clip begins before the last one ended."""
+    writer = write([grey(32, 32)] * 30, pts=[3600 * i for i in range(10)] * 3)
+    assert times_of(writer.path) == [3600 * i * TICK for i in range(30)]
+
+
 @pytest.mark.parametrize("start", [-9000, 90000 * 3600])
 def test_a_start_that_players_would_wait_for_is_moved_to_zero(write, grey, start):
     writer = write([grey(32, 32)] * 2, pts=[start, start + 4500])

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -171,6 +173,39 @@ def test_avi_has_no_presentation_times_so_order_and_rate_decide(make_clip):
     frames = list(Video(make_clip("h264", ".avi", options={"bf": "2"})).frames())
     times = {f.display: float(f.pts * f.time_base) for f in frames}
     assert [round(times[i] * 15, 3) for i in range(30)] == list(range(30))
+
+
+@pytest.fixture
+def gaps(tmp_path):
+    """An AVI file of 41 slots of time: 38 frames, and three slots without a packet."""
+    with av.open(str(tmp_path / "gaps.avi"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for time in [*range(10), *range(13, 41)]:
+            noise = np.random.default_rng(time).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+            picture = av.VideoFrame.from_ndarray(noise)
+            picture.pts, picture.time_base = time, Fraction(1, 25)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return tmp_path / "gaps.avi"
+
+
+def test_slots_of_an_avi_file_without_a_packet_are_no_loss(gaps):
+    with av.open(str(gaps)) as container:
+        assert container.streams.video[0].frames == 41
+    video = Video(gaps)
+    assert len(list(video.frames())) == 38
+    assert (video.broke_off, video.lost) == (None, 0)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8])
+def test_a_cut_avi_file_says_so_and_counts_frames_not_slots(gaps, share):
+    data = gaps.read_bytes()
+    gaps.write_bytes(data[: int(len(data) * share)])
+    video = Video(gaps)
+    given = len(list(video.frames()))
+    assert video.broke_off == "the file ends early"
+    assert 38 <= given + video.lost <= 41  # of slots behind the cut nobody knows which are empty
 
 
 def test_a_cut_file_gives_what_is_there_and_says_so(make_clip, tmp_path):

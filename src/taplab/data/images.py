@@ -12,7 +12,7 @@ from taplab.types import Rgb
 
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
 _ENDINGS = {".png": b"IEND\xaeB`\x82", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}
-_SHOWN = 8  # entries of a folder in a message
+_SHOWN = 4  # entries of a folder in a message
 
 
 def is_image(file: Path) -> bool:

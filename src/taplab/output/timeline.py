@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 LONGEST_LEAD = 10  # seconds: a later start would show nothing for too long and is moved to zero
-SMALL_STEP_BACK = 1  # seconds: anything less is disorder, anything more a new count
+SMALL_STEP_BACK = Fraction(1, 10)  # seconds: anything less is disorder, anything more a new count, as for FFmpeg
 WIDEST_GAP = 2**31 - 1  # ticks: an mp4 can hold no longer frame
 
 

@@ -21,6 +21,7 @@ from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import Mpeg12Headers
 from taplab.video.pieces import Decoded, SideBySide, index_of
+from taplab.video.seams import unmarked_at_seams
 from taplab.video.span import Span
 
 _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
@@ -135,7 +136,10 @@ class Decoder:
 
     def pictures(self) -> Iterator[Picture]:
         """All pictures in display order. Errors of the stream are recorded, not raised."""
-        tape, given = Tape(self._packets(), marked=self.in_coded_order), set[int]()
+        packets = self._packets()
+        if self.in_coded_order:  # decoders of other codecs keep silent about an end that was cut off
+            packets = unmarked_at_seams(packets)
+        tape, given = Tape(packets, marked=self.in_coded_order), set[int]()
         with closing(self._side_by_side(tape)) as side_by_side:
             for decoded in side_by_side:
                 piece, frames = decoded.piece, decoded.frames
@@ -236,7 +240,7 @@ class Decoder:
     def _packets(self) -> Iterator["Packet | None"]:
         """The video packets, then None to flush the decoder. A stream that breaks off ends here."""
         packets = self.container.demux(self.stream)
-        read, span = 0, Span()
+        read, slots, span = 0, 0, Span()
         while True:
             try:
                 with self.stopwatch("decode"):
@@ -252,10 +256,12 @@ class Decoder:
                 break
             if packet is None or (packet.size == 0 and packet.dts is None):
                 break
-            read += 1
+            read, slots = read + 1, max(slots, (packet.dts or 0) + 1)
             span.add(packet)
             if packet.size:
                 yield packet
+        if self.promised and not self.has_pts:  # AVI counts slots of time; one without a frame has no packet
+            self.promised -= max(slots - read, 0)
         if self.promised and read < self.promised:
             self._ends_early = "the file ends early"
         elif self._tagged_frames and read < self._tagged_frames - 2:  # tags are rounded, the rate may vary a little
