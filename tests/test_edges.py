@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from taplab import PaperSettings, Segmenter, edges
-from taplab.edges import has_edges, labels_along_edges
+from taplab.edges import labels_along_edges
 from taplab.labels import labels_from_scores
 from taplab.modules import cells
 
@@ -50,9 +50,10 @@ def test_a_picture_without_edges_changes_nothing():
 
 
 def test_score_maps_as_large_as_the_picture_have_none():
-    assert has_edges((10, 15), (80, 120))
-    assert not has_edges((80, 120), (80, 120))
-    assert not has_edges((90, 120), (80, 120))
+    rgb = np.random.default_rng(2).integers(0, 255, (80, 120, 3), np.uint8)
+    for cells_ in ((80, 120), (90, 120)):
+        scores, size = torch.randn(3, *cells_), (80, 120)
+        assert np.array_equal(labels_along_edges(scores, picture(rgb), size), labels_from_scores(scores, size))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (4, 1)])

@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taplab.labels import Contours, best_classes, candidates, grows, taps
+from taplab.labels import Contours, best_classes, candidates, grows, labels_from_scores, taps
 from taplab.modules.cells import CellPicture, cell_picture
 from taplab.types import Labels, Plane
 from taplab.video.planes import yuv_planes
@@ -26,8 +26,10 @@ _WEIGHT = np.exp(-np.arange(3 * 256, dtype=np.float32) / LIKENESS) + np.float32(
 
 
 def labels_along_edges(scores: Tensor | Contours, picture: av.VideoFrame, size: tuple[int, int]) -> Labels:
-    """As ``labels_from_scores``, with contours along the edges of ``picture``; where ``has_edges``."""
+    """As ``labels_from_scores``, with contours along the edges of ``picture`` if that is larger than the score map."""
     cells = scores.best.shape if isinstance(scores, Contours) else tuple(scores.shape[-2:])
+    if not grows(cells, size) or tuple(cells) == size:
+        return labels_from_scores(scores, size)
     known = scores.colours if isinstance(scores, Contours) else None
     colours = cell_picture(picture, (int(cells[0]), int(cells[1]))) if known is None else known
     if isinstance(scores, Tensor):
@@ -42,11 +44,6 @@ def labels_along_edges(scores: Tensor | Contours, picture: av.VideoFrame, size: 
     pixels = luma, chroma[0], chroma[1], rows, columns
     _follow(scores.best, scores.scores, scores.classes, vertical, horizontal, pixels, colours, _WEIGHT, labels)
     return labels
-
-
-def has_edges(cells: tuple[int, ...], size: tuple[int, int]) -> bool:
-    """Is there anything between the cells?"""
-    return grows(cells, size) and tuple(cells) != size
 
 
 def _nearest(pixels: int, samples: int) -> NDArray[np.int32]:

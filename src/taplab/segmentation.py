@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from taplab.ahead import called_ahead
-from taplab.edges import has_edges, labels_along_edges
+from taplab.edges import labels_along_edges
 from taplab.errors import SettingError, SourceError
 from taplab.labels import Contours, labels_from_scores
 from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
@@ -152,12 +152,11 @@ class Segmentation:
         )
 
     def _labels(self, frame: CodedFrame, scores: Tensor | Contours) -> Labels:
-        """At full size, along the edges of the picture if the policy compares pictures anyway."""
+        """At full size, along the edges of the picture where that was asked for."""
         size = frame.height, frame.width
-        cells = scores.best.shape if isinstance(scores, Contours) else tuple(scores.shape[-2:])
-        if not (self.policy.follows_edges and has_edges(cells, size)):
-            return labels_from_scores(scores, size)
-        return labels_along_edges(scores, frame.picture, size)
+        if self.policy.follows_edges:
+            return labels_along_edges(scores, frame.picture, size)
+        return labels_from_scores(scores, size)
 
     def _count(self, result: Result) -> None:
         frame = result.frame
