@@ -45,11 +45,11 @@ def labels_from_scores(scores: Tensor | Contours, size: tuple[int, int]) -> Labe
     """Argmax of ``scores`` ``[C, h, w]`` upsampled bilinearly (half-pixel centres) to ``size``: uint8 ``[H, W]``."""
     if isinstance(scores, Contours):
         return scores.at(size)
+    on_cpu = scores.device.type == "cpu"
     if tuple(scores.shape[-2:]) == size:
-        same: Labels = scores.argmax(0).to(torch.uint8).cpu().numpy()
-        return same
+        return best_classes(scores.float().numpy()) if on_cpu else _best(scores)
     # Below this the shortcut has nothing to skip; on a GPU the plain way is the fast one.
-    if scores.device.type != "cpu" or not grows(scores.shape[-2:], size):
+    if not on_cpu or not grows(scores.shape[-2:], size):
         return _plain(scores, size)
     planes = scores.float().numpy()
     return Contours(best_classes(planes), planes.transpose(1, 2, 0), len(planes)).at(size)
@@ -68,8 +68,11 @@ def best_classes(scores: NDArray[np.float32]) -> Labels:
 
 
 def _plain(scores: Tensor, size: tuple[int, int]) -> Labels:
-    upsampled = F.interpolate(scores[None].float(), size, mode="bilinear", align_corners=False)[0]
-    labels: Labels = upsampled.argmax(0).to(torch.uint8).cpu().numpy()
+    return _best(F.interpolate(scores[None].float(), size, mode="bilinear", align_corners=False)[0])
+
+
+def _best(scores: Tensor) -> Labels:
+    labels: Labels = scores.argmax(0).to(torch.uint8).cpu().numpy()
     return labels
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from taplab.coarsen import coarsened
 from taplab.errors import ModelError
 from taplab.models.base import Model
 from taplab.modules.ffw import Carried
@@ -28,10 +29,12 @@ class Network:
     It sees pictures upright; its scores are turned back, to lie on the frames as they are coded.
 
     A glance (``Model.follow``) counts as many pixels as could be seen in full at its cost.
+
+    exact: scores are given as the network gave them, however fine; else those for carrying, see ``coarsened``.
     """
 
-    def __init__(self, model: Model, stopwatch: Stopwatch) -> None:
-        self.model, self.stopwatch = model, stopwatch
+    def __init__(self, model: Model, stopwatch: Stopwatch, *, exact: bool = False) -> None:
+        self.model, self.stopwatch, self.exact = model, stopwatch, exact
         self.pixels = 0.0
         self.frames = self.crops = 0
         self._shared: dict[int, Tensor] = {}  # scores that a second lane will ask for, by coded index
@@ -91,7 +94,10 @@ class Network:
     def _run(self, asks: list[Ask], turns: int) -> list[Tensor]:
         with self.stopwatch("network"):
             images = np.stack([_turned(ask.frame.rgb(ask.region), turns) for ask in asks])
-            scores = _turned_back(self.model(images), turns)
+            scores = self.model(images)
+            if not self.exact:
+                scores = coarsened(scores, images.shape[1:3])
+            scores = _turned_back(scores, turns)
         if not self.frames and not torch.isfinite(scores[0]).all():  # the first time only: it costs a pass
             raise ModelError(f"{self.model.name}: its scores are not finite; check its weights, mean and std")
         self.pixels += images.shape[0] * images.shape[1] * images.shape[2]

@@ -55,7 +55,7 @@ class Segmentation:
     ) -> None:
         self.source, self.model, self.policy, self.asked = source, model, policy, asked or {}
         self.lanes, self.stopwatch, self.notes = lanes, stopwatch, notes
-        self.network = Network(model, stopwatch)
+        self.network = Network(model, stopwatch, exact=policy.exact or model.follow_cost is not None)
         self._newest = None if keep_all or not isinstance(source, LiveVideo) else Newest(WAITING, source.thr_rgc)
         self.frames = self.key_frames = self.damaged = self.pixels = 0
         self.motion: Counter[str] = Counter()

@@ -52,12 +52,12 @@ def test_fixed_shape_resizes_and_turns_rgc_off(fixed, make_clip):
     assert "rgc is off" in summary.notes[0]
 
 
-def scores_network(path, classes, stride, layout, size=(320, 320)):
-    """A network whose classes are shifted copies of the input's red, at the stride, as [N, C, h, w] or [N, h, w, C]."""
+def scores_network(path, classes, stride, layout, size=(320, 320), first=0):
+    """A network whose classes are multiples of the input's red, at the stride, as [N, C, h, w] or [N, h, w, C]."""
     conv = helper.make_node("Conv", ["x", "w"], ["s"], strides=[stride, stride], kernel_shape=[stride, stride])
     nodes = [conv, helper.make_node("Transpose", ["s"], ["y"], perm=[0, 2, 3, 1] if layout == "last" else [0, 1, 2, 3])]
     weights = np.zeros((classes, 3, stride, stride), np.float32)
-    weights[:, 0, 0, 0] = np.arange(classes)
+    weights[:, 0, 0, 0] = first + np.arange(classes)
     shape = [1, 3, *size] if size else ["n", 3, "h", "w"]
     graph = helper.make_graph(
         nodes,
@@ -82,19 +82,63 @@ def test_class_and_space_axes_are_told_apart(tmp_path, layout, classes, stride, 
     assert scores[0, :, 0, 0].argmax() == classes - 1
 
 
-def test_label_maps_and_single_maps_are_refused(tmp_path):
-    flat = helper.make_node("ArgMax", ["x"], ["y"], axis=1, keepdims=0)
+def argmax_network(path, keepdims):
+    """Gives the number of the brightest channel of every pixel."""
+    flat = helper.make_node("ArgMax", ["x"], ["y"], axis=1, keepdims=keepdims)
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"])]
     graph = helper.make_graph([flat], "g", inputs, [helper.make_tensor_value_info("y", TensorProto.INT64, None)])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "a.onnx")
-    with pytest.raises(ModelError, match="no argmax"):
-        OnnxModel(tmp_path / "a.onnx")
-    with pytest.raises(ModelError, match="one score map"):
-        OnnxModel(scores_network(tmp_path / "one.onnx", 1, 4, "first", None))
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+PLAIN = {"mean": (0, 0, 0), "std": (1, 1, 1)}
+
+
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_class_numbers_become_scores_if_there_are_names(tmp_path, keepdims):
+    path = argmax_network(tmp_path / "a.onnx", keepdims)
+    with pytest.raises(ModelError, match="class numbers, no scores; write the names"):
+        OnnxModel(path)
+    model = OnnxModel(path, classes=("r", "g", "b", "never"), **PLAIN)
+    scores = model(IMAGES)
+    assert scores.shape == (3, 4, 64, 96)
+    assert np.array_equal(scores.argmax(1), IMAGES.argmax(-1))
+    assert (scores.sum(1) == 1).all()
+
+
+def test_a_single_map_becomes_two_if_there_is_a_threshold(tmp_path):
+    path = scores_network(tmp_path / "one.onnx", 1, 4, "first", None, first=1)
+    with pytest.raises(ModelError, match=r"one score map; write .* threshold"):
+        OnnxModel(path)
+    path.with_suffix(".toml").write_text('threshold = 0.25\nclasses = ["sky", "person"]')
+    model = OnnxModel(path, **PLAIN)
+    scores = model(IMAGES)
+    assert scores.shape == (3, 2, 16, 24)
+    assert np.array_equal(scores.argmax(1), IMAGES[:, ::4, ::4, 0] > 0.25 * 255)
+    with pytest.raises(ModelError, match="2 classes, but 3"):
+        OnnxModel(path, classes=("a", "b", "c"))
+
+
+@pytest.mark.parametrize("mode", ["offline", "live"])
+def test_a_network_of_class_numbers_segments_a_clip(tmp_path, make_clip, mode):
+    model = OnnxModel(argmax_network(tmp_path / "a.onnx", 0), classes=("r", "g", "b"), **PLAIN)
+    runs = [Segmenter(model, mode=m, settings=PaperSettings(("ffw",))).stream(make_clip()) for m in ("per-frame", mode)]
+    every, carried = ([r.labels for r in run] for run in runs)
+    assert np.mean([(a == b).mean() for a, b in zip(every, carried, strict=True)]) > 0.85
+    assert runs[1].summary().network_cost < 0.2
 
 
 @pytest.mark.parametrize(
-    "text", ["bogus = 1", 'classes = "rgb"', "mean = [0.5]", "std = [0, 0, 0]", "palette = [[1, 2, 3]]", "="]
+    "text",
+    [
+        "bogus = 1",
+        'classes = "rgb"',
+        "mean = [0.5]",
+        "std = [0, 0, 0]",
+        'threshold = "x"',
+        "palette = [[1, 2, 3]]",
+        "=",
+    ],
 )
 def test_settings_beside_the_file_are_checked(dynamic, text):
     dynamic.with_suffix(".toml").write_text(text)

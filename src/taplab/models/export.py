@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from taplab.errors import MissingExtraError, ModelError, OutputError, SettingError
 from taplab.models.base import Model
-from taplab.models.graph import ABOUT, follower_beside
+from taplab.models.file_settings import ABOUT
+from taplab.models.graph import follower_beside
 from taplab.models.openvino import import_openvino
 from taplab.models.quantised import quantise
 from taplab.models.torch import TorchModel

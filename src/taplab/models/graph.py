@@ -1,9 +1,7 @@
 """A network in a file, whatever runs it: what ``OnnxModel`` and ``OpenVinoModel`` share."""
 
-import json
-import tomllib
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,12 +14,17 @@ from torch import Tensor
 
 from taplab.errors import ModelError
 from taplab.models.base import Model
+from taplab.models.file_settings import number, said_in, settings_beside
 from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, check_channels, three_numbers
 from taplab.output.palettes import palette_for
 from taplab.types import Palette
 
-ABOUT = "taplab"  # under this name a file holds what is known of it, as JSON
 _CHECKED_INPUT = "expected one image input, float [N, 3, H, W] or [N, H, W, 3]"
+_NAMES = 'write the names of the classes into a TOML file of the same name: classes = ["road", "car"]'
+_THRESHOLD = (
+    "write into a TOML file of the same name from which value on it is the second class: threshold = 0.5 where it is a "
+    "probability, 0 where it is not"
+)
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,13 @@ class Session(Protocol):
 class GraphModel(Model):
     """A network with one float image input and scores ``[N, C, h, w]`` or ``[N, h, w, C]`` as its first output.
 
+    Two other outputs become scores: class numbers, ``[N, h, w]`` with or without an axis of length 1, if the names of
+    the classes are given, and a single map, if a ``threshold`` is given above which the second of two classes begins.
+
     With a fixed input shape the frame is resized to it, and regions cannot be given to the network: RGC is off
     (``takes_crops`` is False). What the file does not say may stand in a TOML file of the same name
-    (``model.onnx``, ``model.toml``): classes, mean, std (of RGB in 0..1), bgr, palette; arguments go before it.
+    (``model.onnx``, ``model.toml``): classes, mean, std (of RGB in 0..1), bgr, palette, threshold; arguments go before
+    it.
     A network made for warping has its follower in a second file (``model-follow.onnx``).
     Raises ModelError if the file is missing, cannot be read or has another input.
     """
@@ -65,19 +72,22 @@ class GraphModel(Model):
         std: Sequence[float] | None = None,
         bgr: bool | None = None,
         palette: Palette | None = None,
+        threshold: float | None = None,
         device: str = "cpu",
     ) -> None:
         path = Path(path)
         self.name, self.device = path.name, device
         self._session = self._open(path)
         self._read_input()
-        about = {**_said_in(self._session.about, path), **_settings_beside(path)}
+        about = {**said_in(self._session.about, path), **settings_beside(path)}
         self.takes_crops = self.size is None and bool(about.get("takes_crops", True))
         self.bgr = bool(about.get("bgr", False) if bgr is None else bgr)
         mean = three_numbers("mean", about.get("mean", IMAGENET_MEAN) if mean is None else mean)
         std = three_numbers("std", about.get("std", IMAGENET_STD) if std is None else std)
         self._mean, self._std = (torch.tensor(v[:: -1 if self.bgr else 1]).view(3, 1, 1) * 255 for v in (mean, std))
         names = about.get("classes") if classes is None else classes
+        self._threshold = number("threshold", about.get("threshold") if threshold is None else threshold)
+        self._numbers = None if names is None else len(names)  # how many class numbers there are
         channels = self._probe(len(names) if names else None)
         self.classes = tuple(names) if names else tuple(f"class {i}" for i in range(channels))
         colours = palette or about.get("palette") or palette_for(channels)
@@ -118,14 +128,30 @@ class GraphModel(Model):
 
     def _run(self, session: Session, *arrays: NDArray[Any]) -> NDArray[np.float32]:
         try:
-            scores = np.asarray(session(*arrays), np.float32)
+            output = np.asarray(session(*arrays))
         except Exception as error:  # such libraries raise classes of their own, none of them documented
             raise ModelError(
                 f"{self.name}: cannot take an input of shape {arrays[0].shape}: {reason(error)}"
             ) from error
-        if scores.ndim != 4:
-            raise ModelError(f"{self.name}: its output has shape {scores.shape}; expected scores, no argmax")
-        return scores
+        return self._as_scores(output)
+
+    def _as_scores(self, output: NDArray[Any]) -> NDArray[np.float32]:
+        """Of what a file gives: scores as they are; class numbers and single maps as scores ``[N, C, h, w]``."""
+        axis = 3 if self._channels_last else 1
+        if output.ndim == 4 and output.shape[axis] == 1:
+            output = output.squeeze(axis)
+        if output.ndim == 3 and np.issubdtype(output.dtype, np.integer):
+            if self._numbers is None:
+                raise ModelError(f"{self.name}: gives class numbers, no scores; {_NAMES}")
+            return np.stack([output == c for c in range(self._numbers)], axis=1).astype(np.float32)
+        if output.ndim == 3:
+            if self._threshold is None:
+                raise ModelError(f"{self.name}: gives one score map; {_THRESHOLD}")
+            beyond = output.astype(np.float32) - np.float32(self._threshold)
+            return np.stack([-beyond, beyond], axis=1)
+        if output.ndim != 4:
+            raise ModelError(f"{self.name}: its output has shape {output.shape}; expected scores [N, classes, h, w]")
+        return output.astype(np.float32, copy=False)
 
     def _read_input(self) -> None:
         inputs = self._session.inputs
@@ -171,29 +197,3 @@ def _is_channels_last(shape: tuple[int, ...], size: tuple[int, int], as_input: b
     first = abs(size[0] / shape[2] - size[1] / shape[3]) / (size[0] / shape[2])  # if [N, C, h, w]
     last = abs(size[0] / shape[1] - size[1] / shape[2]) / (size[0] / shape[1])  # if [N, h, w, C]
     return last < first if abs(last - first) > 0.02 else as_input
-
-
-def _said_in(text: str, path: Path) -> Mapping[str, Any]:
-    """What ``taplab export`` wrote into the file."""
-    try:
-        about = json.loads(text) if text else {}
-    except ValueError as error:
-        raise ModelError(f"{path}: what it says of itself under {ABOUT!r} is not JSON; export it again") from error
-    if not isinstance(about, dict):
-        raise ModelError(f"{path}: what it says of itself under {ABOUT!r} is no table; export it again")
-    return about
-
-
-def _settings_beside(path: Path) -> dict[str, Any]:
-    beside = path.with_suffix(".toml")
-    if not beside.is_file():
-        return {}
-    try:
-        settings = tomllib.loads(beside.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{beside}: not a TOML file ({error})") from error
-    if unknown := sorted(settings.keys() - {"classes", "mean", "std", "bgr", "palette"}):
-        raise ModelError(f"{beside}: {unknown[0]!r} is none of classes, mean, std, bgr, palette")
-    if not isinstance(settings.get("classes", []), list):
-        raise ModelError(f"{beside}: write classes as a list of names")
-    return settings

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from taplab.errors import DeviceError, MissingExtraError, ModelError
-from taplab.models.graph import ABOUT, GraphModel, Session, Slot, reason
+from taplab.models.file_settings import ABOUT
+from taplab.models.graph import GraphModel, Session, Slot, reason
 
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 

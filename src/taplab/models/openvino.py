@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from taplab.errors import DeviceError, MissingExtraError, ModelError
-from taplab.models.graph import ABOUT, GraphModel, Session, Slot, reason
+from taplab.models.file_settings import ABOUT
+from taplab.models.graph import GraphModel, Session, Slot, reason
 from taplab.models.torch import Precision, autocast_type
 
 _TYPES = {"f32": "float32", "f16": "float16"}

@@ -53,7 +53,8 @@ class Policy(ABC):
     the next lane's key frame. endless: it remembers more than a lane, so the whole stream is one, and every frame is
     answered as soon as it comes. modules: of the paper's algorithm, for the record. forecast: of what is lost, if it
     makes one; such a policy serves one stream. bridges: I-frames need not be key frames, motion is to be estimated.
-    follows_edges: contours of labels are those of the picture where it has some (``edges``).
+    follows_edges: contours of labels are those of the picture where it has some (``edges``). exact: it carries nothing,
+    so scores need not be ``coarsened``.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Policy(ABC):
     forecast: "Forecast | None" = None
     bridges: bool = False
     follows_edges: bool = False
+    exact: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ class PerFrame(Policy):
     interval = 1
     uses_motion = False
     uses_residual = False
+    exact = True
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """One ``Ask`` a frame."""
