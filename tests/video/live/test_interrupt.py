@@ -17,7 +17,7 @@ def interrupted(address, out, after, *options):
     code = f"import signal; {HEEDING}; from taplab.cli.main import main; main()"
     command = [sys.executable, "-c", code, "segment", address, "-o", str(out), "--model", "bl2-synthetic", *options]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 100
+    deadline = time.monotonic() + 300
     while len(list((out / "masks").glob("0*.png"))) < after and time.monotonic() < deadline:
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
