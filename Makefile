@@ -7,8 +7,9 @@ BIN := .venv/bin
 demo: .venv/.installed
 	$(BIN)/taplab demo -o out/demo
 
+# Two processes, one thread each: threads of two torches fight for the cores.
 test: lint
-	$(BIN)/python -m pytest -q -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
 
 slow: .venv/.installed-dev
 	$(BIN)/python -m pytest -q -m slow

@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -15,16 +13,11 @@ def taplab():
     return lambda *args: CliRunner().invoke(app, ["bench", *map(str, args)])
 
 
-def test_a_drive_is_measured_and_saved(tmp_path):
+def test_a_drive_is_measured_and_saved(taplab, tmp_path):
     file = tmp_path / "made" / "bench.json"
     how = ["--size", "96x128", "--max-frames", "14", "--rounds", "1", "--model", "bl2-synthetic", "--json", str(file)]
-    result = subprocess.run(
-        [sys.executable, "-m", "taplab", "bench", *how],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
+    result = taplab(*how)
+    assert result.exit_code == 0, result.output
     for words in ("plain decoding", "per-frame", "ratio", "residual", "by the clock"):
         assert words in result.stdout
     saved = json.loads(file.read_text())

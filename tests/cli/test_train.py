@@ -1,4 +1,4 @@
-"""``taplab train`` as users call it, on small folders in the layouts it knows."""
+"""``taplab train`` on small folders in the layouts it knows; Ctrl-C, and many processes, in real ones."""
 
 import csv
 import json
@@ -26,12 +26,13 @@ def command(*args):
     return [sys.executable, "-m", "taplab", "train", *map(str, args)]
 
 
-def train(*args, **how):
-    return subprocess.run(command(*args), capture_output=True, text=True, timeout=120, check=False, **how)
+def train(*args):
+    """Within this process."""
+    return CliRunner().invoke(app, ["train", *map(str, args)])
 
 
 def refused(result, *says, status):
-    assert result.returncode == status, result.stderr
+    assert result.exit_code == status, result.stderr
     (line,) = result.stderr.strip().splitlines()
     assert line.startswith("taplab: error: ")
     for words in says:
@@ -58,7 +59,7 @@ def camvid(tmp_path_factory):
 def test_camvid_with_the_paper_s_recipe(camvid, tmp_path):
     how = ["camvid", "--root", camvid, "-o", tmp_path, *SMALL, "--steps", 2, "--architecture", "bl1"]
     result = train(*how, "--validation", "held", "--tensorboard")
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     assert "recipe paper" in result.stdout
     assert "cut to 64x96" in result.stdout  # 600x600 is more than these images have
     settings = json.loads((tmp_path / "settings.json").read_text())["settings"]
@@ -77,11 +78,26 @@ def test_the_recipe_can_be_changed(camvid, tmp_path):
         *("camvid", "--root", camvid, "-o", tmp_path, *SMALL, "--steps", 2, "--recipe", "road"),
         *("--crop", "48x64", "--rate", 0.001, "--seed", 5, "--no-amp"),
     )
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     assert "no validation" in result.stdout  # there is no split val
     settings = json.loads((tmp_path / "settings.json").read_text())["settings"]
     changed = {"crops": [[1.0, [48, 64]]], "rate": 0.001, "seed": 5, "amp": False, "name": "road", "ema": 0.999}
     assert changed.items() <= settings.items()
+
+
+def test_synthetic_drives(tmp_path):
+    result = train("synthetic", "-o", tmp_path, *SMALL, "--steps", 2, "--drives", 2)
+    assert result.exit_code == 0, result.stderr
+    assert read_card(tmp_path / "model.safetensors").origin.startswith("stills of 2 synthetic drives; recipe paper, ")
+
+
+def test_the_same_command_goes_on_and_another_does_not(camvid, tmp_path):
+    how = ["camvid", "--root", camvid, "-o", tmp_path, *SMALL, "--steps", 2]
+    assert train(*how).exit_code == 0
+    weights = (tmp_path / "model.safetensors").read_bytes()
+    assert train(*how).exit_code == 0  # nothing left to do
+    assert (tmp_path / "model.safetensors").read_bytes() == weights
+    refused(train(*how, "--seed", 1), "other settings", status=1)
 
 
 @pytest.mark.parametrize(
@@ -129,10 +145,10 @@ def test_bad_data_is_told_before_training(camvid, tmp_path):
 def test_a_network_made_for_warping(camvid, tmp_path):
     small = ["camvid", "--root", camvid, "--threads", 1]
     base = train(*small, "-o", tmp_path / "base", *SMALL, "--steps", 1)
-    assert base.returncode == 0, base.stderr
+    assert base.exit_code == 0, base.stderr
     how = [*small, *WARP, "--init", tmp_path / "base", "--clips", 2, "--batch", 2, "--no-amp"]
     result = train(*how, "-o", tmp_path / "warp", "--steps", 2)
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     assert "camvid (train, 4 images), 2 clips, 2 steps, batch 2, seed 0" in result.stdout
     assert f"use it with --model {tmp_path / 'warp'}" in result.stdout
     card = read_card(tmp_path / "warp/model.safetensors")
