@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from taplab.coarsen import coarsened
 from taplab.errors import ModelError
 from taplab.models.base import Model
 from taplab.modules.ffw import Carried
 from taplab.modules.gathered import Gathered
+from taplab.output_stride import resampled
 from taplab.policies.base import Answer, Ask
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Rgb
@@ -30,7 +30,7 @@ class Network:
 
     A glance (``Model.follow``) counts as many pixels as could be seen in full at its cost.
 
-    exact: scores are given as the network gave them, however fine; else those for carrying, see ``coarsened``.
+    exact: scores are given as the network gave them, however fine; else those for carrying, see ``resampled``.
     """
 
     def __init__(self, model: Model, stopwatch: Stopwatch, *, exact: bool = False) -> None:
@@ -96,7 +96,7 @@ class Network:
             images = np.stack([_turned(ask.frame.rgb(ask.region), turns) for ask in asks])
             scores = self.model(images)
             if not self.exact:
-                scores = coarsened(scores, images.shape[1:3])
+                scores = resampled(scores, images.shape[1:3])
             scores = _turned_back(scores, turns)
         if not self.frames and not torch.isfinite(scores[0]).all():  # the first time only: it costs a pass
             raise ModelError(f"{self.model.name}: its scores are not finite; check its weights, mean and std")

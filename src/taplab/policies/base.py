@@ -54,7 +54,7 @@ class Policy(ABC):
     answered as soon as it comes. modules: of the paper's algorithm, for the record. forecast: of what is lost, if it
     makes one; such a policy serves one stream. bridges: I-frames need not be key frames, motion is to be estimated.
     follows_edges: contours of labels are those of the picture where it has some (``edges``). exact: it carries nothing,
-    so scores need not be ``coarsened``.
+    so scores are not ``resampled``.
     """
 
     name: str
