@@ -30,7 +30,15 @@ from taplab.evaluation.trials import Draw, Encoding
 from taplab.evaluation.ways import Way
 from taplab.models.base import Model
 
-ROWS = {
+ROWS = {  # -> stride, times upsampled
+    "1": (1, 1),
+    "2": (2, 1),
+    "4": (4, 1),
+    "8": (8, 1),
+    "8, upsampled": (8, 2),
+    "16": (16, 1),
+    "16, upsampled": (16, 4),
+}
     "1": (1, 1),
     "2": (2, 1),
     "4": (4, 1),
