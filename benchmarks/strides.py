@@ -39,14 +39,6 @@ ROWS = {  # -> stride, times upsampled
     "16": (16, 1),
     "16, upsampled": (16, 4),
 }
-    "1": (1, 1),
-    "2": (2, 1),
-    "4": (4, 1),
-    "8": (8, 1),
-    "8, upsampled": (8, 2),
-    "16": (16, 1),
-    "16, upsampled": (16, 4),
-}
 WAYS = [("per-frame", False), *((mode, edges) for mode in ("paper", "live", "offline") for edges in (False, True))]
 
 
