@@ -102,7 +102,7 @@ class Segmentation:
             frames = (frame for frame in frames if not frame.beyond)
         if self.policy.bridges:
             frames = bridged(frames)
-        if self._answers_at_once:
+        if self._is_one_lane:
             yield from run_endless(frames, self.policy, self.network)
             return
         lanes = cut_lanes(frames, self.policy.interval, borrow=self.policy.looks_ahead)
@@ -110,16 +110,22 @@ class Segmentation:
             yield from run_in_lockstep(wave, self.policy, self.network)
 
     @property
-    def _answers_at_once(self) -> bool:
-        """Every frame as soon as it comes."""
+    def _is_one_lane(self) -> bool:
+        """Every frame is answered before the next one is looked at."""
         return self.policy.endless or (self.lanes == 1 and not self.policy.looks_ahead)
+
+    @property
+    def _answers_at_once(self) -> bool:
+        """Nobody waits for the labels of a frame of a file, if there is no speed to keep: others may be on the way."""
+        waits = isinstance(self.source, LiveVideo) or "target_fps" in self.asked or not self.policy.endless
+        return self._is_one_lane and waits
 
     def _followed(self, answers: Iterable[Answer]) -> Iterator[Answer]:
         """With a network made for warping, after its glance; without the frames that are not to be shown."""
         shown = (answer for answer in answers if not answer.frame.beyond)
         if self.model.follow_cost is None:
             return shown
-        batch = 1 if self._answers_at_once else self.lanes
+        batch = 1 if self._is_one_lane else self.lanes
         return self.network.followed(self._ahead(self._touched, shown), batch)
 
     def _ahead(self, function: Callable[[Answer], R], answers: Iterable[Answer]) -> Iterator[R]:
