@@ -79,6 +79,10 @@ def difference(now, key, i, j, way):
     return np.abs(np.einsum("a,b,abc->c", down, right, key[top : top + 2, left : left + 2]) - now[i, j])[:3].sum()
 
 
+def cost(now, key, i, j, offer):
+    return difference(now, key, i, j, offer) + matching.MOVE_COST
+
+
 def defined(now, key, start):
     """Cell by cell in reading order, offer by offer."""
     out = start.astype(float)
@@ -89,11 +93,10 @@ def defined(now, key, start):
             continue
         steps = [(a * step, b * step) for step in (1, 2, 4, 8) for a, b in ((1, 0), (-1, 0), (0, 1), (0, -1))]
         around = [(i + a, j + b) for a, b in steps if 0 <= i + a < CELLS[0] and 0 <= j + b < CELLS[1]]
-        for offers in (lambda: [out[place].copy() for place in around], lambda: best + HALVES):
-            for offer in offers():
-                found = difference(now, key, i, j, offer) + matching.MOVE_COST
-                if found < least:
-                    least, best = found, offer
+        for offer in [out[place].copy() for place in around]:
+            least, best = min((least, best), (cost(now, key, i, j, offer), offer), key=lambda one: one[0])
+        for offer in best + HALVES:
+            least, best = min((least, best), (cost(now, key, i, j, offer), offer), key=lambda one: one[0])
         out[i, j] = best
     return out
 
