@@ -103,7 +103,7 @@ class Network:
 
 def frames_a_call(device: str, height: int, width: int) -> int:
     """How many frames of so many pixels are best given to the network at once; on a GPU any number."""
-    return max(CPU_BATCH_PIXELS // (height * width), 1) if device == "cpu" else 2**16
+    return max(CPU_BATCH_PIXELS // max(height * width, 1), 1) if device == "cpu" else 2**16
 
 
 def _shape(frame: CodedFrame) -> _Shape:
