@@ -35,6 +35,20 @@ def test_works_on_other_threads_and_not_too_far_ahead():
     assert all(name.startswith("taplab-results") for name in names)
 
 
+def test_threads_have_work_while_an_item_is_waited_for():
+    done, seen, patience = [], [], time.monotonic() + 10
+
+    def items():
+        yield from range(12)
+        while len(done) < 12 and time.monotonic() < patience:  # the network runs
+            time.sleep(0.001)
+        seen.extend(done)
+        yield 12
+
+    assert list(called_ahead(done.append, items(), 2, Stopwatch(), most=12)) == [None] * 13
+    assert sorted(seen) == list(range(12))
+
+
 def test_without_threads_everything_is_done_when_asked_for():
     done = []
     results = called_ahead(done.append, range(5), 0, Stopwatch())

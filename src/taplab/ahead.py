@@ -11,11 +11,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def called_ahead(function: Callable[[T], R], items: Iterable[T], threads: int, stopwatch: Stopwatch) -> Generator[R]:
-    """``function`` of each item, in their order; with ``threads`` up to twice as many are under way.
+def called_ahead(
+    function: Callable[[T], R], items: Iterable[T], threads: int, stopwatch: Stopwatch, most: int = 0
+) -> Generator[R]:
+    """``function`` of each item, in their order; with ``threads`` twice as many are under way, or ``most``.
 
-    With no threads each is called when it is asked for. An error is raised in its place. What is under way when the
-    generator is closed is finished, the rest is not begun.
+    So the threads have something to do while an item is waited for because the network runs for it. With no threads
+    each is called when it is asked for. An error is raised in its place. What is under way when the generator is
+    closed is finished, the rest is not begun.
     """
     if threads == 0:
         yield from map(function, items)
@@ -30,7 +33,7 @@ def called_ahead(function: Callable[[T], R], items: Iterable[T], threads: int, s
     try:
         for item in items:
             pending.append(pool.submit(function, item))
-            while pending and (pending[0].done() or len(pending) > 2 * threads):
+            while pending and (pending[0].done() or len(pending) > max(2 * threads, most)):
                 yield first()
         while pending:
             yield first()

@@ -50,7 +50,7 @@ class Network:
                 box = ask.region or ask.frame
                 batches[box.height, box.width, ask.frame.turns].append(k)
         for (height, width, turns), positions in batches.items():
-            most = len(positions) if self.model.device != "cpu" else max(CPU_BATCH_PIXELS // (height * width), 1)
+            most = min(len(positions), frames_a_call(self.model.device, height, width))
             for first in range(0, len(positions), most):
                 batch = positions[first : first + most]
                 for k, scores in zip(batch, self._run([asks[k] for k in batch], turns), strict=True):
@@ -105,6 +105,11 @@ class Network:
         self.crops += crops
         self.frames += len(asks) - crops
         return list(scores)
+
+
+def frames_a_call(device: str, height: int, width: int) -> int:
+    """How many frames of so many pixels are best given to the network at once; on a GPU any number."""
+    return max(CPU_BATCH_PIXELS // max(height * width, 1), 1) if device == "cpu" else 2**16
 
 
 def _shape(frame: CodedFrame) -> _Shape:

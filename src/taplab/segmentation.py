@@ -17,7 +17,7 @@ from taplab.errors import SettingError, SourceError
 from taplab.labels import Contours, labels_from_scores
 from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
 from taplab.models.base import Model
-from taplab.network import Network
+from taplab.network import Network, frames_a_call
 from taplab.newest import WAITING, Newest
 from taplab.output.summary import Summary
 from taplab.policies import Answer, Policy
@@ -79,7 +79,7 @@ class Segmentation:
 
     def _read(self) -> Generator[CodedFrame]:
         """From a thread that decodes beside the network; of a live source the newest, unless all are kept."""
-        source, ahead = self.source, 2 * min(self.policy.interval, 12)
+        source, ahead = self.source, 2 * self._ahead_of_lane
         prepare = _touch_residual if self.policy.uses_residual else None
         if not isinstance(source, LiveVideo):
             return prefetch(source.frames(), ahead, prepare, interrupted=self._is_interrupted)
@@ -102,30 +102,49 @@ class Segmentation:
             frames = (frame for frame in frames if not frame.beyond)
         if self.policy.bridges:
             frames = bridged(frames)
-        if self._answers_at_once:
+        if self._is_one_lane:
             yield from run_endless(frames, self.policy, self.network)
             return
         lanes = cut_lanes(frames, self.policy.interval, borrow=self.policy.looks_ahead)
-        while wave := list(islice(lanes, self.lanes)):
+        while wave := list(islice(lanes, self._lanes_at_once)):
             yield from run_in_lockstep(wave, self.policy, self.network)
 
     @property
-    def _answers_at_once(self) -> bool:
-        """Every frame as soon as it comes."""
+    def _ahead_of_lane(self) -> int:
+        """Frames of a lane that may wait decoded, or for their labels, while the network runs."""
+        return min(self.policy.interval, 12)
+
+    @property
+    def _lanes_at_once(self) -> int:
+        """Those that share network calls: the labels of others are better made beside the calls of the next."""
+        if self._is_one_lane:
+            return 1
+        return min(self.lanes, frames_a_call(self.model.device, self.source.height, self.source.width))
+
+    @property
+    def _is_one_lane(self) -> bool:
+        """Every frame is answered before the next one is looked at."""
         return self.policy.endless or (self.lanes == 1 and not self.policy.looks_ahead)
+
+    @property
+    def _answers_at_once(self) -> bool:
+        """Nobody waits for the labels of a frame of a file, if there is no speed to keep: others may be on the way."""
+        waits = isinstance(self.source, LiveVideo) or "target_fps" in self.asked or not self.policy.endless
+        return self._is_one_lane and waits
 
     def _followed(self, answers: Iterable[Answer]) -> Iterator[Answer]:
         """With a network made for warping, after its glance; without the frames that are not to be shown."""
         shown = (answer for answer in answers if not answer.frame.beyond)
         if self.model.follow_cost is None:
             return shown
-        batch = 1 if self._answers_at_once else self.lanes
+        batch = 1 if self._is_one_lane else self.lanes
         return self.network.followed(self._ahead(self._touched, shown), batch)
 
     def _ahead(self, function: Callable[[Answer], R], answers: Iterable[Answer]) -> Iterator[R]:
         """On threads, beside the network; with one core, or where frames are answered at once, on none."""
         cores = 1 if self._answers_at_once else torch.get_num_threads()
-        return called_ahead(function, answers, min(cores, _THREADS) if cores > 1 else 0, self.stopwatch)
+        threads = min(cores, _THREADS) if cores > 1 else 0
+        return called_ahead(function, answers, threads, self.stopwatch, self._lanes_at_once * self._ahead_of_lane)
 
     def _touched(self, answer: Answer) -> Answer:
         with self.stopwatch("warp"):

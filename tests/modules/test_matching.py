@@ -69,3 +69,43 @@ def test_no_displacement_gets_worse_and_half_cells_are_found(key):
     changed = (refined != start).any(2)
     assert (after[changed] < before[changed] - matching.MOVE_COST + 1e-3).all()
     assert (refined[5:-5, 5:-5] == (0.5, 0)).all(2).mean() > 0.9
+
+
+def difference(now, key, i, j, way):
+    """Of the cell's colour and that where it comes from, bilinearly; borders replicate."""
+    y, x = np.clip(i + way[1], 0, CELLS[0] - 1), np.clip(j + way[0], 0, CELLS[1] - 1)
+    top, left = min(int(y), CELLS[0] - 2), min(int(x), CELLS[1] - 2)
+    down, right = np.array([1 - y + top, y - top]), np.array([1 - x + left, x - left])
+    return np.abs(np.einsum("a,b,abc->c", down, right, key[top : top + 2, left : left + 2]) - now[i, j])[:3].sum()
+
+
+def cost(now, key, i, j, offer):
+    return difference(now, key, i, j, offer) + matching.MOVE_COST
+
+
+def defined(now, key, start):
+    """Cell by cell in reading order, offer by offer."""
+    out = start.astype(float)
+    for i, j in np.ndindex(CELLS):
+        best = out[i, j].copy()
+        least = difference(now, key, i, j, best)
+        if least <= matching.ENOUGH:
+            continue
+        steps = [(a * step, b * step) for step in (1, 2, 4, 8) for a, b in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+        around = [(i + a, j + b) for a, b in steps if 0 <= i + a < CELLS[0] and 0 <= j + b < CELLS[1]]
+        for offer in [out[place].copy() for place in around]:
+            least, best = min((least, best), (cost(now, key, i, j, offer), offer), key=lambda one: one[0])
+        for offer in best + HALVES:
+            least, best = min((least, best), (cost(now, key, i, j, offer), offer), key=lambda one: one[0])
+        out[i, j] = best
+    return out
+
+
+HALVES = np.array([(0, 0.5), (0, -0.5), (0.5, 0), (-0.5, 0)])
+
+
+def test_it_is_the_search_cell_by_cell(key):
+    """Over all borders and beyond them; no two offers are equally good."""
+    start = np.random.default_rng(6).uniform(-6, 6, (*CELLS, 2)).astype(np.float32)
+    now = shifted(key, 2, -1)
+    np.testing.assert_allclose(matching.refine(now, key, start, ALL), defined(now, key, start), atol=1e-5)

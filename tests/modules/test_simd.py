@@ -27,6 +27,7 @@ def _combined(array, out, share):
     simd.store(out, 0, simd.add_scaled(simd.load8(array, 1), simd.load8(array, 11), share))
     simd.store(out, 8, simd.mixed(simd.load8(array, 1), simd.load8(array, 11), share))
     simd.store(out, 16, simd.vector4(array[3], share, array[5], array[1]))
+    simd.store(out, 20, simd.apart(simd.load8(array, 1), simd.load8(array, 11)))
 
 
 @njit
@@ -54,12 +55,13 @@ def test_halves():
 
 
 def test_sums_and_mixtures():
-    out, share = np.empty(20, np.float32), F(0.3)
+    out, share = np.empty(28, np.float32), F(0.3)
     _combined(VALUES, out, share)
     first, second = VALUES[1:9], VALUES[11:19]
     np.testing.assert_allclose(out[:8], first + second * share, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(out[8:16], first * (1 - share) + second * share, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(out[16:], [VALUES[3], share, VALUES[5], VALUES[1]])
+    np.testing.assert_array_equal(out[16:20], [VALUES[3], share, VALUES[5], VALUES[1]])
+    np.testing.assert_array_equal(out[20:], np.abs(first - second))
 
 
 @pytest.mark.parametrize("rounds", [0, 1, 5])

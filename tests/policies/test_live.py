@@ -1,3 +1,4 @@
+import threading
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from taplab import PaperSettings, Segmenter, SettingError, TorchModel, open_video
 from taplab.lanes import mark_keys
 from taplab.policies import Answer, Dial, Live, make_policy
+from taplab.segmentation import Segmentation
 
 FFW = PaperSettings(("ffw",))
 
@@ -65,6 +67,31 @@ def test_lanes_change_nothing(make_clip, model):
     one, _ = run(make_clip("mpeg4"), model, mode="live", settings=FFW, lanes=1)
     many, _ = run(make_clip("mpeg4"), model, mode="live", settings=FFW, lanes=5)
     assert all(np.array_equal(a.labels, b.labels) for a, b in zip(one, many, strict=True))
+
+
+@pytest.mark.parametrize("modules", [("ffw",), ("ffw", "rgc")])
+def test_files_are_worked_on_ahead_and_that_changes_nothing(make_clip, model, monkeypatch, modules):
+    how = {"mode": "live", "settings": PaperSettings(modules)}
+    at_once, _ = run(make_clip("mpeg4"), model, **how)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    names = set()
+    monkeypatch.setattr(Segmentation, "_labels", told(Segmentation._labels, names))
+    ahead, _ = run(make_clip("mpeg4"), model, **how)
+    assert all(name.startswith("taplab-results") for name in names)
+    assert all(np.array_equal(a.labels, b.labels) for a, b in zip(at_once, ahead, strict=True))
+    names.clear()
+    run(make_clip("mpeg4"), model, mode="live", target_fps=5)
+    assert names == {threading.current_thread().name}  # what is timed is not put off
+
+
+def told(function, names):
+    """The function, which leaves the names of the threads that called it."""
+
+    def called(*args):
+        names.add(threading.current_thread().name)
+        return function(*args)
+
+    return called
 
 
 def test_a_key_frame_remembers_the_one_before_it(make_clip, model):

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from taplab.modules.cells import CellPicture, difference, paired
 from taplab.modules.ffw import Displacement
-from taplab.modules.simd import load4
+from taplab.modules.simd import Vector, apart, first4, last4, load4, load8, mixed, store
 
 MOVE_COST = 1.0  # grey levels by which another displacement must match better than the codec's own
 ENOUGH = 3.0  # grey levels, summed over Y, U and V: a displacement that matches so well is left alone
+OFFERS = 16  # neighbours whose displacements are tried: 1, 2, 4 and 8 cells away in four directions
 
 
 def refine(
@@ -40,34 +41,87 @@ def _refine(
     now: CellPicture, key: CellPicture, active: NDArray[np.bool_], enough: np.float32, out: Displacement
 ) -> None:  # pragma: no cover - compiled
     rows, cols = active.shape
-    height, width = key.shape[:2]
-    here, there = now.reshape(-1), key.reshape(-1)
+    here, there, ways = now.reshape(-1), key.reshape(-1), out.reshape(-1)
+    steps = np.empty(OFFERS, np.int64)  # to the neighbours; over the border 0, to a cell that offers nothing new
+    offers = np.empty(OFFERS, np.float32), np.empty(OFFERS, np.float32)
+    us, vs = offers
+    places = np.empty(OFFERS, np.float32), np.empty(OFFERS, np.float32), np.empty(OFFERS, np.int32)
+    parts, found = np.empty(4 * OFFERS, np.float32), np.empty(OFFERS, np.float32)
     for i in range(rows):
+        for k in range(4):
+            steps[4 * k] = cols << k if i + (1 << k) < rows else 0
+            steps[4 * k + 1] = -(cols << k) if i >= 1 << k else 0
         for j in range(cols):
             if not active[i, j]:
                 continue
-            own, fi, fj = load4(here, (i * cols + j) * 4), np.float32(i), np.float32(j)
-            dx, dy = out[i, j, 0], out[i, j, 1]
-            least = difference(own, there, height, width, fi + dy, fj + dx)
+            cell = i * cols + j
+            own, fi, fj = load4(here, cell * 4), np.float32(i), np.float32(j)
+            dx, dy = ways[2 * cell], ways[2 * cell + 1]
+            least = difference(own, there, key.shape[0], key.shape[1], fi + dy, fj + dx)
             if least <= enough:
                 continue
-            for step in (1, 2, 4, 8):
-                for turn in range(4):
-                    y = i + (step if turn == 0 else -step if turn == 1 else 0)
-                    x = j + (step if turn == 2 else -step if turn == 3 else 0)
-                    if y < 0 or x < 0 or y >= rows or x >= cols:
-                        continue
-                    u, v = out[y, x, 0], out[y, x, 1]
-                    if u == dx and v == dy:
-                        continue
-                    found = difference(own, there, height, width, fi + v, fj + u) + np.float32(MOVE_COST)
-                    if found < least:
-                        least, dx, dy = found, u, v
-            cx, cy = dx, dy
-            for turn in range(4):
-                u = cx + np.float32(0.5 if turn == 0 else -0.5 if turn == 1 else 0)
-                v = cy + np.float32(0.5 if turn == 2 else -0.5 if turn == 3 else 0)
-                found = difference(own, there, height, width, fi + v, fj + u) + np.float32(MOVE_COST)
-                if found < least:
-                    least, dx, dy = found, u, v
-            out[i, j, 0], out[i, j, 1] = dx, dy
+            for k in range(4):
+                steps[4 * k + 2] = 1 << k if j + (1 << k) < cols else 0
+                steps[4 * k + 3] = -(1 << k) if j >= 1 << k else 0
+            for k in range(OFFERS):
+                us[k], vs[k] = ways[2 * (cell + steps[k])], ways[2 * (cell + steps[k]) + 1]
+            _measure(own, there, key.shape, fi, fj, offers, OFFERS, places, parts, found)
+            least, dx, dy = _better(found, offers, OFFERS, least, dx, dy)
+            for k in range(4):
+                us[k] = dx + np.float32(0.5 if k == 2 else -0.5 if k == 3 else 0)
+                vs[k] = dy + np.float32(0.5 if k == 0 else -0.5 if k == 1 else 0)
+            _measure(own, there, key.shape, fi, fj, offers, 4, places, parts, found)
+            least, dx, dy = _better(found, offers, 4, least, dx, dy)
+            ways[2 * cell], ways[2 * cell + 1] = dx, dy
+
+
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
+def _measure(
+    own: Vector,
+    key: NDArray[np.float32],
+    shape: tuple[int, int, int],
+    i: np.float32,
+    j: np.float32,
+    offers: tuple[NDArray[np.float32], NDArray[np.float32]],
+    count: int,
+    places: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]],
+    parts: NDArray[np.float32],
+    found: NDArray[np.float32],
+) -> None:  # pragma: no cover - compiled
+    """``cells.difference`` where each of some displacements leads; the loops of numbers become vectors."""
+    rows, cols = shape[:2]
+    us, vs = offers
+    fy, fx, at = places
+    for k in range(count):
+        y = min(max(i + vs[k], np.float32(0)), np.float32(rows - 1))
+        x = min(max(j + us[k], np.float32(0)), np.float32(cols - 1))
+        top, left = min(np.int32(y), np.int32(rows - 2)), min(np.int32(x), np.int32(cols - 2))
+        fy[k], fx[k] = y - np.float32(top), x - np.float32(left)
+        at[k] = (top * np.int32(cols) + left) * np.int32(4)
+    for k in range(count):
+        both = mixed(load8(key, at[k]), load8(key, at[k] + cols * 4), fy[k])  # two cells side by side
+        store(parts, 4 * k, apart(own, mixed(first4(both), last4(both), fx[k])))
+    for k in range(count):
+        found[k] = parts[4 * k] + parts[4 * k + 1] + parts[4 * k + 2]
+
+
+@njit(cache=True, nogil=True, fastmath=True, inline="always")
+def _better(
+    found: NDArray[np.float32],
+    offers: tuple[NDArray[np.float32], NDArray[np.float32]],
+    count: int,
+    least: np.float32,
+    dx: np.float32,
+    dy: np.float32,
+) -> tuple[np.float32, np.float32, np.float32]:  # pragma: no cover - compiled
+    """The best offer, the first of several, if it is better by more than it costs; else what there was."""
+    us, vs = offers
+    best = found[0]
+    for k in range(1, count):
+        best = min(best, found[k])
+    if best + np.float32(MOVE_COST) >= least:
+        return least, dx, dy
+    k = 0
+    while found[k] > best:
+        k += 1
+    return best + np.float32(MOVE_COST), us[k], vs[k]

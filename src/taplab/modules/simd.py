@@ -100,6 +100,16 @@ def mixed(context: Any, first: Any, second: Any, share: Any) -> Typed:
 
 
 @_operation
+def apart(context: Any, first: Any, second: Any) -> Typed:
+    """Their absolute differences."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _called(builder, "llvm.fabs", builder.fsub(args[0], args[1]))
+
+    return first(first, second), code
+
+
+@_operation
 def distance(context: Any, first: Any, second: Any) -> Typed:
     """Sum of the absolute differences of the first three lanes, float32."""
 
