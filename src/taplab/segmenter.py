@@ -168,13 +168,14 @@ class Segmenter:
 def _writers(segmentation: Segmentation, out: Path, save: tuple[str, ...]) -> Iterator[Callable[[Result], None]]:
     """A function that writes one result everywhere; at the end all files are finished, after an error discarded."""
     writers: list[MaskWriter | OverlayWriter] = []
-    source = segmentation.source
+    source, begun = segmentation.source, False
     with ExitStack() as stack:
         if "masks" in save:
             writers.append(stack.enter_context(MaskWriter(out / "masks", segmentation.model.palette)))
 
         def write(result: Result) -> None:
-            if result.index == 0 and "overlay" in save:  # its size and rotation are known only now
+            nonlocal begun
+            if not begun and "overlay" in save:  # its size and rotation are known only now
                 overlay = OverlayWriter(
                     out / "overlay.mp4",
                     result.frame.width,
@@ -186,6 +187,7 @@ def _writers(segmentation: Segmentation, out: Path, save: tuple[str, ...]) -> It
                     audio_from=source.source if Path(source.source).is_file() else None,
                 )
                 writers.append(stack.enter_context(overlay))
+            begun = True
             for writer in writers:
                 writer.write(result)
 

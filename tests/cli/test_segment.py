@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from taplab.cli import segment  # noqa: F401 - it registers itself
@@ -93,3 +94,17 @@ def test_an_early_interruption_claims_nothing(run, monkeypatch):
     monkeypatch.setattr("taplab.load_model", interrupted)
     result, _ = run()
     assert (result.exit_code, result.stderr) == (130, "taplab: interrupted\n")
+
+
+def test_a_broken_image_is_told_in_one_line(drive, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for i in range(4):
+        Image.fromarray(drive[i][0]).save(images / f"{i}.png")
+    (images / "2.png").write_bytes(b"no image")
+    how = ["segment", images, "-o", tmp_path / "out", "--model", "bl2-synthetic", "--save", "masks"]
+    result = CliRunner().invoke(app, [str(a) for a in how])
+    assert result.exit_code == 0
+    told = "taplab: warning: the stream is damaged (2.png cannot be read as an image): 1 frame lost or doubtful"
+    assert [line for line in result.stderr.splitlines() if line.startswith("taplab")] == [told]
+    assert sorted(f.name for f in (tmp_path / "out/masks").iterdir()) == [f"{i:06d}.png" for i in (0, 1, 3)]

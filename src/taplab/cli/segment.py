@@ -141,9 +141,8 @@ def _warn(summary: "Summary") -> None:
         print(f"taplab: note: {note}", file=sys.stderr)
     if summary.damaged:
         how = f" ({summary.broke_off})" if summary.broke_off else ""
-        print(
-            f"taplab: warning: the stream is damaged{how}: {summary.damaged} frames lost or doubtful", file=sys.stderr
-        )
+        frames = counted(summary.damaged, "frame")
+        print(f"taplab: warning: the stream is damaged{how}: {frames} lost or doubtful", file=sys.stderr)
 
 
 def _report(summary: "Summary", out: Path) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -25,6 +25,7 @@ class LiveVideo:
     """
 
     live = True
+    skipped: Collection[int] = ()  # see ``Video``
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """A video as a stream of ``CodedFrame``: coded order, motion and residual attached, damage watched for."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -26,6 +26,7 @@ class Video:
     """
 
     reconnects = 0
+    skipped: Collection[int] = ()  # numbers of frames that are left out: of none, they are counted as they decode
 
     def __init__(
         self,
