@@ -1,7 +1,7 @@
 """A source opened with FFmpeg: its pictures as they leave the decoder, and an honest account of what was lost."""
 
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,8 +21,9 @@ from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import Mpeg12Headers
 from taplab.video.pieces import Decoded, SideBySide, index_of
-from taplab.video.seams import unmarked_at_seams
+from taplab.video.seams import last_marked, unmarked_at_seams
 from taplab.video.span import Span
+from taplab.video.transport import Part, packet_size
 
 _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
 TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
@@ -56,7 +57,8 @@ class Decoder:
 
     vectors: have FFmpeg export motion vectors where the codec has them (``has_vectors`` says whether it does).
     timeout: seconds that a stream or playlist may keep silent; files are waited for. threads: GOPs of a file that are
-    decoded side by side where it can be cut safely, as ``decoding_threads`` says by default.
+    decoded side by side where it can be cut safely, as ``decoding_threads`` says by default. start: byte of a file at
+    which to begin.
     """
 
     def __init__(
@@ -67,16 +69,18 @@ class Decoder:
         vectors: bool,
         timeout: float = TIMEOUT,
         threads: int | None = None,
+        start: int = 0,
     ) -> None:
         self.source, self.stopwatch = source, stopwatch
-        address = address_of(source)
+        address, size = address_of(source), packet_size(source)
         self.timeout = timeout if address.silent else None
-        self.container = open_container(source, self.timeout)
+        self._part = None if size is None else Part(source, size, start)
+        self.container = open_container(source, self.timeout, self._part)
         self.live, self.has_an_end = is_live(address, self.container), has_an_end(self.container)
         self.stream = the_video(self.container)
         context = self.stream.codec_context
         if context is None:
-            self.container.close()
+            self.close()
             raise SourceError(f"{source}: this FFmpeg has no decoder for its video; convert it to H.264 first")
         self.context = context
         self.codec: str = context.name
@@ -136,9 +140,10 @@ class Decoder:
 
     def pictures(self) -> Iterator[Picture]:
         """All pictures in display order. Errors of the stream are recorded, not raised."""
-        packets = self._packets()
-        if self.in_coded_order:  # decoders of other codecs keep silent about an end that was cut off
-            packets = unmarked_at_seams(packets)
+        packets, part = self._packets(), self._part
+        if part is not None and not self.in_coded_order:  # such decoders keep silent about an end that was cut off
+            packets = last_marked(packets, part.is_cut_off)
+        packets = unmarked_at_seams(packets, part.joints if part else (), anew=self.in_coded_order)
         tape, given = Tape(packets, marked=self.in_coded_order), set[int]()
         with closing(self._side_by_side(tape)) as side_by_side:
             for decoded in side_by_side:
@@ -163,7 +168,8 @@ class Decoder:
             return
 
         def new_decoder() -> VideoCodecContext:
-            with closing(open_container(self.source)) as container:
+            again = self._part.again() if self._part else nullcontext()
+            with again as part, closing(open_container(self.source, part=part)) as container:
                 context = the_video(container).codec_context
             context.flags, context.options = self.context.flags, dict(self.context.options)
             context.thread_count = 1  # then all that is broken is told
@@ -301,6 +307,13 @@ class Decoder:
         """It was read to its end, with or without damage: not broken off, nor left by a sender that may come back."""
         return self.has_an_end and self._stopped_by is None and self._ends_early is None
 
+    @property
+    def rest(self) -> int | None:
+        """Byte at which a file goes on behind a seam; None where it does not, or as long as that is not known."""
+        return None if self._part is None else self._part.end
+
     def close(self) -> None:
         """Releases the source; safe to call twice."""
         self.container.close()
+        if self._part is not None:
+            self._part.close()
