@@ -39,11 +39,12 @@ def settings(tmp_path):
         (["--modules", "ffw", "--mode", "paper", "--alpha", "0.5"], "--alpha: needs rgc"),
         (["--modules", "ffw", "--thr-rgfs", "5"], "--thr-rgfs: needs rgfs"),
         (["--mode", "per-frame", "--interval", "6"], "--interval: mode per-frame runs the network on every frame"),
-        (["--mode", "live", "--lanes", "4"], "--lanes: mode live answers one frame after another"),
+        (["--mode", "live", "--lanes", "4"], "--lanes: mode live, that of streams, answers one frame after another"),
         (["--quality", "1", "--thr-rgfs", "5"], "--thr-rgfs: with --budget, --quality"),
         (["--target-fps", "5", "--lanes", "2"], "--lanes: mode live"),
         (["--keep-all"], "--keep-all: "),
         (["--reconnect", "5"], "--reconnect: "),
+        (["--timeout", "5"], "--timeout: "),
     ],
 )
 def test_options_that_mean_nothing_are_refused(run, given, says):
@@ -51,6 +52,23 @@ def test_options_that_mean_nothing_are_refused(run, given, says):
     assert result.exit_code == 2
     assert result.stderr.startswith(f"taplab: error: {says}")
     assert not summary
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--modules", "ffw,rgc", "--alpha", "0.5"], "--alpha: mode live, that of streams, chooses"),
+        (["--modules", "ffw,rgc", "--thr-rgc", "20"], "--thr-rgc: mode live, that of streams, chooses"),
+        (["--lanes", "2"], "--lanes: mode live, that of streams, answers"),
+        (["--alpha", "0.5"], "--alpha: needs rgc"),
+    ],
+)
+def test_automatic_mode_of_a_stream_is_live(tmp_path, given, says):
+    """Before anybody waits for the stream."""
+    how = ["segment", "rtsp://127.0.0.1:9/x", "-o", str(tmp_path / "out"), *given]
+    result = CliRunner().invoke(app, how)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"taplab: error: {says}")
 
 
 def test_one_dial_by_two_names(run):

@@ -58,7 +58,7 @@ def segment(
     """Segment every frame of SOURCE; the network runs on a few of them, the rest follow the stream's own motion."""
     from taplab import Segmenter, load_model
     from taplab.config import Config, paper_settings, read_config
-    from taplab.policies import Dial
+    from taplab.policies import Dial, used
     from taplab.video.address import address_of
 
     written, said = on_command_line(ctx), Config() if config is None else read_config(config)
@@ -75,9 +75,13 @@ def segment(
         stride=stride,
         edges=edges,
     )
-    check_mode(written, dial.mode(mode), settings.modules, asked=bool(asked))
-    if address_of(source).live is False:
+    address, chosen = address_of(source), dial.mode(mode)
+    check_mode(written, "live" if chosen == "auto" and address.live else chosen, settings.modules, asked=bool(asked))
+    if address.live is False:
         refuse(written, ("reconnect", "keep_all"), f"{source} is no live source")
+    if not address.silent:
+        refuse(written, ("timeout",), f"{source} is no URL or playlist that may keep silent")
+    settings = used(settings, chosen, asked=bool(asked))
     network = load_model(model, device=device, engine=engine)
     if interval is None:
         settings = replace(settings, interval=dial.beside(network.follow_cost or 0.0).interval)

@@ -20,6 +20,7 @@ from taplab.video.gops import Coded, Packet, Played, Tape, pieces
 from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import Mpeg12Headers
+from taplab.video.mute import Mute
 from taplab.video.pieces import Decoded, SideBySide, index_of
 from taplab.video.seams import last_marked, unmarked_at_seams
 from taplab.video.span import Span
@@ -110,6 +111,7 @@ class Decoder:
         self._doubtful: list[int | None] = []  # times of packets that may be corrupt, where these carry no marks
         self._corrupt_before = False  # was the packet before corrupt?
         self.given = 0  # pictures given out
+        self.mute = Mute()
         self.threads = decoding_threads() if threads is None else threads
         self._noted = 0  # packets whose headers were read
         self._stopped_by: str | None = None  # why reading ended
@@ -189,6 +191,7 @@ class Decoder:
                 self._end()
             else:
                 self._note(index, packet)
+            frames: list[av.VideoFrame] = []
             try:
                 with self.stopwatch("decode"):
                     frames = self.context.decode(packet)
@@ -199,10 +202,14 @@ class Decoder:
                     self.failed.add(index)
                     self.broke_off = error.strerror
                     self._lost_just_now = True
-                continue
             for frame in frames:
                 if index_of(frame) not in given:
                     yield self._picture(frame)
+            if self.mute(packet, len(frames)):
+                self.broke_off = self.broke_off or "no pictures come of its packets any more"
+                if self.live:  # opened anew, it may be understood
+                    self._stopped_by = self.broke_off
+                    return
 
     def _note_all(self, coded: list[Coded]) -> bool:
         """False if one of the packets misses something: what becomes of it may depend on all that was decoded."""

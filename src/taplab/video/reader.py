@@ -104,7 +104,7 @@ class Video:
             return 0
         if decoder.broke_off is None:
             return 0
-        return max((decoder.promised or 0) - decoder.given, len(decoder.failed), 1)
+        return max((decoder.promised or 0) - decoder.given, len(decoder.failed), decoder.mute.count, 1)
 
     def frames(self) -> Iterator[CodedFrame]:
         """The frames in coded order. Closes the source at the end."""
