@@ -11,7 +11,7 @@ from taplab.models.base import Model
 from taplab.models.load import DEFAULT, load_model
 from taplab.output.folder import remove_earlier_run, writable_folder
 from taplab.output.masks import MaskWriter
-from taplab.output.overlay import OverlayWriter
+from taplab.output.overlay import SMALLEST, OverlayWriter
 from taplab.output.summary import Summary
 from taplab.policies import Dial, Paper, PaperSettings, Policy, Relations, make_policy, require_use, unused
 from taplab.segmentation import Segmentation
@@ -178,14 +178,16 @@ class Segmenter:
 def _writers(segmentation: Segmentation, out: Path, save: tuple[str, ...]) -> Iterator[Callable[[Result], None]]:
     """A function that writes one result everywhere; at the end all files are finished, after an error discarded."""
     writers: list[MaskWriter | OverlayWriter] = []
-    source, begun = segmentation.source, False
+    source, begun = segmentation.source, "overlay" not in save
     with ExitStack() as stack:
         if "masks" in save:
             writers.append(stack.enter_context(MaskWriter(out / "masks", segmentation.model.palette)))
 
         def write(result: Result) -> None:
             nonlocal begun
-            if not begun and "overlay" in save:  # its size and rotation are known only now
+            if not begun and min(result.labels.shape) < SMALLEST:
+                segmentation.notes.append(f"no overlay: a video of {SMALLEST}x{SMALLEST} pixels is the smallest")
+            elif not begun:  # its size and rotation are known only now
                 overlay = OverlayWriter(
                     out / "overlay.mp4",
                     result.frame.width,

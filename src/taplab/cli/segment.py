@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def segment(
     ctx: typer.Context,
     source: Annotated[
-        str, typer.Argument(help="A video file, a URL that FFmpeg reads, a camera (camera:0), or images.")
+        str, typer.Argument(help="A video file, a URL that FFmpeg reads, a camera (camera:0), images, or -.")
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for masks/, overlay.mp4 and summary.json.")],
     model: options.Model = "bl2-camvid",

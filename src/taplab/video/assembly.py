@@ -113,7 +113,7 @@ class Assembly:
         if picture.after_loss or (corrupt and is_reference) or self.size not in (None, size):
             self._lose()
         self.size = size
-        if frame.key_frame and not corrupt and self.damaged:
+        if picture.is_key and not corrupt and self.damaged:
             self.damaged, self.mended = False, picture.display
         # B-frames shown before the key frame that mended the stream refer to what was lost.
         return self.damaged or corrupt or picture.display < self.mended

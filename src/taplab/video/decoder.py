@@ -1,5 +1,6 @@
 """A source opened with FFmpeg: its pictures as they leave the decoder, and an honest account of what was lost."""
 
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Literal
 import av
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType
 
 from taplab.errors import SourceError
 from taplab.threads import decoding_threads
@@ -41,7 +43,8 @@ class Picture:
 
     index: coded order; display order where the codec has no vectors. display: order in which the decoder gave it out.
     rounding: MPEG-4's rounding type. refers: whether others refer to it, None where the packet does not say.
-    after_loss: a reference frame before it is missing from the stream. corrupt: its packet is broken.
+    after_loss: a reference frame before it is missing from the stream. corrupt: its packet is broken. said_key: its
+    packet says that decoding can begin here, and the decoder does not deny it.
     """
 
     index: int
@@ -51,6 +54,12 @@ class Picture:
     refers: bool | None = None
     after_loss: bool = False
     corrupt: bool = False
+    said_key: bool = False
+
+    @property
+    def is_key(self) -> bool:
+        """By its decoder; by its packet where that does not tell, as those of Flash Screen Video or QuickTime RLE."""
+        return self.frame.key_frame or self.said_key
 
 
 class Decoder:
@@ -108,7 +117,9 @@ class Decoder:
         self.failed: set[int] = set()  # coded indices that the decoder refused
         self._discarded: dict[int, bool] = {}  # by coded index, of packets that are not to be shown: key frame?
         self._lost_just_now = False
-        self._doubtful: list[int | None] = []  # times of packets that may be corrupt, where these carry no marks
+        # Times of packets that may be corrupt, and of key packets, where packets carry no marks:
+        self._doubtful: deque[int | None] = deque(maxlen=64)
+        self._key_times: deque[int] = deque(maxlen=64)
         self._corrupt_before = False  # was the packet before corrupt?
         self.given = 0  # pictures given out
         self.mute = Mute()
@@ -232,7 +243,9 @@ class Decoder:
         if self.in_coded_order:
             self._headers[index] = self._read_header(packet)
         elif packet.is_corrupt or self._corrupt_before:  # parsers may mark the packet before the broken one
-            self._doubtful = [*self._doubtful, packet.pts][-64:]
+            self._doubtful.append(packet.pts)
+        if packet.is_keyframe and packet.pts is not None:
+            self._key_times.append(packet.pts)
         self._corrupt_before = packet.is_corrupt
 
     def _picture(self, frame: av.VideoFrame) -> Picture:
@@ -240,7 +253,9 @@ class Decoder:
             lost, self._lost_just_now = self._lost_just_now, False
             corrupt = frame.pts in self._doubtful
             self.given += 1
-            return Picture(self.given - 1, self.given - 1, frame, after_loss=lost, corrupt=corrupt)
+            said_key = frame.pts in self._key_times and frame.pict_type in (PictureType.NONE, PictureType.I)
+            at = self.given - 1
+            return Picture(at, at, frame, after_loss=lost, corrupt=corrupt, said_key=said_key)
         opaque = frame.opaque
         index = opaque[0] if isinstance(opaque, tuple) else self.given
         header = self._headers.pop(index, _NOTHING_SAID)
