@@ -48,6 +48,8 @@ def _open(source: str, timeout: float | None, part: Part | None) -> "av.containe
             ) from error
         if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
             why = "not a video file, or cut off before its index"
+            if source.lower().partition("?")[0].endswith(".m3u8"):
+                why = "not a playlist, or FFmpeg cannot or may not read its segments or their key"
             raise SourceError(f"{source}: {why}; check it with ffprobe") from error
         raise SourceError(f"{source}: cannot be opened ({error.strerror})") from error
     if not any(map(_is_video, container.streams)):

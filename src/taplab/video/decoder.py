@@ -24,7 +24,7 @@ from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import Mpeg12Headers
 from taplab.video.mute import Mute
 from taplab.video.pieces import Decoded, SideBySide, index_of
-from taplab.video.seams import last_marked, unmarked_at_seams
+from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
 from taplab.video.span import Span
 from taplab.video.transport import Part, packet_size
 
@@ -156,7 +156,7 @@ class Decoder:
         packets, part = self._packets(), self._part
         if part is not None and not self.in_coded_order:  # such decoders keep silent about an end that was cut off
             packets = last_marked(packets, part.is_cut_off)
-        packets = unmarked_at_seams(packets, part.joints if part else (), anew=self.in_coded_order)
+        packets = unmarked_at_seams(packets, self._is_seam)
         tape, given = Tape(packets, marked=self.in_coded_order), set[int]()
         with closing(self._side_by_side(tape)) as side_by_side:
             for decoded in side_by_side:
@@ -174,6 +174,13 @@ class Decoder:
         if given and min(given) > 0:
             tape.prime(self.context)
         yield from self._linear(tape.again(), given)
+
+    def _is_seam(self, packet: Packet, before: Packet) -> bool:
+        if self._part is not None and lies_between(self._part.joints, packet, before):
+            return True
+        if self.container.format.name == "hls" and goes_on(packet, before):
+            return True
+        return self.in_coded_order and begins_anew(packet, before)
 
     def _side_by_side(self, tape: Tape) -> Generator[Decoded]:
         """The beginning of the stream, as far as it can be cut into pieces; maybe all, maybe nothing."""
@@ -295,7 +302,7 @@ class Decoder:
         elif self._tagged_frames and read < self._tagged_frames - 2:  # tags are rounded, the rate may vary a little
             self.promised = self._tagged_frames
             self._ends_early = "the file ends early"
-        elif self.live:
+        elif self.live or self.container.format.name == "hls":
             self._ends_early = span.ends_short_of(self.container.duration)
         yield None
 

@@ -12,19 +12,18 @@ _BEFORE = 2  # packets before a seam of which one may be marked: a parser may ma
 
 
 def unmarked_at_seams(
-    packets: Iterator["Packet | None"], joints: Collection[int], *, anew: bool
+    packets: Iterator["Packet | None"], is_seam: Callable[[Packet, Packet], bool]
 ) -> Iterator["Packet | None"]:
     """The packets; those just before a seam are no longer marked as corrupt.
 
-    joints: bytes of the source at which nothing was lost; may grow. anew: a seam is also where the time goes back and a
-    key packet begins anew: if the end of the part before it was cut off, the decoder must tell.
-    A marked packet is held back until the two after it have come.
+    is_seam: is told a packet and one of the marked ones before it. A marked packet is held back until the two after it
+    have come.
     """
     held: list[Packet] = []
     for packet in packets:
         if packet is None:
             break
-        if held and (_lies_between(joints, held[0], packet) or (anew and _begins_anew(packet, held[-1]))):
+        if held and any(is_seam(packet, before) for before in held):
             for marked in held:
                 marked.is_corrupt = False
         held.append(packet)
@@ -49,11 +48,19 @@ def last_marked(packets: Iterator["Packet | None"], broken: Callable[[], bool]) 
     yield None
 
 
-def _begins_anew(packet: Packet, before: Packet) -> bool:
+def begins_anew(packet: Packet, before: Packet) -> bool:
+    """A key packet with which time goes back. If the end of the part before it was cut off, the decoder must tell."""
     return packet.is_keyframe and packet.dts is not None and before.dts is not None and packet.dts < before.dts
 
 
-def _lies_between(joints: Collection[int], before: Packet, packet: Packet) -> bool:
+def goes_on(packet: Packet, before: Packet) -> bool:
+    """A key packet in its time, as a segment of a playlist begins, whose packets may be counted anew."""
+    if not packet.is_keyframe or packet.dts is None or before.dts is None or not before.duration:
+        return False
+    return 0 < packet.dts - before.dts < 1.5 * _BEFORE * before.duration
+
+
+def lies_between(joints: Collection[int], packet: Packet, before: Packet) -> bool:
     """Is one of the bytes after the first of ``before``, and none of ``packet``?"""
     first, end = before.pos, packet.pos
     return first is not None and end is not None and any(first < at <= end for at in joints)
