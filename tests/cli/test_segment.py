@@ -60,7 +60,6 @@ def test_options_that_mean_nothing_are_refused(run, given, says):
         (["--modules", "ffw,rgc", "--alpha", "0.5"], "--alpha: mode live, that of streams, chooses"),
         (["--modules", "ffw,rgc", "--thr-rgc", "20"], "--thr-rgc: mode live, that of streams, chooses"),
         (["--lanes", "2"], "--lanes: mode live, that of streams, answers"),
-        (["--alpha", "0.5"], "--alpha: needs rgc"),
     ],
 )
 def test_automatic_mode_of_a_stream_is_live(tmp_path, given, says):
