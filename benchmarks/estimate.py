@@ -32,9 +32,10 @@ from taplab.network import Network
 from taplab.policies import Paper
 from taplab.timing import Stopwatch
 from taplab.types import MOTION_BLOCK, CodedFrame, Labels, Motion, MotionField, Plane, Rgb
-from taplab.video.estimate import estimate_between
+from taplab.video.around import estimated_around
 from taplab.video.planes import luma_plane
 from taplab.video.reader import Video
+from taplab.video.references import Reference
 from taplab.video.residual import measure_residual
 
 INTERVAL = 12
@@ -48,8 +49,7 @@ CODECS = {  # encoder and its options; one I-frame
     "VP9": ("libvpx-vp9", {"crf": "32", "b": "0", "deadline": "realtime", "cpu-used": "8"}),
     "AV1": ("libsvtav1", {"crf": "35", "preset": "10"}),
 }
-Seeded = tuple[int, Plane, MotionField | None]  # a reference: coded index, luma, and motion like that from it
-Way = Callable[[Plane, Sequence[Seeded]], Motion]
+Way = Callable[[Reference, Sequence[Reference]], Motion | None]
 
 
 def encode(path: Path, pictures: Sequence[Rgb], encoder: str, options: dict[str, str]) -> Path:
@@ -94,8 +94,8 @@ def dis() -> Way | None:
         vectors = 2 * cv2.resize(flow, shape[::-1], interpolation=cv2.INTER_AREA)
         return MotionField(index, vectors, np.ones(shape, np.float32))
 
-    def way(luma: Plane, references: Sequence[Seeded]) -> Motion:
-        fields = [field(luma, index, other) for index, other, _ in references]
+    def way(picture: Reference, references: Sequence[Reference]) -> Motion:
+        fields = [field(picture.luma, other.index, other.luma) for other in references]
         share = np.float32(1 / len(fields))
         found = tuple(replace(f, weight=f.weight * share) for f in fields)
         return Motion(found, np.ones(fields[0].weight.shape, np.bool_), "estimated")
@@ -105,18 +105,19 @@ def dis() -> Way | None:
 
 def moved(clip: Path, way: Way | None, seconds: list[float] | None = None) -> Iterator[CodedFrame]:
     """The frames with the motion that a way finds; None leaves the stream's own."""
-    known: dict[int, Seeded] = {}
+    known: dict[int, Reference] = {}
     for frame in Video(clip).frames():
         luma = luma_plane(frame.picture)
+        known[frame.index] = picture = Reference(luma, frame.index, frame.display)
         if way is not None and frame.motion is not None:
             references = [known[field.reference] for field in frame.motion.fields]
             started = time.perf_counter()
-            frame.motion = way(luma, references)
+            frame.motion = way(picture, references)
             if seconds is not None:
                 seconds.append(time.perf_counter() - started)
-        known[frame.index] = frame.index, luma, frame.motion.fields[0] if frame.motion else None
+        picture.motion = frame.motion
         if frame.motion is not None:
-            lumas = tuple(known[field.reference][1] for field in frame.motion.fields)
+            lumas = tuple(known[field.reference].luma for field in frame.motion.fields)
             frame.measure = lambda luma=luma, lumas=lumas, m=frame.motion: measure_residual(luma, lumas, m, 30)
         yield frame
 
@@ -148,7 +149,7 @@ def main() -> None:
     args = arguments()
     height, width = rows_and_columns("--size", args.size)
     model = load_model("bl2-synthetic")
-    ways: dict[str, Way | None] = {"codec": None, "estimated": estimate_between}
+    ways: dict[str, Way | None] = {"codec": None, "estimated": estimated_around}
     if (other := dis()) is not None:
         ways["DIS"] = other
     drives = [

@@ -3,7 +3,7 @@
 import heapq
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from typing import TypeVar
@@ -70,7 +70,8 @@ class Segmentation:
         with closing(self.source), closing(self._read()) as frames:
             waited_for = self.stopwatch.each("wait", frames)  # not the policy's time
             answers = self.stopwatch.each("warp", self._answers(waited_for))
-            for result in in_display_order(self._ahead(self._result, self._followed(answers))):
+            results = self._ahead(self._result, self._followed(answers))
+            for result in in_display_order(results, self.source.skipped):
                 self._count(result)
                 yield result
         if self.frames == 0:
@@ -241,13 +242,20 @@ class Segmentation:
         )
 
 
-def in_display_order(results: Iterable[Result]) -> Iterator[Result]:
-    """Puts results of a stream in coded order, or of several lanes, into display order."""
+def in_display_order(results: Iterable[Result], skipped: Collection[int] = ()) -> Iterator[Result]:
+    """Puts results of a stream in coded order, or of several lanes, into display order.
+
+    skipped: numbers that do not come, each known before results after it do.
+    """
     waiting: list[tuple[int, Result]] = []  # display indices never tie
     due = 0
     for result in results:
         heapq.heappush(waiting, (result.index, result))
-        while waiting and waiting[0][0] == due:
+        while waiting:
+            while due in skipped:
+                due += 1
+            if waiting[0][0] != due:
+                break
             yield heapq.heappop(waiting)[1]
             due += 1
     for _, result in sorted(waiting, key=lambda item: item[0]):

@@ -11,9 +11,9 @@ from taplab.models.base import Model
 from taplab.models.load import DEFAULT, load_model
 from taplab.output.folder import remove_earlier_run, writable_folder
 from taplab.output.masks import MaskWriter
-from taplab.output.overlay import OverlayWriter
+from taplab.output.overlay import SMALLEST, OverlayWriter
 from taplab.output.summary import Summary
-from taplab.policies import Dial, Paper, PaperSettings, Policy, Relations, make_policy
+from taplab.policies import Dial, Paper, PaperSettings, Policy, Relations, make_policy, require_use, unused
 from taplab.segmentation import Segmentation
 from taplab.timing import Stopwatch
 from taplab.types import Result
@@ -32,10 +32,10 @@ class Segmenter:
     may be lost against the network on every frame, as predicted; frames a second (mode live). Key frames are then at
     most ``settings.interval`` frames apart, without ``settings`` 24, or 2 / budget where that is more. relations: what
     mismatch costs, as ``Config.relations`` gives them. lanes: runs of frames that advance in lockstep and share network
-    calls; with 1, "paper" answers every frame as soon as it is decoded. device: "cpu" or "cuda", used where ``model``
-    is a name.
+    calls; with 1, "paper" answers every frame as soon as it is decoded; "live" always has one. device: "cpu" or "cuda",
+    used where ``model`` is a name.
 
-    Raises ModelError, DeviceError or SettingError.
+    Raises ModelError, DeviceError or SettingError, also for settings that the mode makes no use of.
     """
 
     def __init__(
@@ -56,7 +56,9 @@ class Segmenter:
         self.notes: list[str] = []
         self.asked, self.mode = asked.asked, asked.mode(mode)
         self.dial = asked.beside(self.model.follow_cost or 0.0)
-        self.settings = self._fitting(settings or PaperSettings(interval=self.dial.interval))
+        settings = settings or PaperSettings(interval=self.dial.interval)
+        require_use(settings, self.mode, asked=bool(self.asked))
+        self.settings = self._fitting(settings)
         self.lanes = self._fitting_lanes() if lanes is None else lanes
         if self.lanes < 1:
             raise SettingError(f"lanes {lanes}: must be at least 1")
@@ -141,6 +143,13 @@ class Segmenter:
             return self.policy
         return make_policy("live" if live else self.policy.name, self.settings, dial=self.dial)
 
+    def _unused_notes(self, mode: str) -> list[str]:
+        """What "auto" makes no use of in the mode that it chose for a stream."""
+        if mode != "live" or self.mode != "auto":
+            return []
+        there = unused(self.settings, mode, asked=bool(self.asked))
+        return [f"{name} is not used: {why}" for name, why in there.items()]
+
     def _begin(
         self, source: str | Path, max_frames: int | None, timeout: float, reconnect: float, keep_all: bool
     ) -> Segmentation:
@@ -160,7 +169,8 @@ class Segmenter:
             stopwatch=stopwatch,
         )
         self.model.settle((opened.height, opened.width))
-        policy, notes = self._policy_for(live=opened.live), list(self.notes)
+        policy = self._policy_for(live=opened.live)
+        notes = [*self.notes, *self._unused_notes(policy.name)]
         return Segmentation(opened, self.model, policy, self.lanes, stopwatch, notes, self.asked, keep_all=keep_all)
 
 
@@ -168,13 +178,16 @@ class Segmenter:
 def _writers(segmentation: Segmentation, out: Path, save: tuple[str, ...]) -> Iterator[Callable[[Result], None]]:
     """A function that writes one result everywhere; at the end all files are finished, after an error discarded."""
     writers: list[MaskWriter | OverlayWriter] = []
-    source = segmentation.source
+    source, begun = segmentation.source, "overlay" not in save
     with ExitStack() as stack:
         if "masks" in save:
             writers.append(stack.enter_context(MaskWriter(out / "masks", segmentation.model.palette)))
 
         def write(result: Result) -> None:
-            if result.index == 0 and "overlay" in save:  # its size and rotation are known only now
+            nonlocal begun
+            if not begun and min(result.labels.shape) < SMALLEST:
+                segmentation.notes.append(f"no overlay: a video of {SMALLEST}x{SMALLEST} pixels is the smallest")
+            elif not begun:  # its size and rotation are known only now
                 overlay = OverlayWriter(
                     out / "overlay.mp4",
                     result.frame.width,
@@ -186,6 +199,7 @@ def _writers(segmentation: Segmentation, out: Path, save: tuple[str, ...]) -> It
                     audio_from=source.source if Path(source.source).is_file() else None,
                 )
                 writers.append(stack.enter_context(overlay))
+            begun = True
             for writer in writers:
                 writer.write(result)
 

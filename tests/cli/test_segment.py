@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from taplab.cli import segment  # noqa: F401 - it registers itself
@@ -38,11 +39,12 @@ def settings(tmp_path):
         (["--modules", "ffw", "--mode", "paper", "--alpha", "0.5"], "--alpha: needs rgc"),
         (["--modules", "ffw", "--thr-rgfs", "5"], "--thr-rgfs: needs rgfs"),
         (["--mode", "per-frame", "--interval", "6"], "--interval: mode per-frame runs the network on every frame"),
-        (["--mode", "live", "--lanes", "4"], "--lanes: mode live answers one frame after another"),
+        (["--mode", "live", "--lanes", "4"], "--lanes: mode live, that of streams, answers one frame after another"),
         (["--quality", "1", "--thr-rgfs", "5"], "--thr-rgfs: with --budget, --quality"),
         (["--target-fps", "5", "--lanes", "2"], "--lanes: mode live"),
         (["--keep-all"], "--keep-all: "),
         (["--reconnect", "5"], "--reconnect: "),
+        (["--timeout", "5"], "--timeout: "),
     ],
 )
 def test_options_that_mean_nothing_are_refused(run, given, says):
@@ -50,6 +52,22 @@ def test_options_that_mean_nothing_are_refused(run, given, says):
     assert result.exit_code == 2
     assert result.stderr.startswith(f"taplab: error: {says}")
     assert not summary
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--modules", "ffw,rgc", "--alpha", "0.5"], "--alpha: mode live, that of streams, chooses"),
+        (["--modules", "ffw,rgc", "--thr-rgc", "20"], "--thr-rgc: mode live, that of streams, chooses"),
+        (["--lanes", "2"], "--lanes: mode live, that of streams, answers"),
+    ],
+)
+def test_automatic_mode_of_a_stream_is_live(tmp_path, given, says):
+    """Before anybody waits for the stream."""
+    how = ["segment", "rtsp://127.0.0.1:9/x", "-o", str(tmp_path / "out"), *given]
+    result = CliRunner().invoke(app, how)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"taplab: error: {says}")
 
 
 def test_one_dial_by_two_names(run):
@@ -93,3 +111,17 @@ def test_an_early_interruption_claims_nothing(run, monkeypatch):
     monkeypatch.setattr("taplab.load_model", interrupted)
     result, _ = run()
     assert (result.exit_code, result.stderr) == (130, "taplab: interrupted\n")
+
+
+def test_a_broken_image_is_told_in_one_line(drive, tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for i in range(4):
+        Image.fromarray(drive[i][0]).save(images / f"{i}.png")
+    (images / "2.png").write_bytes(b"no image")
+    how = ["segment", images, "-o", tmp_path / "out", "--model", "bl2-synthetic", "--save", "masks"]
+    result = CliRunner().invoke(app, [str(a) for a in how])
+    assert result.exit_code == 0
+    told = "taplab: warning: the stream is damaged (2.png cannot be read as an image): 1 frame lost or doubtful"
+    assert [line for line in result.stderr.splitlines() if line.startswith("taplab")] == [told]
+    assert sorted(f.name for f in (tmp_path / "out/masks").iterdir()) == [f"{i:06d}.png" for i in (0, 1, 3)]

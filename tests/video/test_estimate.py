@@ -4,7 +4,7 @@ from numba import njit
 
 from taplab.types import MotionField
 from taplab.video.estimate import estimate_between, estimate_motion
-from taplab.video.pyramid import BORDER, pyramid
+from taplab.video.pyramid import BORDER, Layered, pyramid
 from taplab.video.reader import Video
 from taplab.video.residual import measure_residual
 from taplab.video.sad import block_sad
@@ -59,7 +59,7 @@ def test_blocks_take_the_reference_that_explains_them():
     luma = np.hstack([before[:, :80], after[:, 80:]])
     past, future = before.copy(), after.copy()
     past[:, 80:], future[:, :80] = other[:, 80:], other[:, :80]
-    motion = estimate_between(luma, [(3, past, None), (7, future, None)])
+    motion = estimate_between(Layered(luma), [(3, Layered(past), None), (7, Layered(future), None)])
     assert [field.reference for field in motion.fields] == [3, 7]
     first, second = (field.weight for field in motion.fields)
     assert np.all(first + second == 1)

@@ -32,7 +32,7 @@ def test_block_sums_are_those_of_the_residual():
 
 
 def reference(index, luma):
-    return Reference(index, index, luma, None, 0)
+    return Reference(luma, index, index)
 
 
 def test_each_block_takes_the_reference_that_explains_it():

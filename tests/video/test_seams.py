@@ -1,17 +1,27 @@
-"""Transport streams joined by ``cat``: two sizes, each with times from its own start."""
+"""Transport streams joined by ``cat``: two sizes, each with times from its own start; segments; other codecs."""
+
+from itertools import permutations
 
 import av
 import numpy as np
 import pytest
 
+from taplab import Segmenter
 from taplab.video.encode import encode_clip
 from taplab.video.reader import Video
+from taplab.video.transport import Part, packet_size
 
 WAYS = {
     "h264": ("h264", {}),
     "h264 with B-frames": ("h264", {"bf": "2"}),
     "mpeg2": ("mpeg2video", {}),
     "mpeg4": ("mpeg4", {}),
+    "hevc": ("hevc", {"x265-params": "log-level=error:open-gop=0"}),
+}
+OPEN = {
+    **WAYS,
+    "mpeg2 with B-frames": ("mpeg2video", {"bf": "2"}),
+    "hevc": ("hevc", {"x265-params": "log-level=error"}),
 }
 
 
@@ -43,6 +53,7 @@ def test_a_seam_is_a_new_scene_and_no_damage(parts, tmp_path, way):
     first, second = (part.read_bytes() for part in parts(way))
     frames = list(Video(joined(tmp_path / "joined.ts", first, second, first)).frames())
     frames.sort(key=lambda f: f.display)
+    assert [f.display for f in frames] == list(range(80))
     assert not any(f.damaged for f in frames)
     seams = [i for i in range(1, len(frames)) if frames[i].height != frames[i - 1].height]
     assert len(seams) == 2
@@ -74,3 +85,129 @@ def test_what_does_not_begin_with_a_key_frame_is_no_seam(parts, tmp_path):
                 b.mux(packet)
     path = joined(tmp_path / "joined.ts", first.read_bytes(), middle.read_bytes())
     assert any(f.damaged for f in Video(path).frames() if f.index < 30)
+
+
+@pytest.mark.parametrize(
+    "ways", [*permutations(["h264 with B-frames", "mpeg2", "mpeg4", "hevc"], 2)], ids=" then ".join
+)
+def test_a_stream_that_changes_its_codec_is_segmented_to_its_end(parts, tmp_path, model, ways):
+    (first, _), (second, _) = parts(ways[0]), parts(ways[1])
+    path = joined(tmp_path / "joined.ts", first.read_bytes(), second.read_bytes())
+    results = list(Segmenter(model).stream(path))
+    assert [r.index for r in results] == list(range(60))
+    assert not any(r.damaged for r in results)
+    alone = [r.labels for r in Segmenter(model).stream(second)]
+    for result, labels in zip(results[30:], alone, strict=True):
+        np.testing.assert_array_equal(result.labels, labels)
+
+
+def test_frames_of_later_parts_are_counted_on(parts, tmp_path):
+    (first, second), (other, _) = parts("mpeg4"), parts("h264")
+    path = joined(tmp_path / "joined.ts", *(part.read_bytes() for part in (first, other, second)))
+    frames = list(Video(path).frames())
+    assert sorted(f.index for f in frames) == sorted(f.display for f in frames) == list(range(80))
+    for frame in frames:
+        assert frame.motion is None or frame.motion.fields[0].reference in range(frame.index - 3, frame.index)
+    assert [len(list(Video(path, max_frames=n).frames())) for n in (10, 30, 45)] == [10, 30, 45]
+
+
+def test_a_stream_that_goes_on_under_another_number(make_clip, tmp_path):
+    """Its packets carry another identifier, which FFmpeg takes for another stream."""
+    other = tmp_path / "other.ts"
+    with av.open(str(make_clip("h264", ".ts"))) as a, av.open(str(other), "w") as b:
+        stream = b.add_stream_from_template(a.streams.video[0])
+        stream.id = 0x123
+        for packet in a.demux(a.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                b.mux(packet)
+    path = joined(tmp_path / "joined.ts", make_clip("h264", ".ts").read_bytes(), other.read_bytes())
+    frames = list(Video(path).frames())
+    assert len(frames) == 60
+    assert not any(f.damaged for f in frames)
+
+
+@pytest.fixture
+def segments(drive, tmp_path):
+    """``segments(way)``: one recording in three files of ten frames, each with packet counters of its own."""
+
+    def segments(way):
+        codec, options = OPEN[way]
+        whole = encode_clip(tmp_path / "whole.ts", [rgb for rgb, _ in drive], codec=codec, gop=10, options=options)
+        with (
+            av.open(str(whole)) as a,
+            av.open(str(tmp_path / "part%d.ts"), "w", format="segment", options={"segment_time": "0.01"}) as b,
+        ):
+            stream = b.add_stream_from_template(a.streams.video[0])
+            for packet in a.demux(a.streams.video[0]):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    b.mux(packet)
+        return whole, sorted(tmp_path.glob("part*.ts"))
+
+    return segments
+
+
+@pytest.mark.parametrize("way", OPEN)
+def test_joined_segments_are_what_they_were_before(segments, tmp_path, way):
+    whole, parts = segments(way)
+    assert len(parts) > 2
+    path = joined(tmp_path / "joined.ts", *(part.read_bytes() for part in parts))
+    expected, frames = list(Video(whole).frames()), list(Video(path).frames())
+    assert len(frames) == len(expected) == 30
+    for frame, other in zip(frames, expected, strict=True):
+        assert (frame.damaged, frame.scene, frame.display) == (other.damaged, other.scene, other.display)
+        np.testing.assert_array_equal(frame.rgb(), other.rgb())
+
+
+@pytest.mark.parametrize("way", ["h264", "mpeg2", "hevc"])
+def test_a_lost_end_of_a_segment_is_told(segments, tmp_path, way):
+    whole, (first, *others) = segments(way)
+    good = {f.pts: f.rgb()[..., 1].astype(np.int16) for f in Video(whole).frames()}
+    data, told = first.read_bytes(), []
+    for packets in range(2, 24, 3):
+        cut = data[: len(data) - 188 * packets + 90 * (packets % 2)]
+        path = joined(tmp_path / "joined.ts", cut, *(part.read_bytes() for part in others))
+        wrong = [
+            f.damaged for f in Video(path).frames() if np.abs(f.rgb()[..., 1].astype(np.int16) - good[f.pts]).mean() > 1
+        ]
+        told += wrong
+    assert len(told) > 2
+    assert all(told)
+
+
+def test_blu_ray_packets_have_a_time_before_them(make_clip, tmp_path):
+    paths = []
+    for codec in ("h264", "mpeg2video"):
+        paths.append(tmp_path / f"{codec}.m2ts")
+        with (
+            av.open(str(make_clip(codec, ".ts"))) as a,
+            av.open(str(paths[-1]), "w", format="mpegts", options={"mpegts_m2ts_mode": "1"}) as b,
+        ):
+            stream = b.add_stream_from_template(a.streams.video[0])
+            for packet in a.demux(a.streams.video[0]):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    b.mux(packet)
+    assert [packet_size(str(path)) for path in paths] == [192, 192]
+    path = joined(tmp_path / "joined.m2ts", *(path.read_bytes() for path in paths))
+    frames = list(Video(path).frames())
+    assert len(frames) == 60
+    assert not any(f.damaged for f in frames)
+
+
+def test_a_part_ends_at_the_byte_where_the_next_begins(parts, tmp_path):
+    first, second = parts("h264")
+    size = first.stat().st_size
+    path = joined(tmp_path / "joined.ts", first.read_bytes(), second.read_bytes())
+    with Part(str(path), 188) as part:
+        data = b""
+        while block := part.read(10_000):
+            data += block
+        assert size <= part.end <= size + 188  # the description of the service may stay with the part before
+        assert len(data) == part.end
+        assert (part.is_cut_off(), part.joints) == (False, set())
+    with Part(str(path), 188, part.end) as rest:
+        while rest.read(10_000):
+            pass
+        assert rest.end is None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def segment(
     ctx: typer.Context,
     source: Annotated[
-        str, typer.Argument(help="A video file, a URL that FFmpeg reads, a camera (camera:0), or images.")
+        str, typer.Argument(help="A video file, a URL that FFmpeg reads, a camera (camera:0), images, or -.")
     ],
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for masks/, overlay.mp4 and summary.json.")],
     model: options.Model = "bl2-camvid",
@@ -58,7 +58,7 @@ def segment(
     """Segment every frame of SOURCE; the network runs on a few of them, the rest follow the stream's own motion."""
     from taplab import Segmenter, load_model
     from taplab.config import Config, paper_settings, read_config
-    from taplab.policies import Dial
+    from taplab.policies import Dial, used
     from taplab.video.address import address_of
 
     written, said = on_command_line(ctx), Config() if config is None else read_config(config)
@@ -75,9 +75,13 @@ def segment(
         stride=stride,
         edges=edges,
     )
-    check_mode(written, dial.mode(mode), settings.modules, asked=bool(asked))
-    if address_of(source).live is False:
+    address, chosen = address_of(source), dial.mode(mode)
+    check_mode(written, "live" if chosen == "auto" and address.live else chosen, settings.modules, asked=bool(asked))
+    if address.live is False:
         refuse(written, ("reconnect", "keep_all"), f"{source} is no live source")
+    if not address.silent:
+        refuse(written, ("timeout",), f"{source} is no URL or playlist that may keep silent")
+    settings = used(settings, chosen, asked=bool(asked))
     network = load_model(model, device=device, engine=engine)
     if interval is None:
         settings = replace(settings, interval=dial.beside(network.follow_cost or 0.0).interval)
@@ -141,9 +145,8 @@ def _warn(summary: "Summary") -> None:
         print(f"taplab: note: {note}", file=sys.stderr)
     if summary.damaged:
         how = f" ({summary.broke_off})" if summary.broke_off else ""
-        print(
-            f"taplab: warning: the stream is damaged{how}: {summary.damaged} frames lost or doubtful", file=sys.stderr
-        )
+        frames = counted(summary.damaged, "frame")
+        print(f"taplab: warning: the stream is damaged{how}: {frames} lost or doubtful", file=sys.stderr)
 
 
 def _report(summary: "Summary", out: Path) -> None:

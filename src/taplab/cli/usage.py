@@ -62,8 +62,8 @@ def check_mode(written: Collection[str], mode: str, modules: Collection[str], *,
         refuse(written, ("modules", "interval", *_OF_RGC, "thr_rgfs"), "mode per-frame runs the network on every frame")
         refuse(written, ("edges",), "mode per-frame gives what the network says")
     if mode == "live":
-        refuse(written, ("lanes",), "mode live answers one frame after another")
-        refuse(written, ("alpha", "thr_rgc"), "mode live chooses and blends regions in its own way")
+        refuse(written, ("lanes",), "mode live, that of streams, answers one frame after another")
+        refuse(written, ("alpha", "thr_rgc"), "mode live, that of streams, chooses and blends regions in its own way")
     if asked and "rgfs" in modules:
         dial = "with --budget, --quality or --target-fps key frames are chosen by the motion, not by rgfs"
         refuse(written, ("thr_rgfs", "modules"), dial)

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from taplab.errors import SourceError
 from taplab.types import Rgb
@@ -46,7 +46,7 @@ def opened(file: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(file) as image:
             yield image
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises all three for broken files
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # Pillow raises all four
         raise SourceError(f"{file}: cannot be read as an image; remove or replace it") from error
 
 
@@ -66,10 +66,16 @@ def require_whole(file: Path) -> None:
         read_rgb(file)
 
 
-def read_rgb(file: Path) -> Rgb:
-    """Pixels as uint8 ``[H, W, 3]``. Raises SourceError."""
+def read_rgb(file: Path, *, upright: bool = False) -> Rgb:
+    """Pixels as uint8 ``[H, W, 3]``, of 16 bits the upper 8. Raises SourceError.
+
+    upright: turned as a camera's EXIF asks for, which is how viewers show it; else as stored.
+    """
     with opened(file) as image:
-        return np.array(image.convert("RGB"))
+        turned = ImageOps.exif_transpose(image) if upright else image
+        if turned.mode.startswith("I;16"):  # Pillow would cut off what is above 255
+            turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
+        return np.array(turned.convert("RGB"))
 
 
 def require_size(file: Path, size: tuple[int, ...], like: Path, expected: tuple[int, ...]) -> None:

@@ -11,7 +11,7 @@ from taplab.evaluation.record import Record
 from taplab.evaluation.trials import Trial
 from taplab.evaluation.ways import Way
 from taplab.models.base import Model
-from taplab.policies import PerFrame, Steps
+from taplab.policies import PerFrame, Steps, used
 from taplab.policies.forecast import Forecast
 from taplab.segmentation import Segmentation
 from taplab.segmenter import Segmenter
@@ -45,7 +45,7 @@ def segmenter_of(model: Model, way: Way, lanes: int | None = None) -> Segmenter:
     return Segmenter(
         model,
         mode=way.mode,
-        settings=way.settings,
+        settings=used(way.settings, way.mode, asked=bool(dial.asked)),
         lanes=lanes,
         budget=dial.budget,
         quality=dial.quality,

@@ -20,6 +20,7 @@ from taplab.video.convert import converted
 
 MOST_WAITING = 4  # frames in memory, besides those the encoder looks ahead at
 DEFAULT_RATE = Fraction(25)
+SMALLEST = 2  # rows, columns: colours are halved
 BLENDABLE = ("yuv420p", "yuvj420p")
 
 
@@ -155,7 +156,7 @@ def fitted(picture: av.VideoFrame, labels: Labels, width: int, height: int) -> t
 
 
 def _check(width: int, height: int, alpha: float) -> None:
-    if width < 2 or height < 2:
-        raise SettingError(f"A video of {width}x{height} cannot be encoded: the smallest is 2x2.")
+    if width < SMALLEST or height < SMALLEST:
+        raise SettingError(f"A video of {width}x{height} cannot be encoded: the smallest is {SMALLEST}x{SMALLEST}.")
     if not 0 <= alpha <= 1:
         raise SettingError(f"alpha is {alpha}: give a value from 0 (source only) to 1 (class colours only).")

@@ -12,6 +12,7 @@ from taplab.policies.offline import Offline
 from taplab.policies.paper import MODULES, Paper, PaperSettings
 from taplab.policies.per_frame import PerFrame
 from taplab.policies.propagation import FastFeatureWarping, OpticalFlow, Propagation
+from taplab.policies.unused import require_use, unused, used
 
 MODES = ("auto", "offline", "live", "paper", "per-frame")
 
@@ -35,6 +36,9 @@ __all__ = [
     "Relations",
     "Steps",
     "make_policy",
+    "require_use",
+    "unused",
+    "used",
 ]
 
 

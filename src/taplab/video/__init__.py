@@ -5,7 +5,7 @@ from pathlib import Path
 
 from taplab.errors import SettingError, SourceError
 from taplab.timing import Stopwatch
-from taplab.video.address import Address, address_of
+from taplab.video.address import OF_FFMPEG, STDIN, Address, address_of
 from taplab.video.decoder import TIMEOUT
 from taplab.video.images import ImageFolder
 from taplab.video.live import RECONNECT, LiveVideo
@@ -26,7 +26,7 @@ def open_video(
     reconnect: float = RECONNECT,
     stopwatch: Stopwatch | None = None,
 ) -> Source:
-    """Opens a video file, a URL that FFmpeg can read, a camera (camera:0 or /dev/video0), or a folder of images.
+    """Opens a video file, a URL that FFmpeg can read, a camera (camera:0 or /dev/video0), a folder of images, or "-".
 
     motion: attach motion and residual, the codec's or estimated; thr_rgc: grey levels above which a pixel of the
     residual counts; timeout: seconds that a URL or playlist may keep silent; reconnect: seconds to go on trying where a
@@ -55,7 +55,11 @@ def open_video(
 def _check(source: str, address: Address) -> None:
     if address.format == "v4l2" and sys.platform != "linux":
         raise SourceError(f"{source}: cameras are read on Linux only; give a file or a URL")
-    if address.format is None and "://" not in source and not Path(source).exists():
+    if "://" in source or address.format is not None or source in STDIN or source.startswith(OF_FFMPEG):
+        return
+    if not Path(source).exists():
         if source.startswith("camera:"):
             raise SourceError(f"{source}: no such camera; write camera:NUMBER, such as camera:0 for /dev/video0")
+        if "%" in source:
+            raise SourceError(f"{source}: no such file; of numbered images give the folder")
         raise SourceError(f"{source}: no such file or folder; check the path")

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,10 @@ if TYPE_CHECKING:
 
 _STREAMS = ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "tcp", "srt")  # schemes of sources that do not wait
 _UNCERTAIN = ("http", "https")  # a file, a playlist or a stream: seen once it is open
+_LIST = re.compile(rb"(\s*#.*\n)*\s*(ffconcat version|file\s)")  # of files that are to be read one after another
+_PROTOCOL = "file:"
+STDIN = ("-", "pipe:", "pipe:0")
+OF_FFMPEG = ("file:", "concat:", "subfile,")  # beginnings that FFmpeg knows for local files
 _CAMERA = re.compile(r"camera:(\d+)|(/dev/video\d+)")
 
 
@@ -29,17 +34,35 @@ class Address:
 
 
 def address_of(source: str) -> Address:
-    """A camera is "camera:0" or "/dev/video0"; what has no scheme is a file or folder."""
+    """A camera is "camera:0" or "/dev/video0", standard input "-"; what has no scheme is a file or folder."""
+    if source in STDIN:
+        return Address("pipe:0")
     camera = _CAMERA.fullmatch(source)
     if camera is not None:
         return Address(camera[2] or f"/dev/video{camera[1]}", live=True, silent=True, format="v4l2")
     scheme, separator, _ = source.partition("://")
     scheme = scheme.lower()
     if not separator:
-        return Address(source, silent=source.lower().endswith(".m3u8"))
+        return _local(source)
     if scheme in _STREAMS:
         return Address(source, live=True, silent=True, options=_options(scheme))
     return Address(source, live=None if scheme in _UNCERTAIN else False, silent=True)
+
+
+def _local(source: str) -> Address:
+    there = Path(source).is_file()
+    if there and _LIST.match(_head(source)):
+        return Address(_PROTOCOL + source, format="concat", options={"safe": "0"})  # its paths may lead anywhere
+    url = _PROTOCOL + source if there and ":" in source else source  # or FFmpeg takes "12:30.mp4" for a protocol
+    return Address(url, silent=source.lower().endswith(".m3u8"))
+
+
+def _head(path: str) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(1024)
+    except OSError:
+        return b""
 
 
 def _options(scheme: str) -> dict[str, str]:

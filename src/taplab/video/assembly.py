@@ -10,9 +10,9 @@ from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
 
 from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual
+from taplab.video.around import estimated_around
 from taplab.video.cuts import is_cut, is_estimated_cut, is_new_scene
 from taplab.video.decoder import Picture
-from taplab.video.estimate import estimate_between
 from taplab.video.motion import RECORD
 from taplab.video.planes import luma_plane
 from taplab.video.references import Reference, coded_motion
@@ -73,16 +73,15 @@ class Assembly:
         refers = kind != "B" if picture.refers is None else picture.refers
         is_reference = refers or not video.in_coded_order
         damaged = self._watch(picture, is_reference)
-        luma = luma_plane(frame) if video.uses_motion else None
         motion, measure, scene = None, None, self.scenes
-        if luma is not None and not damaged:
+        if video.uses_motion and not damaged:
+            this = Reference(luma_plane(frame), picture.index, picture.display)
             with video.stopwatch("motion"):
-                motion, scene = self._followed(picture, kind, luma)
-        if luma is not None and motion is not None:
-            measure = partial(self._measure, luma, self._lumas(motion), motion, picture.rounding)
-        if luma is not None and is_reference and not damaged:
-            new = Reference(picture.index, picture.display, luma, motion, scene)
-            self.references = [*self.references, new][-REFERENCES_KEPT:]
+                motion, scene = this.motion, this.scene = self._followed(picture, kind, this)
+            if motion is not None:
+                measure = partial(self._measure, this.luma, self._lumas(motion), motion, picture.rounding)
+            if is_reference:
+                self.references = [*self.references, this][-REFERENCES_KEPT:]
         self.kind = kind
         return CodedFrame(
             index=picture.index,
@@ -113,24 +112,24 @@ class Assembly:
         if picture.after_loss or (corrupt and is_reference) or self.size not in (None, size):
             self._lose()
         self.size = size
-        if frame.key_frame and not corrupt and self.damaged:
+        if picture.is_key and not corrupt and self.damaged:
             self.damaged, self.mended = False, picture.display
         # B-frames shown before the key frame that mended the stream refer to what was lost.
         return self.damaged or corrupt or picture.display < self.mended
 
-    def _followed(self, picture: Picture, kind: Kind, luma: Plane) -> tuple[Motion | None, int]:
+    def _followed(self, picture: Picture, kind: Kind, this: Reference) -> tuple[Motion | None, int]:
         """The motion of a frame and its scene; no motion at a cut.
 
         An I-frame after an I-frame belongs to a stream of nothing else: it is followed like any other.
         """
         before = max((r for r in self.references if r.display < picture.display), key=lambda r: r.display, default=None)
         if kind == "I" and self.kind != "I":
-            new = before is None or is_new_scene(luma, before.luma)
+            new = before is None or is_new_scene(this.luma, before.luma)
             return None, self._new_scene() if before is None or new else before.scene
-        motion = self._motion(picture, kind, luma)
+        motion = self._motion(picture, kind, this)
         if motion is None:
             return None, self._new_scene() if before is None else before.scene
-        if self._is_cut(picture, luma, motion):
+        if self._is_cut(picture, this.luma, motion):
             return None, self._new_scene()
         return motion, next(r.scene for r in self.references if r.index == motion.fields[0].reference)
 
@@ -144,7 +143,7 @@ class Assembly:
         self.scenes += 1
         return self.scenes
 
-    def _motion(self, picture: Picture, kind: Kind, luma: Plane) -> Motion | None:
+    def _motion(self, picture: Picture, kind: Kind, this: Reference) -> Motion | None:
         """The codec's, or estimated where it cannot be used: none there, fields of interlaced video, MPEG-4 B (zeros).
 
         None where there is nothing in hand to come from.
@@ -154,23 +153,11 @@ class Assembly:
         side_data = cast("Any", SideDataContainer)(frame) if self.video.has_vectors else None
         records = None if side_data is None else side_data.get(SideData.MOTION_VECTORS)
         if records is None or frame.interlaced_frame or (kind == "B" and self.video.codec == "mpeg4"):
-            return self._estimated(luma, picture.display)
+            return estimated_around(this, self.references)
         several = self.video.several_references()
-        motion = coded_motion(np.frombuffer(records, RECORD), luma, picture.display, self.references, several=several)
-        return motion or self._estimated(luma, picture.display)
-
-    def _estimated(self, luma: Plane, display: int) -> Motion | None:
-        """From the references shown last before and first after; from one scene, the one that explains more."""
-        before = max((r for r in self.references if r.display < display), key=lambda r: r.display, default=None)
-        after = min((r for r in self.references if r.display > display), key=lambda r: r.display, default=None)
-        seed = before.motion.fields[0] if before is not None and before.motion is not None else None
-        sides = [(r.index, r.luma, seed if r is before else None) for r in (before, after) if r is not None]
-        if not sides:
-            return None
-        if before is not None and after is not None and before.scene != after.scene:
-            found = [estimate_between(luma, [side]) for side in sides]
-            return max(found, key=lambda motion: float(motion.coded.mean()))
-        return estimate_between(luma, sides)
+        vectors = np.frombuffer(records, RECORD)
+        motion = coded_motion(vectors, this.luma, picture.display, self.references, several=several)
+        return motion or estimated_around(this, self.references)
 
     def _lumas(self, motion: Motion) -> tuple[Plane, ...]:
         in_hand = {r.index: r.luma for r in self.references}

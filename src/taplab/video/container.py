@@ -11,16 +11,31 @@ from av.video.stream import VideoStream
 from taplab.errors import SourceError
 from taplab.interrupt import interruptible
 from taplab.video.address import address_of
+from taplab.video.transport import BUFFER, Part
 
 
-def open_container(source: str, timeout: float | None = None) -> "av.container.InputContainer":
+def open_container(
+    source: str, timeout: float | None = None, part: Part | None = None
+) -> "av.container.InputContainer":
     """Opens a source that holds video. Raises SourceError with the reason and a remedy.
 
+    part: of a file, to be read instead; closed where it cannot be.
     timeout: seconds after which a source that does not answer is given up, likewise later when it is read. With
     one Ctrl-C interrupts at once while the source is waited for.
     """
+    try:
+        return _open(source, timeout, part)
+    except BaseException:
+        if part is not None:
+            part.close()
+        raise
+
+
+def _open(source: str, timeout: float | None, part: Part | None) -> "av.container.InputContainer":
     started, address = time.monotonic(), address_of(source)
     opened = partial(av.open, address.url, format=address.format, options=address.options, timeout=timeout)
+    if part is not None:
+        opened = partial(av.open, part, buffer_size=BUFFER)
     try:
         container = opened() if timeout is None else interruptible(opened, av.container.InputContainer.close)
     except FileNotFoundError as error:
@@ -33,6 +48,8 @@ def open_container(source: str, timeout: float | None = None) -> "av.container.I
             ) from error
         if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
             why = "not a video file, or cut off before its index"
+            if source.lower().partition("?")[0].endswith(".m3u8"):
+                why = "not a playlist, or FFmpeg cannot or may not read its segments or their key"
             raise SourceError(f"{source}: {why}; check it with ffprobe") from error
         raise SourceError(f"{source}: cannot be opened ({error.strerror})") from error
     if not any(map(_is_video, container.streams)):

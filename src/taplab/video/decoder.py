@@ -1,7 +1,8 @@
 """A source opened with FFmpeg: its pictures as they leave the decoder, and an honest account of what was lost."""
 
+from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal
 import av
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType
 
 from taplab.errors import SourceError
 from taplab.threads import decoding_threads
@@ -20,9 +22,11 @@ from taplab.video.gops import Coded, Packet, Played, Tape, pieces
 from taplab.video.h264 import H264Headers
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import Mpeg12Headers
+from taplab.video.mute import Mute
 from taplab.video.pieces import Decoded, SideBySide, index_of
-from taplab.video.seams import unmarked_at_seams
+from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
 from taplab.video.span import Span
+from taplab.video.transport import Part, packet_size
 
 _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
 TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
@@ -39,7 +43,8 @@ class Picture:
 
     index: coded order; display order where the codec has no vectors. display: order in which the decoder gave it out.
     rounding: MPEG-4's rounding type. refers: whether others refer to it, None where the packet does not say.
-    after_loss: a reference frame before it is missing from the stream. corrupt: its packet is broken.
+    after_loss: a reference frame before it is missing from the stream. corrupt: its packet is broken. said_key: its
+    packet says that decoding can begin here, and the decoder does not deny it.
     """
 
     index: int
@@ -49,6 +54,12 @@ class Picture:
     refers: bool | None = None
     after_loss: bool = False
     corrupt: bool = False
+    said_key: bool = False
+
+    @property
+    def is_key(self) -> bool:
+        """By its decoder; by its packet where that does not tell, as those of Flash Screen Video or QuickTime RLE."""
+        return self.frame.key_frame or self.said_key
 
 
 class Decoder:
@@ -56,7 +67,8 @@ class Decoder:
 
     vectors: have FFmpeg export motion vectors where the codec has them (``has_vectors`` says whether it does).
     timeout: seconds that a stream or playlist may keep silent; files are waited for. threads: GOPs of a file that are
-    decoded side by side where it can be cut safely, as ``decoding_threads`` says by default.
+    decoded side by side where it can be cut safely, as ``decoding_threads`` says by default. start: byte of a file at
+    which to begin.
     """
 
     def __init__(
@@ -67,16 +79,18 @@ class Decoder:
         vectors: bool,
         timeout: float = TIMEOUT,
         threads: int | None = None,
+        start: int = 0,
     ) -> None:
         self.source, self.stopwatch = source, stopwatch
-        address = address_of(source)
+        address, size = address_of(source), packet_size(source)
         self.timeout = timeout if address.silent else None
-        self.container = open_container(source, self.timeout)
+        self._part = None if size is None else Part(source, size, start)
+        self.container = open_container(source, self.timeout, self._part)
         self.live, self.has_an_end = is_live(address, self.container), has_an_end(self.container)
         self.stream = the_video(self.container)
         context = self.stream.codec_context
         if context is None:
-            self.container.close()
+            self.close()
             raise SourceError(f"{source}: this FFmpeg has no decoder for its video; convert it to H.264 first")
         self.context = context
         self.codec: str = context.name
@@ -103,9 +117,12 @@ class Decoder:
         self.failed: set[int] = set()  # coded indices that the decoder refused
         self._discarded: dict[int, bool] = {}  # by coded index, of packets that are not to be shown: key frame?
         self._lost_just_now = False
-        self._doubtful: list[int | None] = []  # times of packets that may be corrupt, where these carry no marks
+        # Times of packets that may be corrupt, and of key packets, where packets carry no marks:
+        self._doubtful: deque[int | None] = deque(maxlen=64)
+        self._key_times: deque[int] = deque(maxlen=64)
         self._corrupt_before = False  # was the packet before corrupt?
         self.given = 0  # pictures given out
+        self.mute = Mute()
         self.threads = decoding_threads() if threads is None else threads
         self._noted = 0  # packets whose headers were read
         self._stopped_by: str | None = None  # why reading ended
@@ -136,9 +153,10 @@ class Decoder:
 
     def pictures(self) -> Iterator[Picture]:
         """All pictures in display order. Errors of the stream are recorded, not raised."""
-        packets = self._packets()
-        if self.in_coded_order:  # decoders of other codecs keep silent about an end that was cut off
-            packets = unmarked_at_seams(packets)
+        packets, part = self._packets(), self._part
+        if part is not None and not self.in_coded_order:  # such decoders keep silent about an end that was cut off
+            packets = last_marked(packets, part.is_cut_off)
+        packets = unmarked_at_seams(packets, self._is_seam)
         tape, given = Tape(packets, marked=self.in_coded_order), set[int]()
         with closing(self._side_by_side(tape)) as side_by_side:
             for decoded in side_by_side:
@@ -157,13 +175,21 @@ class Decoder:
             tape.prime(self.context)
         yield from self._linear(tape.again(), given)
 
+    def _is_seam(self, packet: Packet, before: Packet) -> bool:
+        if self._part is not None and lies_between(self._part.joints, packet, before):
+            return True
+        if self.container.format.name == "hls" and goes_on(packet, before):
+            return True
+        return self.in_coded_order and begins_anew(packet, before)
+
     def _side_by_side(self, tape: Tape) -> Generator[Decoded]:
         """The beginning of the stream, as far as it can be cut into pieces; maybe all, maybe nothing."""
         if self.threads < 2 or not self.in_coded_order or self.timeout or self.live or not Path(self.source).is_file():
             return
 
         def new_decoder() -> VideoCodecContext:
-            with closing(open_container(self.source)) as container:
+            again = self._part.again() if self._part else nullcontext()
+            with again as part, closing(open_container(self.source, part=part)) as container:
                 context = the_video(container).codec_context
             context.flags, context.options = self.context.flags, dict(self.context.options)
             context.thread_count = 1  # then all that is broken is told
@@ -183,6 +209,7 @@ class Decoder:
                 self._end()
             else:
                 self._note(index, packet)
+            frames: list[av.VideoFrame] = []
             try:
                 with self.stopwatch("decode"):
                     frames = self.context.decode(packet)
@@ -193,10 +220,14 @@ class Decoder:
                     self.failed.add(index)
                     self.broke_off = error.strerror
                     self._lost_just_now = True
-                continue
             for frame in frames:
                 if index_of(frame) not in given:
                     yield self._picture(frame)
+            if self.mute(packet, len(frames)):
+                self.broke_off = self.broke_off or "no pictures come of its packets any more"
+                if self.live:  # opened anew, it may be understood
+                    self._stopped_by = self.broke_off
+                    return
 
     def _note_all(self, coded: list[Coded]) -> bool:
         """False if one of the packets misses something: what becomes of it may depend on all that was decoded."""
@@ -219,7 +250,9 @@ class Decoder:
         if self.in_coded_order:
             self._headers[index] = self._read_header(packet)
         elif packet.is_corrupt or self._corrupt_before:  # parsers may mark the packet before the broken one
-            self._doubtful = [*self._doubtful, packet.pts][-64:]
+            self._doubtful.append(packet.pts)
+        if packet.is_keyframe and packet.pts is not None:
+            self._key_times.append(packet.pts)
         self._corrupt_before = packet.is_corrupt
 
     def _picture(self, frame: av.VideoFrame) -> Picture:
@@ -227,7 +260,9 @@ class Decoder:
             lost, self._lost_just_now = self._lost_just_now, False
             corrupt = frame.pts in self._doubtful
             self.given += 1
-            return Picture(self.given - 1, self.given - 1, frame, after_loss=lost, corrupt=corrupt)
+            said_key = frame.pts in self._key_times and frame.pict_type in (PictureType.NONE, PictureType.I)
+            at = self.given - 1
+            return Picture(at, at, frame, after_loss=lost, corrupt=corrupt, said_key=said_key)
         opaque = frame.opaque
         index = opaque[0] if isinstance(opaque, tuple) else self.given
         header = self._headers.pop(index, _NOTHING_SAID)
@@ -267,7 +302,7 @@ class Decoder:
         elif self._tagged_frames and read < self._tagged_frames - 2:  # tags are rounded, the rate may vary a little
             self.promised = self._tagged_frames
             self._ends_early = "the file ends early"
-        elif self.live:
+        elif self.live or self.container.format.name == "hls":
             self._ends_early = span.ends_short_of(self.container.duration)
         yield None
 
@@ -301,6 +336,13 @@ class Decoder:
         """It was read to its end, with or without damage: not broken off, nor left by a sender that may come back."""
         return self.has_an_end and self._stopped_by is None and self._ends_early is None
 
+    @property
+    def rest(self) -> int | None:
+        """Byte at which a file goes on behind a seam; None where it does not, or as long as that is not known."""
+        return None if self._part is None else self._part.end
+
     def close(self) -> None:
         """Releases the source; safe to call twice."""
         self.container.close()
+        if self._part is not None:
+            self._part.close()

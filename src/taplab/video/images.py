@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import av
-import numpy as np
 from av.video.frame import PictureType
-from PIL import Image, UnidentifiedImageError
 
-from taplab.data.labelled import image_files
+from taplab.data.images import image_files, read_rgb
 from taplab.errors import SourceError
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Rgb
@@ -21,15 +19,15 @@ _RATE = Fraction(25)
 
 
 class ImageFolder:
-    """The images of a folder in name order, shaped like ``Video``. Raises SourceError if there are none.
+    """The images of a folder in name order, shaped like ``Video``. Raises SourceError if none can be read.
 
-    motion, thr_rgc, max_frames, stopwatch: as of ``Video``.
+    An image that cannot be read is lost, as a frame that does not decode; its number (``skipped``) is left out, so that
+    the others keep theirs. motion, thr_rgc, max_frames, stopwatch: as of ``Video``.
     """
 
     codec = "images"
     has_vectors = in_coded_order = has_pts = live = False
     reconnects = 0
-    broke_off: str | None = None
 
     def __init__(
         self,
@@ -45,19 +43,43 @@ class ImageFolder:
         self._files = image_files(folder)[:max_frames]
         self.expected_frames = len(self._files)
         self.rate, self.time_base = _RATE, 1 / _RATE
-        self.lost = 0
-        first = self._load(self._files[0])
-        self.height, self.width = first.shape[:2]
+        self.skipped: set[int] = set()  # display positions
+        self.height, self.width = self._first_size()
+
+    def _first_size(self) -> tuple[int, int]:
+        """Rows and columns of the first image that can be read."""
+        for i in range(len(self._files)):
+            image = self._load(i)
+            if image is not None:
+                return image.shape[0], image.shape[1]
+        raise SourceError(f"{self.source}: {self.broke_off}; replace them")
+
+    @property
+    def lost(self) -> int:
+        """Images that could not be read."""
+        return len(self.skipped)
+
+    @property
+    def broke_off(self) -> str | None:
+        """Which images could not be read, if any."""
+        if not self.skipped:
+            return None
+        name, more = self._files[min(self.skipped)].name, len(self.skipped) - 1
+        return f"{name}{f' and {more} more' if more else ''} cannot be read as an image"
 
     def frames(self) -> Iterator[CodedFrame]:
-        """One frame an image. Raises SourceError for a file that is no image."""
-        assembly = Assembly(self)
-        for i, file in enumerate(self._files):
+        """One frame an image."""
+        assembly, index = Assembly(self), 0
+        for i in range(len(self._files)):
             with self.stopwatch("decode"):
-                picture = av.VideoFrame.from_ndarray(self._load(file), format="rgb24")
+                image = self._load(i)
+                if image is None:
+                    continue
+                picture = av.VideoFrame.from_ndarray(image, format="rgb24")
             picture.pict_type = PictureType.I
             cast("Any", picture).key_frame = True  # PyAV's stubs do not know that it can be set
-            yield from assembly.release([(i, i, Picture(i, i, picture))], set(), given_up_before=0)
+            yield from assembly.release([(index, i, Picture(index, i, picture))], set(), given_up_before=0)
+            index += 1
 
     def why_missing(self, index: int) -> Literal["lost"]:
         """Images are numbered as they come: none is."""
@@ -74,9 +96,9 @@ class ImageFolder:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _load(self, file: Path) -> Rgb:
+    def _load(self, i: int) -> Rgb | None:
         try:
-            with Image.open(file) as image:
-                return np.array(image.convert("RGB"))
-        except (UnidentifiedImageError, OSError) as error:
-            raise SourceError(f"{file}: cannot be read as an image; remove or replace it") from error
+            return read_rgb(self._files[i], upright=True)
+        except SourceError:
+            self.skipped.add(i)
+            return None

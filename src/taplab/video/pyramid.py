@@ -1,5 +1,8 @@
 """A picture at half its size, and half of that, and so on: large motion is small in small pictures."""
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 from numba import njit
 
@@ -22,6 +25,18 @@ def pyramid(luma: Plane) -> Pyramid:
         _surround(level, rows, cols)
         levels.append(level)
     return tuple(levels)
+
+
+@dataclass(eq=False)
+class Layered:
+    """A picture, uint8 ``[H, W]``, whose pyramid is built once, where it is asked for."""
+
+    luma: Plane
+
+    @cached_property
+    def levels(self) -> Pyramid:
+        """See ``pyramid``."""
+        return pyramid(self.luma)
 
 
 def blocks(size: tuple[int, int], level: int) -> tuple[int, int]:

@@ -1,17 +1,21 @@
 """A video as a stream of ``CodedFrame``: coded order, motion and residual attached, damage watched for."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import closing
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import av
 
+from taplab.errors import SourceError
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Rgb
 from taplab.video.assembly import Assembly
 from taplab.video.convert import converted
+from taplab.video.count import Count
 from taplab.video.decoder import TIMEOUT, Decoder, Picture
 
 REORDER = 17  # H.264 allows 16 frames between coded and display order
@@ -21,11 +25,15 @@ class Video:
     """An opened video. ``frames()`` may be called once; memory does not grow with its length.
 
     motion: attach motion and residual to the frames. thr_rgc: grey levels above which a pixel of the residual counts
-    (``THR_RGC``). max_frames: stop after so many. timeout, threads: see ``Decoder``. Raises SourceError if it cannot be
-    opened.
+    (``THR_RGC``). max_frames: stop after so many. timeout, threads, start: see ``Decoder``. Raises SourceError if it
+    cannot be opened.
+
+    A file of transport streams that were joined is read to its end; what it says of itself is true of the first part,
+    and a new scene begins with every other.
     """
 
     reconnects = 0
+    skipped: Collection[int] = ()  # numbers of frames that are left out: of none, they are counted as they decode
 
     def __init__(
         self,
@@ -37,11 +45,17 @@ class Video:
         timeout: float = TIMEOUT,
         stopwatch: Stopwatch | None = None,
         threads: int | None = None,
+        start: int = 0,
     ) -> None:
         self.source, self.max_frames = str(source), max_frames
         self.stopwatch = stopwatch or Stopwatch()
         self.thr_rgc = thr_rgc
-        self._decoder = Decoder(self.source, self.stopwatch, vectors=motion, timeout=timeout, threads=threads)
+        self._later: Video | None = None  # the part at hand, if it is not the first
+        self._lost_before, self._why = 0, cast("str | None", None)  # in the parts before it
+        self._opened = partial(Video, motion=motion, thr_rgc=thr_rgc, stopwatch=self.stopwatch, threads=threads)
+        self._decoder = Decoder(
+            self.source, self.stopwatch, vectors=motion, timeout=timeout, threads=threads, start=start
+        )
         self.codec = self._decoder.codec
         self.width, self.height = self._decoder.context.width, self._decoder.context.height
         self.rate: Fraction | None = self._decoder.rate
@@ -52,6 +66,10 @@ class Video:
         self.has_vectors = self._decoder.has_vectors
         self.several_references = self._decoder.several_references
         self.uses_motion = motion
+
+    @property
+    def _part(self) -> "Video":
+        return self._later or self
 
     @property
     def expected_frames(self) -> int | None:
@@ -72,24 +90,49 @@ class Video:
     @property
     def lost(self) -> int:
         """Frames that the container promised or the stream coded, and that did not decode."""
+        return self._lost_before + self._part._lost
+
+    @property
+    def broke_off(self) -> str | None:
+        """How decoding failed, if it did."""
+        return self._why or self._part._decoder.broke_off
+
+    @property
+    def _lost(self) -> int:
         decoder = self._decoder
         if self.max_frames is not None and decoder.given >= self.max_frames:
             return 0
         if decoder.broke_off is None:
             return 0
-        return max((decoder.promised or 0) - decoder.given, len(decoder.failed), 1)
-
-    @property
-    def broke_off(self) -> str | None:
-        """How decoding failed, if it did."""
-        return self._decoder.broke_off
+        return max((decoder.promised or 0) - decoder.given, len(decoder.failed), decoder.mute.count, 1)
 
     def frames(self) -> Iterator[CodedFrame]:
         """The frames in coded order. Closes the source at the end."""
+        count, given = Count(), 0
+        try:
+            while True:
+                for frame in self._part._frames():
+                    yield count.on(frame)
+                given += self._part._decoder.given
+                left = None if self.max_frames is None else self.max_frames - given
+                start = self._part._decoder.rest
+                if start is None or (left is not None and left <= 0):
+                    return
+                self._lost_before, self._why = self.lost, self.broke_off
+                try:
+                    self._later = self._opened(self.source, max_frames=left, start=start)
+                except SourceError as error:
+                    self._lost_before, self._why = self._lost_before + 1, str(error)
+                    return
+                count.begin(timed=True)
+        finally:
+            self.close()
+
+    def _frames(self) -> Iterator[CodedFrame]:
         # (coded index, display index, picture): the first two never tie, so pictures are never compared.
         waiting: list[tuple[int, int, Picture]] = []
         assembly = Assembly(self)
-        try:
+        with closing(self._decoder):
             for picture in self._decoder.pictures():
                 heapq.heappush(waiting, (picture.index, picture.display, picture))
                 newest = max(index for index, *_ in waiting)
@@ -97,8 +140,6 @@ class Video:
                 if self._enough(waiting):
                     return
             yield from assembly.release(waiting, self._decoder.failed, given_up_before=2**62)
-        finally:
-            self.close()
 
     def _enough(self, waiting: list[tuple[int, int, Picture]]) -> bool:
         """All frames before ``max_frames`` are out."""
@@ -108,7 +149,7 @@ class Video:
 
     def close(self) -> None:
         """Releases the source; safe to call twice."""
-        self._decoder.close()
+        self._part._decoder.close()
 
     def to_rgb(self, picture: av.VideoFrame) -> Rgb:
         """The one converter of the house: swscale, so that network and evaluation see the same pixels."""

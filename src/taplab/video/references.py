@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from taplab.types import MOTION_BLOCK, Motion, MotionField, Plane
 from taplab.video.motion import motion_from_records
+from taplab.video.pyramid import Layered
 from taplab.video.residual import at_the_border, inside, quarter_pels, small_block
 
 _DOUBTFUL = 2 * MOTION_BLOCK**2  # sum of |Res| of a block, two grey levels per pixel: below, the nearest is right
@@ -21,15 +22,14 @@ _LITTLE = MOTION_BLOCK**2 // 2  # half a grey level per pixel: a smaller gain is
 _FEWEST = 0.01  # share of blocks for which a further reference is worth it
 
 
-@dataclass(frozen=True)
-class Reference:
+@dataclass(eq=False)
+class Reference(Layered):
     """A frame that others may be predicted from. luma: uint8 ``[H, W]``. scene: see ``CodedFrame``."""
 
     index: int
     display: int
-    luma: Plane
-    motion: Motion | None
-    scene: int
+    motion: Motion | None = None
+    scene: int = 0
 
 
 def coded_motion(

@@ -97,38 +97,63 @@ def _gather(
 
 @njit(cache=True, nogil=True)
 def refine(
-    luma: Plane, reference: Plane, found: Vectors, out: NDArray[np.float32], sads: NDArray[np.int32]
+    luma: Plane, reference: Plane, found: Vectors, out: Vectors, sads: NDArray[np.int32]
 ) -> None:  # pragma: no cover - compiled
-    """Vectors for blocks of half the side, float32 ``[rows, cols, 2]``, with fractions of a pixel.
+    """Vectors for blocks of half the side, int32 ``[rows, cols, 2]``.
 
     Each takes the vector of its block or of one beside it, whichever matches better in the 8x8 pixels around it; a
-    change must gain a quarter of NOISE. ``sads`` takes the SAD of these 8x8 pixels.
+    change must gain a quarter of NOISE, and what matches to NOISE stays. ``sads`` takes the SAD of these 8x8 pixels.
     """
-    height, width = luma.shape
     for a in range(out.shape[0]):
         for b in range(out.shape[1]):
             i, j = a // 2, b // 2
             beside_i, beside_j = _beside(a, found.shape[0]), _beside(b, found.shape[1])
             top, left = BORDER + SIDE // 2 * a - SIDE // 4, BORDER + SIDE // 2 * b - SIDE // 4
-            bx, by, least = int(found[i, j, 0]), int(found[i, j, 1]), 1 << 30
-            for k, (p, q) in enumerate(((i, j), (i, beside_j), (beside_i, j), (beside_i, beside_j))):
-                if k > 0 and found[p, q, 0] == found[i, j, 0] and found[p, q, 1] == found[i, j, 1]:
-                    continue
-                x, y = _within(luma, top, left, found[p, q, 0], found[p, q, 1])
-                sad = block_sad(luma, reference, top, left, top + y, left + x)
-                if sad + min(k, 1) * NOISE // 4 < least:
-                    least, bx, by = sad + min(k, 1) * NOISE // 4, x, y
-            x, y = left + bx, top + by
-            sad = block_sad(luma, reference, top, left, y, x)
+            bx, by = _within(luma, top, left, found[i, j, 0], found[i, j, 1])
+            least = block_sad(luma, reference, top, left, top + by, left + bx)
+            if least > NOISE:
+                gain = NOISE // 4
+                for p, q in ((i, beside_j), (beside_i, j), (beside_i, beside_j)):
+                    if found[p, q, 0] == found[i, j, 0] and found[p, q, 1] == found[i, j, 1]:
+                        continue
+                    x, y = _within(luma, top, left, found[p, q, 0], found[p, q, 1])
+                    sad = block_sad(luma, reference, top, left, top + y, left + x)
+                    if sad + gain < least:
+                        least, bx, by, gain = sad, x, y, 0
+            out[a, b, 0], out[a, b, 1], sads[a, b] = bx, by, least
+
+
+@njit(cache=True, nogil=True)
+def in_quarters(
+    luma: Plane,
+    reference: Plane,
+    found: Vectors,
+    sads: NDArray[np.int32],
+    other_sads: NDArray[np.int32],
+    out: NDArray[np.float32],
+) -> None:  # pragma: no cover - compiled
+    """The vectors of ``refine`` with fractions, in quarters of a pixel of the picture, float32 ``[rows, cols, 2]``.
+
+    Where another reference matches better (``other_sads``, may be empty) and where this one matches to NOISE the
+    fraction stays 0.
+    """
+    height, width = luma.shape
+    for a in range(out.shape[0]):
+        for b in range(out.shape[1]):
+            sad = sads[a, b]
+            top, left = BORDER + SIDE // 2 * a - SIDE // 4, BORDER + SIDE // 2 * b - SIDE // 4
+            x, y = left + found[a, b, 0], top + found[a, b, 1]
             fx, fy = np.float32(0), np.float32(0)
-            if sad > NOISE and 0 < y < height - SIDE and 0 < x < width - SIDE:
+            wanted = sad > NOISE and (other_sads.shape[0] == 0 or sad <= other_sads[a, b])
+            if wanted and 0 < y < height - SIDE and 0 < x < width - SIDE:
                 before = block_sad(luma, reference, top, left, y, x - 1)
                 after = block_sad(luma, reference, top, left, y, x + 1)
                 fx = _fraction(before, sad, after)
                 before = block_sad(luma, reference, top, left, y - 1, x)
                 after = block_sad(luma, reference, top, left, y + 1, x)
                 fy = _fraction(before, sad, after)
-            out[a, b, 0], out[a, b, 1], sads[a, b] = np.float32(bx) + fx, np.float32(by) + fy, sad
+            out[a, b, 0] = np.rint(np.float32(8) * (np.float32(found[a, b, 0]) + fx)) / np.float32(4)
+            out[a, b, 1] = np.rint(np.float32(8) * (np.float32(found[a, b, 1]) + fy)) / np.float32(4)
 
 
 @njit(cache=True, nogil=True)

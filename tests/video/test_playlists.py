@@ -1,0 +1,115 @@
+"""Playlists on loopback and on the disk: segments made one by one, cut short, missing; lists of files."""
+
+import http.server
+import threading
+from contextlib import contextmanager
+from functools import partial
+
+import av
+import numpy as np
+import pytest
+
+from taplab import SourceError
+from taplab.video import open_video
+from taplab.video.encode import encode_clip
+
+WAYS = {
+    "h264": ("h264", {}),
+    "h264 with B-frames": ("h264", {"bf": "2"}),
+    "mpeg2": ("mpeg2video", {}),
+    "hevc": ("hevc", {"x265-params": "log-level=error"}),
+}
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+class WithoutLength(Quiet):
+    """Takes no notice of the range of bytes that is asked for, and sends the first third."""
+
+    def copyfile(self, source, target):
+        data = source.read()
+        target.write(data if data.startswith(b"#EXTM3U") else data[: len(data) // 3])
+
+
+@contextmanager
+def served(folder, handler=Quiet):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture
+def playlist(drive, tmp_path):
+    """``playlist(way)``: three segments of ten frames, each with packet counters of its own; the video they are of."""
+
+    def playlist(way, missing=()):
+        codec, options = WAYS[way]
+        whole = encode_clip(tmp_path / "whole.ts", [rgb for rgb, _ in drive], codec=codec, gop=10, options=options)
+        files = str(tmp_path / "part%d.ts")
+        with av.open(str(whole)) as a, av.open(files, "w", format="segment", options={"segment_time": "0.01"}) as b:
+            stream = b.add_stream_from_template(a.streams.video[0])
+            for packet in a.demux(a.streams.video[0]):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    b.mux(packet)
+        names = [f"part{i}.ts" for i in range(3) if i not in missing]
+        seconds = "".join(f"#EXTINF:0.4,\n{name}\n" for name in names)
+        (tmp_path / "list.m3u8").write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n{seconds}#EXT-X-ENDLIST\n")
+        return whole
+
+    return playlist
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_segments_made_one_by_one_are_no_damage(playlist, tmp_path, way):
+    expected = list(open_video(playlist(way)).frames())
+    with served(tmp_path) as address:
+        for source in (f"{address}/list.m3u8", tmp_path / "list.m3u8"):
+            frames = list(open_video(source, timeout=5).frames())
+            assert len(frames) == len(expected) == 30
+            assert not any(f.damaged for f in frames)
+            for frame, other in zip(frames, expected, strict=True):
+                np.testing.assert_array_equal(frame.rgb(), other.rgb())
+
+
+def test_a_segment_that_was_left_out_is_told(playlist, tmp_path):
+    playlist("h264", missing=[1])
+    video = open_video(tmp_path / "list.m3u8", timeout=5)
+    frames = list(video.frames())
+    assert len(frames) == 20
+    assert any(f.damaged for f in frames)
+
+
+def test_a_server_that_sends_less_than_the_list_promises(drive, tmp_path):
+    frames = [rgb for rgb, _ in drive] * 4
+    whole = encode_clip(tmp_path / "whole.ts", frames, codec="h264", gop=30)
+    size = whole.stat().st_size
+    (tmp_path / "list.m3u8").write_text(
+        f"#EXTM3U\n#EXT-X-VERSION:4\n#EXT-X-TARGETDURATION:10\n#EXTINF:8,\n#EXT-X-BYTERANGE:{size}@0\nwhole.ts\n"
+        "#EXT-X-ENDLIST\n"
+    )
+    with served(tmp_path, WithoutLength) as address:
+        video = open_video(f"{address}/list.m3u8", timeout=5)
+        assert 0 < len(list(video.frames())) < 60
+    assert video.lost > 0
+    assert video.broke_off.endswith("of 8 s")
+
+
+@pytest.mark.parametrize("text", ["", "#EXTM3U\n#EXT-X-ENDLIST\n", "#EXTM3U\n#EXTINF:2,\nnowhere.ts\n#EXT-X-ENDLIST\n"])
+def test_a_playlist_of_nothing_says_so(tmp_path, text):
+    (tmp_path / "list.m3u8").write_text(text)
+    with pytest.raises(SourceError, match=r"list.m3u8: not a playlist, or FFmpeg cannot or may not read its segments"):
+        open_video(tmp_path / "list.m3u8", timeout=5)
+
+
+@pytest.mark.parametrize("head", ["ffconcat version 1.0\n", "", "# two parts\n\n"])
+def test_a_list_of_files_is_read_one_after_another(make_clip, tmp_path, head):
+    clip = make_clip("h264")
+    (tmp_path / "list.txt").write_text(f"{head}file '{clip}'\nfile '{clip}'\n")
+    frames = list(open_video(tmp_path / "list.txt").frames())
+    assert len(frames) == 60
+    assert not any(f.damaged for f in frames)
