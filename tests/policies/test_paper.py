@@ -5,7 +5,7 @@ import torch
 from taplab import Segmenter
 from taplab.errors import SettingError
 from taplab.lanes import run_endless
-from taplab.policies import OpticalFlow, Paper, PaperSettings, PerFrame, make_policy
+from taplab.policies import OpticalFlow, Paper, PaperSettings, PerFrame, make_policy, used
 from taplab.video.reader import Video
 
 
@@ -196,7 +196,7 @@ def test_rgc_and_rgfs_work_on_flow(make_clip, model, modules):
     pytest.importorskip("cv2")
     clip = make_clip("mpeg4", gop=12)
     alone, plain = agreement(clip, model, "flow:dis", PaperSettings(("ffw",)))
-    settings = PaperSettings(modules, thr_rgfs=1.5)
+    settings = used(PaperSettings(modules, thr_rgfs=1.5), "paper")
     share, summary = agreement(clip, model, "flow:dis", settings)
     _, codec = agreement(clip, model, "paper", settings)
     assert (summary.key_frames, summary.crops) == (codec.key_frames, codec.crops)  # the codec's residual decides
@@ -208,7 +208,7 @@ def test_rgc_and_rgfs_work_on_flow(make_clip, model, modules):
 @pytest.mark.parametrize("modules", [("ffw",), ("ffw", "rgc", "rgfs")])
 def test_flow_does_not_depend_on_the_number_of_lanes(make_clip, model, how, modules):
     pytest.importorskip("cv2")
-    settings = PaperSettings(modules, interval=7, thr_rgfs=1.5)
+    settings = used(PaperSettings(modules, interval=7, thr_rgfs=1.5), "paper")
     one, many = (
         list(Segmenter(model, mode="flow:dis", settings=settings, lanes=lanes).stream(make_clip(**how)))
         for lanes in (1, 4)
