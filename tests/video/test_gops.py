@@ -107,10 +107,10 @@ def decoded(path, threads, most=None):
 
     decoder._linear = watched
     for p in islice(decoder.pictures(), most):
-        seen = look(p), pixels(p.frame), vectors(p.frame), decoder.several_references()
+        seen = look(p), pixels(p.frame), vectors(p.frame), decoder.headers.several_references()
         pictures.append(seen)
     decoder.close()
-    account = decoder.failed, decoder.broke_off, decoder.given, decoder.promised
+    account = decoder.failed, decoder.broke_off, decoder.given, decoder.promise.frames
     return pictures, account, (begins or [None])[0]
 
 

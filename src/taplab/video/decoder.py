@@ -1,40 +1,33 @@
 """A source opened with FFmpeg: its pictures as they leave the decoder, and an honest account of what was lost."""
 
-from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import av
 from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import PictureType
 
 from taplab.errors import SourceError
 from taplab.threads import decoding_threads
 from taplab.timing import Stopwatch
 from taplab.video.address import address_of, has_an_end, is_live
 from taplab.video.container import open_container, the_video
-from taplab.video.gops import Coded, Packet, Played, Tape, pieces
-from taplab.video.h264 import H264Headers
-from taplab.video.mpeg4 import Mpeg4Headers
-from taplab.video.mpeg12 import Mpeg12Headers
+from taplab.video.gops import Packet, Played, Tape, pieces
+from taplab.video.headers import Headers
+from taplab.video.mpeg12 import MPEG12
 from taplab.video.mute import Mute
 from taplab.video.pieces import Decoded, SideBySide, index_of
+from taplab.video.promise import Promise
 from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
-from taplab.video.span import Span
 from taplab.video.transport import Part, packet_size
 
 _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
 TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
 # Codecs for which FFmpeg exports true vectors.
 CODECS_WITH_VECTORS = ("mpeg4", "mpeg1video", "mpeg2video", "h263", "h263p", "flv", "flv1", "h264")
-
-_Header = tuple[int, bool | None, bool, bool]  # rounding, refers, after_loss, corrupt
-_NOTHING_SAID: _Header = (0, None, False, False)
 
 
 @dataclass(frozen=True)
@@ -107,24 +100,14 @@ class Decoder:
             context.thread_count = 1
         if self.has_vectors:
             context.options = {"flags2": "+export_mvs"}
-        is_mpeg12 = self.codec in ("mpeg1video", "mpeg2video")
-        if is_mpeg12 and not context.has_b_frames:
+        if self.codec in MPEG12 and not context.has_b_frames:
             context.flags |= Flags.low_delay  # or the last frame comes without vectors
-        self._mpeg12 = Mpeg12Headers() if is_mpeg12 else None
-        self._mpeg4 = Mpeg4Headers(context.extradata) if self.codec == "mpeg4" else None
-        self._h264 = H264Headers(context.extradata) if self.codec == "h264" else None
-        self._headers: dict[int, _Header] = {}  # by coded index, until the picture comes
+        self.headers = Headers(self.codec, context.extradata, marked=self.in_coded_order)
         self.failed: set[int] = set()  # coded indices that the decoder refused
-        self._discarded: dict[int, bool] = {}  # by coded index, of packets that are not to be shown: key frame?
         self._lost_just_now = False
-        # Times of packets that may be corrupt, and of key packets, where packets carry no marks:
-        self._doubtful: deque[int | None] = deque(maxlen=64)
-        self._key_times: deque[int] = deque(maxlen=64)
-        self._corrupt_before = False  # was the packet before corrupt?
         self.given = 0  # pictures given out
         self.mute = Mute()
         self.threads = decoding_threads() if threads is None else threads
-        self._noted = 0  # packets whose headers were read
         self._stopped_by: str | None = None  # why reading ended
         self._ends_early: str | None = None
         self.broke_off: str | None = None
@@ -132,24 +115,7 @@ class Decoder:
         # AVI has no presentation times: what comes is the order of decoding.
         self.has_pts = self.container.format.name != "avi" or not self.rate
         self.time_base = self.stream.time_base or Fraction(1, 1000)
-        self.promised: int | None = self.stream.frames or None  # frames that the container says it holds
-        self._tagged_frames = self._frames_by_tag()
-        self.guessed_frames = self.promised or self._frames_by_duration()
-
-    def _frames_by_tag(self) -> int | None:
-        """From the duration of the video track that Matroska files carry: "00:01:02.345000000"."""
-        try:
-            hours, minutes, seconds = self.stream.metadata["DURATION"].split(":")
-            start = float((self.stream.start_time or 0) * self.time_base)
-            return (
-                round((int(hours) * 3600 + int(minutes) * 60 + float(seconds) - start) * float(self.rate or 0)) or None
-            )
-        except (KeyError, ValueError):
-            return None
-
-    def _frames_by_duration(self) -> int | None:
-        duration = self.container.duration  # microseconds
-        return max(round(duration / 1e6 * float(self.rate)), 1) if duration and self.rate else None
+        self.promise = Promise(self.container, self.stream)
 
     def pictures(self) -> Iterator[Picture]:
         """All pictures in display order. Errors of the stream are recorded, not raised."""
@@ -161,7 +127,7 @@ class Decoder:
         with closing(self._side_by_side(tape)) as side_by_side:
             for decoded in side_by_side:
                 piece, frames = decoded.piece, decoded.frames
-                if not self._note_all([*piece.packets, *piece.following]):
+                if not self.headers.note_all([*piece.packets, *piece.following]):
                     break
                 if piece.ends:
                     self._end()
@@ -208,7 +174,7 @@ class Decoder:
             if packet is None:
                 self._end()
             else:
-                self._note(index, packet)
+                self.headers.note(index, packet)
             frames: list[av.VideoFrame] = []
             try:
                 with self.stopwatch("decode"):
@@ -229,53 +195,25 @@ class Decoder:
                     self._stopped_by = self.broke_off
                     return
 
-    def _note_all(self, coded: list[Coded]) -> bool:
-        """False if one of the packets misses something: what becomes of it may depend on all that was decoded."""
-        for index, packet in coded:
-            self._note(index, packet)
-        headers = (self._headers.get(index, _NOTHING_SAID) for index, _ in coded)
-        return not any(after_loss or corrupt for _, _, after_loss, corrupt in headers)
-
     def _end(self) -> None:
         """The last packet is decoded, or next."""
         self.broke_off = self._stopped_by or self.broke_off or self._ends_early
 
-    def _note(self, index: int, packet: Packet) -> None:
-        """Remembers what a packet says of itself, once; called in coded order."""
-        if index < self._noted:
-            return
-        self._noted = index + 1
-        if packet.is_discard:
-            self._discarded[index] = packet.is_keyframe
-        if self.in_coded_order:
-            self._headers[index] = self._read_header(packet)
-        elif packet.is_corrupt or self._corrupt_before:  # parsers may mark the packet before the broken one
-            self._doubtful.append(packet.pts)
-        if packet.is_keyframe and packet.pts is not None:
-            self._key_times.append(packet.pts)
-        self._corrupt_before = packet.is_corrupt
-
     def _picture(self, frame: av.VideoFrame) -> Picture:
         if not self.in_coded_order:  # motion will be estimated from the picture shown before: display order will do
             lost, self._lost_just_now = self._lost_just_now, False
-            corrupt = frame.pts in self._doubtful
+            at, (corrupt, said_key) = self.given, self.headers.at(frame)
             self.given += 1
-            said_key = frame.pts in self._key_times and frame.pict_type in (PictureType.NONE, PictureType.I)
-            at = self.given - 1
             return Picture(at, at, frame, after_loss=lost, corrupt=corrupt, said_key=said_key)
         opaque = frame.opaque
         index = opaque[0] if isinstance(opaque, tuple) else self.given
-        header = self._headers.pop(index, _NOTHING_SAID)
-        for old in [i for i in self._headers if i < index - 64]:
-            del self._headers[old]  # packets that never gave a picture
-        picture = Picture(index, self.given, frame, *header)
+        picture = Picture(index, self.given, frame, *self.headers.take(index))
         self.given += 1
         return picture
 
     def _packets(self) -> Iterator["Packet | None"]:
         """The video packets, then None to flush the decoder. A stream that breaks off ends here."""
         packets = self.container.demux(self.stream)
-        read, slots, span = 0, 0, Span()
         while True:
             try:
                 with self.stopwatch("decode"):
@@ -291,45 +229,11 @@ class Decoder:
                 break
             if packet is None or (packet.size == 0 and packet.dts is None):
                 break
-            read, slots = read + 1, max(slots, (packet.dts or 0) + 1)
-            span.add(packet)
+            self.promise.add(packet)
             if packet.size:
                 yield packet
-        if self.promised and not self.has_pts:  # AVI counts slots of time; one without a frame has no packet
-            self.promised -= max(slots - read, 0)
-        if self.promised and read < self.promised:
-            self._ends_early = "the file ends early"
-        elif self._tagged_frames and read < self._tagged_frames - 2:  # tags are rounded, the rate may vary a little
-            self.promised = self._tagged_frames
-            self._ends_early = "the file ends early"
-        elif self.live or self.container.format.name == "hls":
-            self._ends_early = span.ends_short_of(self.container.duration)
+        self._ends_early = self.promise.broken(live=self.live)
         yield None
-
-    def _read_header(self, packet: Packet) -> _Header:
-        data, rounding, refers, after_loss, headless = bytes(packet), 0, None, False, False
-        if self._mpeg4 is not None:
-            rounding, refers, after_loss = self._mpeg4(data)
-        elif self._h264 is not None:
-            refers, after_loss, headless = self._h264(data)
-        elif self._mpeg12 is not None:
-            refers, after_loss = self._mpeg12(data)
-        return rounding, refers, after_loss, packet.is_corrupt or headless
-
-    def why_missing(self, index: int) -> Literal["lost", "unneeded", "hidden", "hidden key"]:
-        """Why no picture came of a packet.
-
-        "lost": it, or what it refers to. "unneeded": no other frame refers to it. "hidden": an edit list passes over
-        it, so it is sound but not shown.
-        """
-        if index in self._discarded:
-            return "hidden key" if self._discarded.pop(index) else "hidden"
-        _, refers, after_loss, _ = self._headers.pop(index, _NOTHING_SAID)
-        return "unneeded" if refers is False and not after_loss else "lost"
-
-    def several_references(self) -> bool:
-        """May a frame be predicted from others than the nearest references? Only H.264 can do that here."""
-        return self._h264 is not None and self._h264.most_references > 1
 
     @property
     def ended(self) -> bool:

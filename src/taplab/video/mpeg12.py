@@ -6,6 +6,7 @@
 
 from taplab.video.bits import start_codes
 
+MPEG12 = ("mpeg1video", "mpeg2video")  # codecs
 _PICTURE_START, _GROUP_START = 0x00, 0xB8
 _I, _B = 1, 3  # picture_coding_type
 _MODULUS = 1 << 10

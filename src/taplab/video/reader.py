@@ -61,10 +61,10 @@ class Video:
         self.rate: Fraction | None = self._decoder.rate
         self.has_pts = self._decoder.has_pts
         self.time_base = self._decoder.time_base if self.has_pts or not self.rate else 1 / self.rate
-        self.why_missing = self._decoder.why_missing
+        self.why_missing = self._decoder.headers.why_missing
         self.in_coded_order = self._decoder.in_coded_order
         self.has_vectors = self._decoder.has_vectors
-        self.several_references = self._decoder.several_references
+        self.several_references = self._decoder.headers.several_references
         self.uses_motion = motion
 
     @property
@@ -74,7 +74,7 @@ class Video:
     @property
     def expected_frames(self) -> int | None:
         """How many frames will come, as far as the container tells."""
-        guess = self._decoder.guessed_frames
+        guess = self._decoder.promise.guess
         return min(guess, self.max_frames) if guess and self.max_frames else guess or self.max_frames
 
     @property
@@ -104,7 +104,7 @@ class Video:
             return 0
         if decoder.broke_off is None:
             return 0
-        return max((decoder.promised or 0) - decoder.given, len(decoder.failed), decoder.mute.count, 1)
+        return max((decoder.promise.frames or 0) - decoder.given, len(decoder.failed), decoder.mute.count, 1)
 
     def frames(self) -> Iterator[CodedFrame]:
         """The frames in coded order. Closes the source at the end."""
