@@ -327,6 +327,6 @@ def test_many_mutants_decode_the_same(make_clip, tmp_path, codec, suffix, how):
     av.logging.set_level(None)
     cut, others = compare_mutants(make_clip(codec, suffix, **{"gop": 8, **how}), tmp_path, range(1000, 1300))
     assert cut > 30
-    # What FFmpeg's MPEG-2 and MPEG-4 decoders make of what is broken, and whether they notice, depends, once in hundreds,
-    # on what their memory held before: the same mutant decodes the same the next time.
+    # What FFmpeg's MPEG-2 and MPEG-4 decoders make of what is broken, and whether they notice, depends, once in
+    # hundreds, on what their memory held before: the same mutant decodes the same the next time.
     assert len(others) <= (0 if codec == "h264" else 3), others

@@ -115,5 +115,6 @@ def _show(rows: list[Row], size: str) -> None:
         names = "" if isinstance(row.classes, int) else f"; classes: {', '.join(row.classes)}"
         print(f"{row.model}: {row.origin}{names}")
     print(
-        "For --model: a trained one above, FILE.safetensors, onnx:FILE.onnx, openvino:FILE.xml, python:MODULE:CALLABLE"
+        "For --model: a trained one above, FILE.safetensors, onnx:FILE.onnx, openvino:FILE.xml, hf:NAME_OR_FOLDER, "
+        "python:MODULE:CALLABLE"
     )

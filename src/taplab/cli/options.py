@@ -31,7 +31,7 @@ Model = Annotated[
     typer.Option(
         "--model",
         help="A bundled model (see `taplab models`), a .safetensors file or folder, onnx:FILE, "
-        "openvino:FILE, python:MODULE:CALLABLE.",
+        "openvino:FILE, hf:NAME_OR_FOLDER, python:MODULE:CALLABLE.",
     ),
 ]
 Engine = Annotated[

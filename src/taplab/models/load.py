@@ -31,7 +31,8 @@ def weights_of(name: str) -> Path | None:
 
 
 def load_model(name: str | Path = DEFAULT, *, device: str = "cpu", engine: str | None = None) -> Model:
-    """A bundled model, a ``.safetensors`` file or folder, ``onnx:FILE``, ``openvino:FILE``, ``python:module:callable``.
+    """A bundled model, a ``.safetensors`` file or folder, ``onnx:FILE``, ``openvino:FILE``, ``hf:NAME_OR_FOLDER``,
+    ``python:module:callable``.
 
     The callable takes ``device`` and returns a ``Model``. engine: what runs one of taplab's own networks, see
     ``taplab.models.engine.with_engine``; None leaves it to torch. Raises ModelError if there is no such model,
@@ -58,6 +59,10 @@ def _loaded(text: str, device: str) -> Model:
         from taplab.models.onnx import OnnxModel
 
         return OnnxModel(text.removeprefix("onnx:"), device=device)
+    if text.startswith("hf:"):
+        from taplab.models.huggingface import load_huggingface
+
+        return load_huggingface(text.removeprefix("hf:"), device=device)
     if text.startswith("python:"):
         return _model_from_python(text, device)
     if text.endswith(".safetensors") or Path(text).is_dir():
@@ -67,7 +72,7 @@ def _loaded(text: str, device: str) -> Model:
     known = ", ".join(bundled())
     raise ModelError(
         f"{text}: no such model; bundled are {known}; or give a .safetensors file, onnx:FILE, openvino:FILE, "
-        "python:MODULE:CALLABLE"
+        "hf:NAME_OR_FOLDER, python:MODULE:CALLABLE"
     )
 
 
