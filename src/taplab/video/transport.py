@@ -106,6 +106,8 @@ class Part:
                 self._look(at + match.start() - (self._size - PACKET), packet)
 
     def _look(self, at: int, packet: Packet) -> None:
+        if self.end is not None and at >= self.end:
+            return
         if packet.payload[:3] == b"\0\0\1":
             if any(packet.pid == pid for _, pid, _ in self._video):
                 self._look_at_picture(packet)
