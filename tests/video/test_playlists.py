@@ -76,6 +76,15 @@ def test_segments_made_one_by_one_are_no_damage(playlist, tmp_path, way):
                 np.testing.assert_array_equal(frame.rgb(), other.rgb())
 
 
+def test_a_playlist_on_the_disk_that_was_never_finished_is_read_from_its_beginning(playlist, tmp_path):
+    """FFmpeg begins with the last segments but two of a stream."""
+    playlist("h264")
+    path = tmp_path / "list.m3u8"
+    text = path.read_text().replace("#EXT-X-ENDLIST\n", "")
+    path.write_text(text + text[text.index("#EXTINF") :])
+    assert len(list(open_video(path, timeout=5, max_frames=60).frames())) == 60
+
+
 def test_a_segment_that_was_left_out_is_told(playlist, tmp_path):
     playlist("h264", missing=[1])
     video = open_video(tmp_path / "list.m3u8", timeout=5)

@@ -124,6 +124,22 @@ def test_nothing_is_warped_across_a_missing_frame(make_clip, tmp_path):
     assert all(f.motion is None for f in frames if f.damaged)
 
 
+def test_avi_at_twice_the_rate_has_every_second_slot_empty_and_is_whole(make_clip, tmp_path):
+    clip = tmp_path / "twice.avi"
+    with av.open(str(make_clip("mpeg4", ".avi"))) as a, av.open(str(clip), "w") as b:
+        stream = b.add_stream_from_template(a.streams.video[0])
+        for packet in a.demux(a.streams.video[0]):
+            if packet.dts is not None:
+                packet.dts = packet.pts = 2 * packet.dts
+                packet.duration, packet.stream = 2, stream
+                b.mux(packet)
+    with av.open(str(clip)) as container:
+        assert container.streams.video[0].frames == 60
+    video = Video(clip)
+    assert len(list(video.frames())) == 30
+    assert (video.lost, video.broke_off) == (0, None)
+
+
 @pytest.mark.parametrize("suffix", [".ts", ".mkv"])
 def test_a_lost_h264_packet_is_seen_though_ffmpeg_conceals_it(make_clip, tmp_path, suffix):
     clip = remuxed(make_clip("h264"), tmp_path / f"lossy{suffix}", lambda i: i != 5)

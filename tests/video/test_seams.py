@@ -101,6 +101,39 @@ def test_a_stream_that_changes_its_codec_is_segmented_to_its_end(parts, tmp_path
         np.testing.assert_array_equal(result.labels, labels)
 
 
+def with_longer_sound(clip, target):
+    """The clip with three seconds of sound, which go on behind its last picture, with tables between."""
+    with av.open(str(clip)) as a, av.open(str(target), "w") as b:
+        picture, sound = b.add_stream_from_template(a.streams.video[0]), b.add_stream("mp2", 44100)
+        packets = [packet for packet in a.demux(a.streams.video[0]) if packet.dts is not None]
+        for packet in packets:
+            packet.stream = picture
+        for i in range(114):
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 2 * 1152), np.int16), format="s16", layout="stereo")
+            silence.sample_rate, silence.pts = 44100, 1152 * i
+            packets += sound.encode(silence)
+        for packet in sorted([*packets, *sound.encode(None)], key=lambda packet: packet.dts * packet.time_base):
+            b.mux(packet)
+    return target
+
+
+def test_sound_that_goes_on_behind_the_pictures_belongs_to_its_part(parts, tmp_path):
+    """The seam is where the tables change, not where the pictures end: or the new codec is taken for the old one."""
+    first, other = (
+        with_longer_sound(parts(way)[0], tmp_path / f"sound{i}.ts").read_bytes()
+        for i, way in enumerate(("h264", "hevc"))
+    )
+    for a, b in ((first, other), (other, first), (first, first)):
+        part = Part(str(joined(tmp_path / "joined.ts", a, b)), 188)
+        while part.read(5000):
+            pass
+        part.close()
+        assert part.end in (len(a), len(a) + 188)  # behind a table that is not looked at
+        frames = list(Video(tmp_path / "joined.ts").frames())
+        assert sorted(f.display for f in frames) == list(range(60))
+        assert not any(f.damaged for f in frames)
+
+
 def test_frames_of_later_parts_are_counted_on(parts, tmp_path):
     (first, second), (other, _) = parts("mpeg4"), parts("h264")
     path = joined(tmp_path / "joined.ts", *(part.read_bytes() for part in (first, other, second)))

@@ -54,7 +54,8 @@ def _local(source: str) -> Address:
     if there and _LIST.match(_head(source)):
         return Address(_PROTOCOL + source, format="concat", options={"safe": "0"})  # its paths may lead anywhere
     url = _PROTOCOL + source if there and ":" in source else source  # or FFmpeg takes "12:30.mp4" for a protocol
-    return Address(url, silent=source.lower().endswith(".m3u8"))
+    playlist = source.lower().endswith(".m3u8")  # one without an end is read from its beginning as well
+    return Address(url, silent=playlist, options={"live_start_index": "0"} if playlist else {})
 
 
 def _head(path: str) -> bytes:

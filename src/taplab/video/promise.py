@@ -25,18 +25,22 @@ class Promise:
         duration = container.duration  # microseconds
         by_duration = max(round(duration / 1e6 * float(rate)), 1) if duration and rate else None
         self.guess = self.frames or by_duration
-        self._read = self._slots = 0
+        self._read = self._last_slot = 0
+        self._step = 0  # slots between packets at the least: every second one is empty at twice the rate
         self._span = Span()
 
     def add(self, packet: "av.Packet[Any]") -> None:
         """A packet came."""
-        self._read, self._slots = self._read + 1, max(self._slots, (packet.dts or 0) + 1)
+        slot, self._read = packet.dts or 0, self._read + 1
+        if slot > self._last_slot:
+            self._step = min(self._step or slot, slot - self._last_slot)
+            self._last_slot = slot
         self._span.add(packet)
 
     def broken(self, *, live: bool) -> str | None:
         """At the end: what to tell if less came. live: the source sets its own pace."""
         if self.frames and self._in_slots:
-            self.frames -= max(self._slots - self._read, 0)
+            self.frames -= max(self._last_slot + max(self._step, 1) - self._read, 0)
         if self.frames and self._read < self.frames:
             return "the file ends early"
         if self._tagged and self._read < self._tagged - _ROUNDED:

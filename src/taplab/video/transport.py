@@ -89,8 +89,10 @@ class Part:
     def _forget(self) -> None:
         """What comes next does not follow what came last."""
         self._read_to, self._tail = -1, b""
-        self._table: tuple[int, bool] | None = None  # since the last picture: where the first PAT is, and did it jump?
-        self._counter: int | None = None  # of the last PAT
+        # Since the last picture, where the first PAT is, or the last one that jumped: sound may go on behind pictures.
+        self._table: tuple[int, bool] | None = None
+        self._pat: int | None = None  # where the last PAT is
+        self._counter: int | None = None  # of it
         self._due: dict[int, int] = {}  # time of the last picture, by pid
 
     def _watch(self, at: int, data: bytes) -> None:
@@ -104,6 +106,8 @@ class Part:
                 self._look(at + match.start() - (self._size - PACKET), packet)
 
     def _look(self, at: int, packet: Packet) -> None:
+        if self.end is not None and at >= self.end:
+            return
         if packet.payload[:3] == b"\0\0\1":
             if any(packet.pid == pid for _, pid, _ in self._video):
                 self._look_at_picture(packet)
@@ -113,7 +117,8 @@ class Part:
             return
         if packet.pid == PAT:
             jumps = self._counter is not None and packet.counter not in (self._counter, (self._counter + 1) % 16)
-            self._table, self._counter = self._table or (at, jumps), packet.counter
+            self._table = (at, jumps) if jumps or self._table is None else self._table
+            self._pat, self._counter = at, packet.counter
             self._numbers = self._numbers or programs.numbers
             if not self._numbers & programs.numbers:
                 self._end_at(at)
@@ -122,7 +127,7 @@ class Part:
         if not self._video:
             self._video = programs.video
         elif any(number in ours for number, _, _ in programs.video) and not self._video & programs.video:
-            self._end_at(at if self._table is None else self._table[0])
+            self._end_at(at if self._pat is None else self._pat)
 
     def _look_at_picture(self, packet: Packet) -> None:
         table, before, now = self._table, self._due.get(packet.pid), due(packet.payload)
