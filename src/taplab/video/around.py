@@ -1,13 +1,16 @@
-"""Estimated motion of a picture from the references around it."""
+"""Estimated motion of a picture from the references around it, and of its intra blocks where these are many."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from taplab.types import Motion, MotionField
 from taplab.video.estimate import estimate_between
 from taplab.video.references import Reference
+
+MANY_INTRA = 0.2  # share of blocks; in less the encoder found good vectors for what moves
 
 
 def estimated_around(picture: Reference, references: Sequence[Reference]) -> Motion | None:
@@ -25,6 +28,27 @@ def estimated_around(picture: Reference, references: Sequence[Reference]) -> Mot
         found = [estimate_between(picture, [side]) for side in sides]
         return max(found, key=lambda motion: float(motion.coded.mean()))
     return estimate_between(picture, sides)
+
+
+def with_intra_estimated(motion: Motion, picture: Reference, references: Sequence[Reference]) -> Motion:
+    """The codec's motion; where many blocks are intra, these get estimated vectors instead of a neighbour's.
+
+    They are searched in the reference that most blocks come from. ``coded`` stays as it is.
+    """
+    if motion.origin != "codec" or 1 - float(motion.coded.mean()) < MANY_INTRA:
+        return motion
+    most = max(motion.fields, key=lambda field: float(field.weight.sum()))
+    reference = next(r for r in references if r.index == most.reference)
+    found = estimate_between(picture, [(most.reference, reference, most)]).fields[0]
+    return replace(motion, fields=tuple(_filled(field, motion.coded, most, found) for field in motion.fields))
+
+
+def _filled(field: MotionField, coded: NDArray[np.bool_], most: MotionField, found: MotionField) -> MotionField:
+    """All blocks that are not ``coded`` come from where ``found`` says, if this is the field of ``most``."""
+    if field is not most:
+        return replace(field, weight=np.where(coded, field.weight, np.float32(0)))
+    vectors = np.where(coded[..., None], field.vectors, found.vectors)
+    return replace(field, vectors=vectors, weight=np.where(coded, field.weight, np.float32(1)))
 
 
 def _seeds(

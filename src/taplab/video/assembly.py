@@ -10,7 +10,7 @@ from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
 
 from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual
-from taplab.video.around import estimated_around
+from taplab.video.around import estimated_around, with_intra_estimated
 from taplab.video.cuts import is_cut, is_estimated_cut, is_new_scene
 from taplab.video.decoder import Picture
 from taplab.video.motion import RECORD
@@ -131,6 +131,7 @@ class Assembly:
             return None, self._new_scene() if before is None else before.scene
         if self._is_cut(picture, this.luma, motion):
             return None, self._new_scene()
+        motion = with_intra_estimated(motion, this, self.references)
         return motion, next(r.scene for r in self.references if r.index == motion.fields[0].reference)
 
     def _is_cut(self, picture: Picture, luma: Plane, motion: Motion) -> bool:
