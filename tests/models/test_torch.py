@@ -62,7 +62,7 @@ def test_mean_and_std_are_of_0_to_1(wrong):
 
 
 def test_pictures_are_enlarged_to_a_multiple():
-    ramp = np.broadcast_to(np.arange(0, 240, 20, dtype=np.uint8)[None, None, :, None], IMAGES.shape)
+    ramp = np.broadcast_to(np.arange(0, 240, 20, dtype=np.uint8)[None, None, :, None], IMAGES.shape).copy()
     plain, scores = (TorchModel(Net(), classes="ab", multiple=m)(ramp) for m in (1, 16))
     assert scores.shape == (2, 2, 8, 8)
     assert torch.allclose(scores.mean((2, 3)), plain.mean((2, 3)), atol=0.3)
