@@ -69,7 +69,7 @@ def test_a_model_says_what_it_is():
     with pytest.raises(ModelError, match="has no classes"):
         Segmenter(Bare())
     for classes, palette, says in [
-        (("a",), [(0, 0, 0)], "1 classes; there can be 2 to 255"),
+        (("a",), [(0, 0, 0)], "gives one score map"),
         (tuple(map(str, range(256))), [(0, 0, 0)] * 256, "256 classes"),
         (("a", "b"), [(0, 0, 0)], "1 colours for 2 classes"),
     ]:

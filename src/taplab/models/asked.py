@@ -10,8 +10,7 @@ from torch import Tensor
 
 from taplab.blame import blamed, described
 from taplab.errors import ModelError
-from taplab.models.base import Model
-from taplab.types import IGNORE
+from taplab.models.base import Model, check_classes
 
 
 def check_model(model: Model) -> Model:
@@ -20,8 +19,7 @@ def check_model(model: Model) -> Model:
         if not hasattr(model, wanted):
             raise ModelError(f"{model.name}: has no {wanted}; a Model has classes and a palette, see taplab.Model")
     classes, colours = len(model.classes), len(model.palette)
-    if not 2 <= classes <= IGNORE:
-        raise ModelError(f"{model.name}: has {classes} classes; there can be 2 to {IGNORE}, as {IGNORE} is no class")
+    check_classes(model.name, classes)
     if colours != classes:
         raise ModelError(f"{model.name}: {colours} colours for {classes} classes")
     return model

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.errors import ModelError
-from taplab.models.base import Model
+from taplab.models.base import Model, check_classes
 from taplab.models.file_settings import said_in, settings_beside
 from taplab.models.graph_output import GraphOutput
-from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, check_channels, resized, rounded_up, three_numbers
+from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, resized, rounded_up, three_numbers
 from taplab.output.palettes import palette_for
 from taplab.types import Palette
 
@@ -156,7 +156,7 @@ class GraphModel(Model):
         shape = tuple(self(np.zeros((1, *size, 3), np.uint8)).shape)
         self._scores_last = _is_channels_last(shape, size, self._channels_last)
         channels = shape[3] if self._scores_last else shape[1]
-        check_channels(self.name, channels)
+        check_classes(self.name, channels)
         if expected is not None and channels != expected:
             raise ModelError(f"{self.name}: scores {channels} classes, but {expected} class names were given")
         return channels

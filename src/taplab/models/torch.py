@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from taplab.errors import DeviceError, ModelError
-from taplab.models.base import Model
+from taplab.models.base import Model, check_channels, check_classes
 from taplab.models.folded import folded
 from taplab.output.palettes import palette_for
 from taplab.types import Palette
@@ -47,6 +47,7 @@ class TorchModel(Model):
         multiple: int = 1,
     ) -> None:
         self.name, self.classes, self.takes_crops = name, tuple(classes), takes_crops
+        check_classes(name, len(self.classes))
         self.palette = palette or palette_for(len(self.classes))
         self.device = check_device(device)
         self.mean, self.std = three_numbers("mean", mean), three_numbers("std", std)
@@ -65,9 +66,9 @@ class TorchModel(Model):
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
         """See ``Model``; float32 scores on the model's device."""
         scores = self._run(self._running(), images)
+        check_channels(self.name, scores.shape[1])
         if scores.shape[1] < len(self.classes):
             raise ModelError(f"{self.name}: gives {scores.shape[1]} score channels for {len(self.classes)} classes")
-        check_channels(self.name, scores.shape[1])
         return scores[:, : len(self.classes)].float().contiguous()
 
     @torch.inference_mode()
@@ -114,12 +115,6 @@ def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(x.shape[-2:]) == size:
         return x
     return F.interpolate(x.float(), size, mode="bilinear", align_corners=False, antialias=True)
-
-
-def check_channels(name: str, channels: int) -> None:
-    """Raises ModelError for a single score map: its argmax would be class 0 everywhere."""
-    if channels < 2:
-        raise ModelError(f"{name}: gives one score map; give one for each class, for two classes stack (1 - p, p)")
 
 
 def _scores_of(output: Any, name: str) -> Tensor:
