@@ -185,6 +185,8 @@ def test_a_failing_network_leaves_no_half_written_overlay(make_clip, model, tmp_
     with pytest.raises(ModelError, match=r"torch, given 1 x 144x192 pixels: raised RuntimeError: out of order"):
         Segmenter(model, mode="per-frame", lanes=1).run(make_clip("mpeg4"), tmp_path)
     assert not list(tmp_path.glob("overlay*"))
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["interrupted"], summary["frames"]) == (True, 2) == (True, len(list((tmp_path / "masks").iterdir())))
 
 
 def test_a_folder_of_images(model, drive, tmp_path):

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from taplab.errors import SettingError, SourceError
+from taplab.errors import SettingError, SourceError, TaplabError
 from taplab.interrupt import PutOff
 from taplab.models.asked import check_model
 from taplab.models.base import Model
@@ -128,6 +128,9 @@ class Segmenter:
                         on_frame(segmentation, result)
             except KeyboardInterrupt:
                 interrupted = True
+            except TaplabError:  # the masks so far stay
+                segmentation.summary(interrupted=True).save(out / "summary.json")
+                raise
             interrupted = interrupted or ctrl_c.asked
         summary = segmentation.summary(interrupted=interrupted)
         summary.save(out / "summary.json")
