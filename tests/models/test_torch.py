@@ -65,6 +65,8 @@ def test_pictures_are_enlarged_to_a_multiple():
     ramp = np.broadcast_to(np.arange(0, 240, 20, dtype=np.uint8)[None, None, :, None], IMAGES.shape).copy()
     plain, scores = (TorchModel(Net(), classes="ab", multiple=m)(ramp) for m in (1, 16))
     assert scores.shape == (2, 2, 8, 8)
+    with pytest.raises(ModelError, match="multiple = 0"):
+        TorchModel(Net(), classes="ab", multiple=0)(ramp)
     assert torch.allclose(scores.mean((2, 3)), plain.mean((2, 3)), atol=0.3)
 
 

@@ -106,7 +106,9 @@ class TorchModel(Model):
 
 
 def rounded_up(size: Sequence[int], multiple: int) -> tuple[int, int]:
-    """The rows and columns of ``size``, or the next multiples."""
+    """The rows and columns of ``size``, or the next multiples. Raises ModelError for a multiple below 1."""
+    if multiple < 1:
+        raise ModelError(f"multiple = {multiple}: write a whole number of pixels, such as 32")
     return -(-size[0] // multiple) * multiple, -(-size[1] // multiple) * multiple
 
 
