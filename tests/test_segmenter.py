@@ -131,13 +131,31 @@ def test_a_stream_is_read_once(make_clip, model):
         list(segmentation)
 
 
-def test_scores_that_are_not_finite_are_told(make_clip, model):
-    class Broken(type(model.net)):
-        def forward(self, x):
-            return super().forward(x) * float("nan")
+class Third(torch.nn.Module):
+    """From its third pass on ``net`` gives ``spoilt`` scores."""
 
-    with pytest.raises(ModelError, match="not finite"):
-        list(Segmenter(TorchModel(Broken(), classes=("a", "b", "c"))).stream(make_clip("mpeg4")))
+    def __init__(self, net, spoilt):
+        super().__init__()
+        self.net, self.spoilt, self.calls = net, spoilt, 0
+
+    def forward(self, x):
+        self.calls += 1
+        return self.net(x) if self.calls < 3 else self.spoilt(self.net(x))
+
+
+@pytest.mark.parametrize("mode", ["per-frame", "paper", "live", "offline"])
+@pytest.mark.parametrize(
+    ("spoilt", "says"),
+    [
+        (lambda scores: scores * float("nan"), "not finite"),
+        (lambda scores: scores[..., ::2, ::2], "it gave score maps of 36x48, now of 18x24"),
+        (lambda scores: 1 / 0, "raised ZeroDivisionError"),
+    ],
+)
+def test_a_network_that_fails_in_mid_stream_is_told(make_clip, model, mode, spoilt, says):
+    broken = TorchModel(Third(model.net, spoilt), classes=("a", "b", "c"))
+    with pytest.raises(ModelError, match=says):
+        list(Segmenter(broken, mode=mode, settings=FFW, lanes=1).stream(make_clip("mpeg4")))
 
 
 def test_an_interrupt_keeps_what_is_done(make_clip, model, tmp_path):
@@ -164,9 +182,11 @@ def test_a_failing_network_leaves_no_half_written_overlay(make_clip, model, tmp_
             return super().forward(x)
 
     model = TorchModel(Failing(), classes=("a", "b", "c"))
-    with pytest.raises(RuntimeError, match="out of order"):
+    with pytest.raises(ModelError, match=r"torch, given 1 x 144x192 pixels: raised RuntimeError: out of order"):
         Segmenter(model, mode="per-frame", lanes=1).run(make_clip("mpeg4"), tmp_path)
     assert not list(tmp_path.glob("overlay*"))
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["interrupted"], summary["frames"]) == (True, 2) == (True, len(list((tmp_path / "masks").iterdir())))
 
 
 def test_a_folder_of_images(model, drive, tmp_path):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from taplab.errors import ModelError
+from taplab.models.asked import asked, check_finite
 from taplab.models.base import Model
 from taplab.modules.ffw import Carried
 from taplab.modules.gathered import Gathered
@@ -37,6 +38,7 @@ class Network:
         self.model, self.stopwatch, self.exact = model, stopwatch, exact
         self.pixels = 0.0
         self.frames = self.crops = 0
+        self._cells: dict[tuple[int, int], tuple[int, ...]] = {}  # size of pictures -> of their score maps
         self._shared: dict[int, Tensor] = {}  # scores that a second lane will ask for, by coded index
 
     def __call__(self, asks: list[Ask]) -> list[Tensor]:
@@ -86,7 +88,9 @@ class Network:
         with self.stopwatch("network"):
             images = np.stack([_turned(answer.frame.rgb(), turns) for answer in answers])
             carried, match = _turned_back(carried, -turns), _turned_back(match, -turns)
-            scores = _turned_back(self.model.follow(images, carried, match[:, None]), turns)
+            scores = asked(self.model, self.model.follow, images, carried, match[:, None])
+            check_finite(self.model, scores)
+            scores = _turned_back(scores, turns)
         self.pixels += images.shape[0] * images.shape[1] * images.shape[2] * (self.model.follow_cost or 0)
         for answer, own in zip(answers, scores, strict=True):
             yield Answer(answer.frame, Carried(own), "followed")
@@ -94,17 +98,26 @@ class Network:
     def _run(self, asks: list[Ask], turns: int) -> list[Tensor]:
         with self.stopwatch("network"):
             images = np.stack([_turned(ask.frame.rgb(ask.region), turns) for ask in asks])
-            scores = self.model(images)
+            scores = asked(self.model, self.model, images)
+            self._check_size(scores, images.shape[1:3])
             if not self.exact:
                 scores = resampled(scores, images.shape[1:3])
+            check_finite(self.model, scores)
             scores = _turned_back(scores, turns)
-        if not self.frames and not torch.isfinite(scores[0]).all():  # the first time only: it costs a pass
-            raise ModelError(f"{self.model.name}: its scores are not finite; check its weights, mean and std")
         self.pixels += images.shape[0] * images.shape[1] * images.shape[2]
         crops = sum(ask.region is not None for ask in asks)
         self.crops += crops
         self.frames += len(asks) - crops
         return list(scores)
+
+    def _check_size(self, scores: Tensor, size: tuple[int, int]) -> None:
+        """Kernels take for granted that what they bring together is of one size. Raises ModelError."""
+        first, now = self._cells.setdefault(size, tuple(scores.shape[-2:])), tuple(scores.shape[-2:])
+        if now != first:
+            raise ModelError(
+                f"{self.model.name}: for pictures of {size[0]}x{size[1]} it gave score maps of {first[0]}x{first[1]}, "
+                f"now of {now[0]}x{now[1]}; give one size always"
+            )
 
 
 def frames_a_call(device: str, height: int, width: int) -> int:

@@ -5,8 +5,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from taplab.errors import SettingError, SourceError
+from taplab.errors import SettingError, SourceError, TaplabError
 from taplab.interrupt import PutOff
+from taplab.models.asked import check_model
 from taplab.models.base import Model
 from taplab.models.load import DEFAULT, load_model
 from taplab.output.folder import remove_earlier_run, writable_folder
@@ -52,7 +53,7 @@ class Segmenter:
         relations: Relations | None = None,
     ) -> None:
         asked = Dial(budget, quality, target_fps, relations or Relations())
-        self.model = model if isinstance(model, Model) else load_model(model, device=device)
+        self.model = check_model(model if isinstance(model, Model) else load_model(model, device=device))
         self.notes: list[str] = []
         self.asked, self.mode = asked.asked, asked.mode(mode)
         self.dial = asked.beside(self.model.follow_cost or 0.0)
@@ -129,6 +130,9 @@ class Segmenter:
                         on_frame(segmentation, result)
             except KeyboardInterrupt:
                 interrupted = True
+            except TaplabError:  # the masks so far stay
+                segmentation.summary(interrupted=True).save(out / "summary.json")
+                raise
             interrupted = interrupted or ctrl_c.asked
         summary = segmentation.summary(interrupted=interrupted)
         summary.save(out / "summary.json")

@@ -106,6 +106,83 @@ def test_class_numbers_become_scores_if_there_are_names(tmp_path, keepdims):
     assert (scores.sum(1) == 1).all()
 
 
+def test_class_numbers_without_a_name_are_told(tmp_path):
+    argmax_network(tmp_path / "a.onnx", 0)
+    with pytest.raises(ModelError, match="class number 2, but 2 class names"):
+        OnnxModel(tmp_path / "a.onnx", classes=("r", "g"), **PLAIN)(IMAGES)
+
+
+def mask_network(path, kind, times):
+    """``times`` where red is above a half, as ``kind``."""
+    half, factor = (onnx.numpy_helper.from_array(np.array(v, np.float32), n) for v, n in ((0.5, "half"), (times, "f")))
+    nodes = [
+        helper.make_node("Slice", ["x", "zero", "one", "one"], ["red"]),
+        helper.make_node("Greater", ["red", "half"], ["more"]),
+        helper.make_node("Cast", ["more"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["float", "f"], ["big"]),
+        helper.make_node("Cast", ["big"], ["y"], to=kind),
+    ]
+    zero, one = (onnx.numpy_helper.from_array(np.array([v]), n) for v, n in ((0, "zero"), (1, "one")))
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"])]
+    outputs = [helper.make_tensor_value_info("y", kind, None)]
+    graph = helper.make_graph(nodes, "g", inputs, outputs, [half, factor, zero, one])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "times", "settings"),
+    [
+        (TensorProto.BOOL, 1, {"classes": ("a", "b")}),
+        (TensorProto.BOOL, 1, {"threshold": 0.5}),
+        (TensorProto.UINT8, 1, {"classes": ("a", "b")}),
+        (TensorProto.UINT8, 255, {"threshold": 127}),
+        (TensorProto.UINT8, 255, {"classes": ("a", "b"), "threshold": 127}),
+    ],
+)
+def test_a_finished_mask_becomes_two_classes(tmp_path, kind, times, settings):
+    scores = OnnxModel(mask_network(tmp_path / "m.onnx", kind, times), **PLAIN, **settings)(IMAGES)
+    assert np.array_equal(scores.argmax(1), IMAGES[..., 0] > 127)
+
+
+def test_a_mask_of_0_and_255_is_not_taken_for_class_numbers(tmp_path):
+    model = OnnxModel(mask_network(tmp_path / "m.onnx", TensorProto.UINT8, 255), classes=("a", "b"), **PLAIN)
+    with pytest.raises(ModelError, match=r"class number 255.* threshold = "):
+        model(IMAGES)
+
+
+def test_uint8_images_are_given_as_they_are(tmp_path):
+    half = helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)
+    inputs = [helper.make_tensor_value_info("x", TensorProto.UINT8, ["n", "h", "w", 3])]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", "h", "w", 3])]
+    graph = helper.make_graph([half], "g", inputs, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, tmp_path / "u8.onnx")
+    assert np.array_equal(OnnxModel(tmp_path / "u8.onnx")(IMAGES).permute(0, 2, 3, 1), IMAGES)
+    bgr = OnnxModel(tmp_path / "u8.onnx", bgr=True, multiple=80)(IMAGES)
+    assert bgr.shape == (3, 3, 80, 160)
+    assert np.allclose(bgr.mean((0, 2, 3)), IMAGES.mean((0, 1, 2))[::-1], atol=1)
+
+
+def test_pictures_are_enlarged_to_a_multiple(tmp_path):
+    """The way back up of a network with skips: halved and doubled, it does not fit odd sizes."""
+    nodes = [
+        helper.make_node("AveragePool", ["x"], ["s"], kernel_shape=[32, 32], strides=[32, 32]),
+        helper.make_node("Resize", ["s", "", "by"], ["u"], mode="nearest"),
+        helper.make_node("Add", ["u", "x"], ["y"]),
+    ]
+    inputs, outputs = (helper.make_tensor_value_info(n, TensorProto.FLOAT, ["n", 3, "h", "w"]) for n in "xy")
+    by = onnx.numpy_helper.from_array(np.array([1, 1, 32, 32], np.float32), "by")
+    graph = helper.make_graph(nodes, "g", [inputs], [outputs], [by])
+    path = tmp_path / "skips.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    images = IMAGES[:, :45, :70]
+    with pytest.raises(ModelError, match=r"cannot take .*multiple = 32"):
+        OnnxModel(path)(images)
+    path.with_suffix(".toml").write_text("multiple = 32")
+    assert OnnxModel(path)(images).shape == (3, 3, 64, 96)
+
+
 def test_a_single_map_becomes_two_if_there_is_a_threshold(tmp_path):
     path = scores_network(tmp_path / "one.onnx", 1, 4, "first", None, first=1)
     with pytest.raises(ModelError, match=r"one score map; write .* threshold"):
@@ -115,7 +192,7 @@ def test_a_single_map_becomes_two_if_there_is_a_threshold(tmp_path):
     scores = model(IMAGES)
     assert scores.shape == (3, 2, 16, 24)
     assert np.array_equal(scores.argmax(1), IMAGES[:, ::4, ::4, 0] > 0.25 * 255)
-    with pytest.raises(ModelError, match="2 classes, but 3"):
+    with pytest.raises(ModelError, match="one map of float32, but 3 class names"):
         OnnxModel(path, classes=("a", "b", "c"))
 
 
@@ -137,6 +214,13 @@ def test_a_network_of_class_numbers_segments_a_clip(tmp_path, make_clip, mode):
         "std = [0, 0, 0]",
         'threshold = "x"',
         "palette = [[1, 2, 3]]",
+        "palette = [[1, 2], [3, 4], [5, 6]]",
+        "palette = [[1, 2, 300], [3, 4, 5], [5, 6, 7]]",
+        "classes = [1, 2, 3]",
+        'bgr = "false"',
+        "mean = [123.7, 116.3, 103.5]",
+        "std = [nan, 1, 1]",
+        "multiple = 0",
         "=",
     ],
 )

@@ -55,6 +55,21 @@ def test_settings_are_checked(wrong):
         TorchModel(Net(), classes="ab", **wrong)
 
 
+@pytest.mark.parametrize("wrong", [{"mean": (123.7, 116.3, 103.5)}, {"std": (58, 57, 57)}, {"mean": (np.nan, 0, 0)}])
+def test_mean_and_std_are_of_0_to_1(wrong):
+    with pytest.raises(ModelError, match=r"divide what was meant for 0\.\.255 by 255"):
+        TorchModel(Net(), classes="ab", **wrong)
+
+
+def test_pictures_are_enlarged_to_a_multiple():
+    ramp = np.broadcast_to(np.arange(0, 240, 20, dtype=np.uint8)[None, None, :, None], IMAGES.shape).copy()
+    plain, scores = (TorchModel(Net(), classes="ab", multiple=m)(ramp) for m in (1, 16))
+    assert scores.shape == (2, 2, 8, 8)
+    with pytest.raises(ModelError, match="multiple = 0"):
+        TorchModel(Net(), classes="ab", multiple=0)(ramp)
+    assert torch.allclose(scores.mean((2, 3)), plain.mean((2, 3)), atol=0.3)
+
+
 def test_bfloat16_is_close():
     net = torch.nn.Conv2d(3, 4, 3, padding=1)
     one = TorchModel(net, classes="abcd")(IMAGES)

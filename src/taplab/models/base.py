@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.errors import ModelError
-from taplab.types import Palette
+from taplab.types import IGNORE, Palette
 
 
 class Model(ABC):
@@ -51,3 +51,16 @@ class Model(ABC):
                 f"{self.name}: gives scores of shape {tuple(scores.shape)} for {len(self.classes)} classes; "
                 "expected [N, classes, h, w]"
             )
+
+
+def check_channels(name: str, channels: int) -> None:
+    """Raises ModelError for a single score map: its argmax would be class 0 everywhere."""
+    if channels < 2:
+        raise ModelError(f"{name}: gives one score map; give one for each class, for two classes stack (1 - p, p)")
+
+
+def check_classes(name: str, count: int) -> None:
+    """Raises ModelError for fewer than two classes, and for more than uint8 labels can tell apart."""
+    check_channels(name, count)
+    if count > IGNORE:
+        raise ModelError(f"{name}: has {count} classes; labels are uint8 and {IGNORE} is none of them: 2 to {IGNORE}")

@@ -1,15 +1,40 @@
 """What is known of a network in a file, beside the network: inside the file, or in a TOML file of the same name."""
 
 import json
+import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from taplab.errors import ModelError
 
 ABOUT = "taplab"  # under this name a file holds what is known of it, as JSON
-SETTINGS = ("classes", "mean", "std", "bgr", "palette", "threshold")  # that the TOML file may have
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _are(fits: Callable[[Any], bool], count: int | None = None) -> Callable[[Any], bool]:
+    """A list of values that fit, as many as ``count`` if it is given."""
+    return lambda v: isinstance(v, list) and len(v) == (count or len(v)) and all(fits(item) for item in v)
+
+
+def _is_level(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 255
+
+
+# What the TOML file may have: what fits, and what to write.
+SETTINGS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "classes": (_are(lambda v: isinstance(v, str)), 'a list of names: classes = ["road", "car"]'),
+    "mean": (_are(_is_number, 3), "three numbers, for red, green and blue"),
+    "std": (_are(_is_number, 3), "three numbers, for red, green and blue"),
+    "bgr": (lambda v: isinstance(v, bool), "true or false"),
+    "palette": (_are(_are(_is_level, 3)), "a list of colours, 0 to 255: palette = [[128, 64, 128], [0, 0, 142]]"),
+    "threshold": (_is_number, "a number"),
+    "multiple": (lambda v: type(v) is int and v > 0, "a whole number of pixels: multiple = 32"),
+}
 
 
 def said_in(text: str, path: Path) -> Mapping[str, Any]:
@@ -32,15 +57,10 @@ def settings_beside(path: Path) -> dict[str, Any]:
         settings = tomllib.loads(beside.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{beside}: not a TOML file ({error})") from error
-    if unknown := sorted(settings.keys() - set(SETTINGS)):
+    if unknown := sorted(settings.keys() - SETTINGS.keys()):
         raise ModelError(f"{beside}: {unknown[0]!r} is none of {', '.join(SETTINGS)}")
-    if not isinstance(settings.get("classes", []), list):
-        raise ModelError(f"{beside}: write classes as a list of names")
+    for name, value in settings.items():
+        fits, remedy = SETTINGS[name]
+        if not fits(value):
+            raise ModelError(f"{beside}: {name} = {value!r}: write {remedy}")
     return settings
-
-
-def number(name: str, value: Any) -> float | None:
-    """A number or None. Raises ModelError."""
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-        raise ModelError(f"{name} = {value!r}: write a number")
-    return value

@@ -12,11 +12,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from taplab.blame import blamed
 from taplab.errors import ModelError, OutputError, SettingError
 from taplab.models.load import WEIGHTS, from_python
 from taplab.models.torch import Precision, autocast_type, check_device, three_numbers
 from taplab.models.zoo.flownet import FlowNet
-from taplab.modules.flow import Dis, Farneback, Flow, Vectors, blamed
+from taplab.modules.flow import Dis, Farneback, Flow, Vectors
 from taplab.types import Rgb
 
 BUNDLED = WEIGHTS / "flow" / "flow-synthetic.safetensors"

@@ -8,23 +8,19 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.errors import ModelError
-from taplab.models.base import Model
-from taplab.models.file_settings import number, said_in, settings_beside
-from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, check_channels, three_numbers
+from taplab.models.base import Model, check_classes
+from taplab.models.file_settings import said_in, settings_beside
+from taplab.models.graph_output import GraphOutput
+from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, resized, rounded_up, three_numbers
 from taplab.output.palettes import palette_for
 from taplab.types import Palette
 
-_CHECKED_INPUT = "expected one image input, float [N, 3, H, W] or [N, H, W, 3]"
-_NAMES = 'write the names of the classes into a TOML file of the same name: classes = ["road", "car"]'
-_THRESHOLD = (
-    "write into a TOML file of the same name from which value on it is the second class: threshold = 0.5 where it is a "
-    "probability, 0 where it is not"
-)
+_CHECKED_INPUT = "expected one image input, float or uint8, [N, 3, H, W] or [N, H, W, 3]"
+_MULTIPLE = "if it takes only multiples of some pixels, write them into a TOML file of the same name: multiple = 32"
 
 
 @dataclass(frozen=True)
@@ -50,15 +46,16 @@ class Session(Protocol):
 
 
 class GraphModel(Model):
-    """A network with one float image input and scores ``[N, C, h, w]`` or ``[N, h, w, C]`` as its first output.
+    """A network with one image input and scores ``[N, C, h, w]`` or ``[N, h, w, C]`` as its first output.
 
+    Float images are normalised; uint8 ones are given as they are, to a network that normalises them itself.
     Two other outputs become scores: class numbers, ``[N, h, w]`` with or without an axis of length 1, if the names of
     the classes are given, and a single map, if a ``threshold`` is given above which the second of two classes begins.
 
     With a fixed input shape the frame is resized to it, and regions cannot be given to the network: RGC is off
     (``takes_crops`` is False). What the file does not say may stand in a TOML file of the same name
-    (``model.onnx``, ``model.toml``): classes, mean, std (of RGB in 0..1), bgr, palette, threshold; arguments go before
-    it.
+    (``model.onnx``, ``model.toml``): classes, mean, std (of RGB in 0..1), bgr, palette, threshold,
+    multiple (frames are enlarged until rows and columns are multiples of it); arguments go before it.
     A network made for warping has its follower in a second file (``model-follow.onnx``).
     Raises ModelError if the file is missing, cannot be read or has another input.
     """
@@ -73,6 +70,7 @@ class GraphModel(Model):
         bgr: bool | None = None,
         palette: Palette | None = None,
         threshold: float | None = None,
+        multiple: int | None = None,
         device: str = "cpu",
     ) -> None:
         path = Path(path)
@@ -86,8 +84,10 @@ class GraphModel(Model):
         std = three_numbers("std", about.get("std", IMAGENET_STD) if std is None else std)
         self._mean, self._std = (torch.tensor(v[:: -1 if self.bgr else 1]).view(3, 1, 1) * 255 for v in (mean, std))
         names = about.get("classes") if classes is None else classes
-        self._threshold = number("threshold", about.get("threshold") if threshold is None else threshold)
-        self._numbers = None if names is None else len(names)  # how many class numbers there are
+        self._multiple = int(about.get("multiple", 1)) if multiple is None else multiple
+        threshold = about.get("threshold") if threshold is None else threshold
+        axis = 3 if self._channels_last else 1
+        self._output = GraphOutput(self.name, None if names is None else len(names), threshold, axis)
         channels = self._probe(len(names) if names else None)
         self.classes = tuple(names) if names else tuple(f"class {i}" for i in range(channels))
         colours = palette or about.get("palette") or palette_for(channels)
@@ -119,10 +119,10 @@ class GraphModel(Model):
     def _prepare(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """Normalised, in the order and type of the input."""
         x = torch.from_numpy(images).permute(0, 3, 1, 2)
-        if self.size is not None and images.shape[1:3] != self.size:
-            x = F.interpolate(x.float(), self.size, mode="bilinear", align_corners=False, antialias=True)
+        x = resized(x, self.size or rounded_up(images.shape[1:3], self._multiple))
         x = x.flip(1) if self.bgr else x
-        x = x.contiguous().float().sub_(self._mean).div_(self._std)
+        x = x.contiguous().float()
+        x = x.sub_(self._mean).div_(self._std) if self._dtype.kind == "f" else x.round_()
         x = x.permute(0, 2, 3, 1).contiguous() if self._channels_last else x
         return x.numpy().astype(self._dtype, copy=False)
 
@@ -130,28 +130,9 @@ class GraphModel(Model):
         try:
             output = np.asarray(session(*arrays))
         except Exception as error:  # such libraries raise classes of their own, none of them documented
-            raise ModelError(
-                f"{self.name}: cannot take an input of shape {arrays[0].shape}: {reason(error)}"
-            ) from error
-        return self._as_scores(output)
-
-    def _as_scores(self, output: NDArray[Any]) -> NDArray[np.float32]:
-        """Of what a file gives: scores as they are; class numbers and single maps as scores ``[N, C, h, w]``."""
-        axis = 3 if self._channels_last else 1
-        if output.ndim == 4 and output.shape[axis] == 1:
-            output = output.squeeze(axis)
-        if output.ndim == 3 and np.issubdtype(output.dtype, np.integer):
-            if self._numbers is None:
-                raise ModelError(f"{self.name}: gives class numbers, no scores; {_NAMES}")
-            return np.stack([output == c for c in range(self._numbers)], axis=1).astype(np.float32)
-        if output.ndim == 3:
-            if self._threshold is None:
-                raise ModelError(f"{self.name}: gives one score map; {_THRESHOLD}")
-            beyond = output.astype(np.float32) - np.float32(self._threshold)
-            return np.stack([-beyond, beyond], axis=1)
-        if output.ndim != 4:
-            raise ModelError(f"{self.name}: its output has shape {output.shape}; expected scores [N, classes, h, w]")
-        return output.astype(np.float32, copy=False)
+            told = f"{self.name}: cannot take an input of shape {arrays[0].shape}: {reason(error)}"
+            raise ModelError(told if self.size or self._multiple > 1 else f"{told}; {_MULTIPLE}") from error
+        return self._output.scores(output)
 
     def _read_input(self) -> None:
         inputs = self._session.inputs
@@ -159,7 +140,7 @@ class GraphModel(Model):
             shapes = ", ".join(f"{i.name} {list(i.shape)}" for i in inputs)
             raise ModelError(f"{self.name}: its inputs are {shapes}; {_CHECKED_INPUT}")
         first, shape = inputs[0], inputs[0].shape
-        if first.type not in ("float32", "float16"):
+        if first.type not in ("float32", "float16", "uint8"):
             raise ModelError(f"{self.name}: its input is {first.type}; {_CHECKED_INPUT}")
         self._channels_last = shape[3] == 3 and shape[1] != 3
         if not self._channels_last and shape[1] not in (3, None):
@@ -175,7 +156,7 @@ class GraphModel(Model):
         shape = tuple(self(np.zeros((1, *size, 3), np.uint8)).shape)
         self._scores_last = _is_channels_last(shape, size, self._channels_last)
         channels = shape[3] if self._scores_last else shape[1]
-        check_channels(self.name, channels)
+        check_classes(self.name, channels)
         if expected is not None and channels != expected:
             raise ModelError(f"{self.name}: scores {channels} classes, but {expected} class names were given")
         return channels

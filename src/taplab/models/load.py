@@ -1,10 +1,12 @@
 """From what a user writes after ``--model`` to a model."""
 
 import importlib
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
 
+from taplab.blame import blamed
 from taplab.errors import ModelError
 from taplab.models.base import Model
 
@@ -84,15 +86,25 @@ def from_python(text: str, device: str) -> Any:
         raise ModelError(f"{text}: write python:MODULE:CALLABLE") from error
     sys.path.insert(0, "")  # a module beside the user's data
     try:
-        make = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ModelError(f"{text}: {error}") from error
+        with blamed(text):
+            make = getattr(importlib.import_module(module), attribute, None)
     finally:
         sys.path.remove("")
-    try:
+    if not callable(make) or not _takes_device(make):
+        raise ModelError(f"{text}: {module} has no {attribute} that takes device")
+    with blamed(text):
         return make(device=device)
-    except TypeError as error:
-        raise ModelError(f"{text}: {error}; the callable must take device") from error
+
+
+def _takes_device(make: Any) -> bool:
+    """Can it be called with ``device`` alone?"""
+    try:
+        inspect.signature(make).bind(device="cpu")
+    except TypeError:
+        return False
+    except ValueError:  # nothing is known of its arguments
+        return True
+    return True
 
 
 def _model_from_python(text: str, device: str) -> Model:

@@ -10,7 +10,7 @@ from taplab.errors import DeviceError, MissingExtraError, ModelError
 from taplab.models.file_settings import ABOUT
 from taplab.models.graph import GraphModel, Session, Slot, reason
 
-_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
+_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
 
 
 class OnnxModel(GraphModel):
@@ -53,7 +53,7 @@ def _open(path: Path, device: str) -> Any:
             f"{device}: this ONNX Runtime has no {provider}; pip install onnxruntime-gpu, or use --device cpu"
         )
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors only: load-time warnings mean nothing to the user
+    options.log_severity_level = 4  # what it warns of means nothing to the user, and errors are raised as well
     options.intra_op_num_threads = torch.get_num_threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning threads slow the others down
     try:

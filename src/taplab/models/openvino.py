@@ -11,7 +11,7 @@ from taplab.models.file_settings import ABOUT
 from taplab.models.graph import GraphModel, Session, Slot, reason
 from taplab.models.torch import Precision, autocast_type
 
-_TYPES = {"f32": "float32", "f16": "float16"}
+_TYPES = {"f32": "float32", "f16": "float16", "u8": "uint8"}
 _WHERE = ["framework", ABOUT]  # where OpenVINO keeps what an ONNX file says of itself
 
 

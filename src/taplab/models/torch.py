@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from taplab.errors import DeviceError, ModelError
-from taplab.models.base import Model
+from taplab.models.base import Model, check_channels, check_classes
 from taplab.models.folded import folded
 from taplab.output.palettes import palette_for
 from taplab.types import Palette
@@ -18,6 +19,7 @@ from taplab.types import Palette
 Precision = Literal["float32", "bfloat16", "auto"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+FARTHEST = 4.0  # that a mean or std for RGB in 0..1 can be meant to be; for 0..255 they are about 120 and 60
 
 
 class TorchModel(Model):
@@ -42,8 +44,10 @@ class TorchModel(Model):
         precision: Precision = "float32",
         takes_crops: bool = True,
         fixed: bool = False,
+        multiple: int = 1,
     ) -> None:
         self.name, self.classes, self.takes_crops = name, tuple(classes), takes_crops
+        check_classes(name, len(self.classes))
         self.palette = palette or palette_for(len(self.classes))
         self.device = check_device(device)
         self.mean, self.std = three_numbers("mean", mean), three_numbers("std", std)
@@ -52,7 +56,7 @@ class TorchModel(Model):
         self.net = net.eval().to(device)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.dtype = autocast_type(precision, device)
-        self.fixed = fixed
+        self.fixed, self.multiple = fixed, multiple
         self._folded: dict[torch.dtype, nn.Module] = {}  # what runs instead of ``net``, once it is asked for
         self.follow_cost = float(net.follow_cost) if hasattr(net, "follow_cost") else None  # type: ignore[arg-type]
         self._mean = torch.tensor(self.mean, device=device).view(3, 1, 1) * 255
@@ -62,9 +66,9 @@ class TorchModel(Model):
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
         """See ``Model``; float32 scores on the model's device."""
         scores = self._run(self._running(), images)
+        check_channels(self.name, scores.shape[1])
         if scores.shape[1] < len(self.classes):
             raise ModelError(f"{self.name}: gives {scores.shape[1]} score channels for {len(self.classes)} classes")
-        check_channels(self.name, scores.shape[1])
         return scores[:, : len(self.classes)].float().contiguous()
 
     @torch.inference_mode()
@@ -83,6 +87,7 @@ class TorchModel(Model):
         if torch.device(self.device).type == "cuda":
             x = x.pin_memory()  # so that it is copied while the device works
         x = x.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float()
+        x = resized(x, rounded_up(images.shape[1:3], self.multiple))
         return x.sub_(self._mean).div_(self._std)
 
     def _running(self) -> nn.Module:
@@ -100,10 +105,18 @@ class TorchModel(Model):
             return _scores_of(net(x, *more), self.name)
 
 
-def check_channels(name: str, channels: int) -> None:
-    """Raises ModelError for a single score map: its argmax would be class 0 everywhere."""
-    if channels < 2:
-        raise ModelError(f"{name}: gives one score map; give one for each class, for two classes stack (1 - p, p)")
+def rounded_up(size: Sequence[int], multiple: int) -> tuple[int, int]:
+    """The rows and columns of ``size``, or the next multiples. Raises ModelError for a multiple below 1."""
+    if multiple < 1:
+        raise ModelError(f"multiple = {multiple}: write a whole number of pixels, such as 32")
+    return -(-size[0] // multiple) * multiple, -(-size[1] // multiple) * multiple
+
+
+def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Pictures ``[N, 3, H, W]`` at ``size``, float; themselves if that is theirs."""
+    if tuple(x.shape[-2:]) == size:
+        return x
+    return F.interpolate(x.float(), size, mode="bilinear", align_corners=False, antialias=True)
 
 
 def _scores_of(output: Any, name: str) -> Tensor:
@@ -120,11 +133,13 @@ def _scores_of(output: Any, name: str) -> Tensor:
 
 
 def three_numbers(name: str, values: Any) -> tuple[float, float, float]:
-    """One number for each of red, green and blue; not 0 if it is to be divided by. Raises ModelError."""
+    """One number for each of red, green and blue in 0..1; not 0 if it is to be divided by. Raises ModelError."""
     try:
         red, green, blue = (float(v) for v in values)
     except (TypeError, ValueError) as error:
         raise ModelError(f"{name} = {values!r}: write three numbers, for red, green and blue") from error
+    if not all(abs(v) <= FARTHEST for v in (red, green, blue)):  # NaN neither
+        raise ModelError(f"{name} = {values!r}: is of RGB in 0..1; divide what was meant for 0..255 by 255")
     if name == "std" and not red * green * blue:
         raise ModelError(f"std = {values!r}: must not be 0")
     return red, green, blue

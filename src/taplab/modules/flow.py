@@ -1,19 +1,16 @@
 """Dense optical flow: what carries scores in the paper's comparisons with FFW (Tables 3 and 5)."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from textwrap import shorten
 from types import ModuleType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from taplab.errors import MissingExtraError, ModelError, TaplabError
+from taplab.blame import blamed, described
+from taplab.errors import MissingExtraError, ModelError
 from taplab.types import Rgb
 
 Vectors = NDArray[np.float32]  # [H, W, 2]
-_LONGEST = 300  # characters of an error of a user's code
 
 
 class Flow(Protocol):
@@ -32,28 +29,10 @@ def ask(flow: Flow, name: str, now: Rgb, before: Rgb) -> Vectors:
         found = flow(now, before)
     height, width = now.shape[:2]
     if not isinstance(found, np.ndarray) or found.shape != (height, width, 2) or found.dtype.kind not in "fiu":
-        raise ModelError(f"{name}: returned {_described(found)}; return float32 [H, W, 2], here [{height}, {width}, 2]")
+        raise ModelError(f"{name}: returned {described(found)}; return float32 [H, W, 2], here [{height}, {width}, 2]")
     if not np.isfinite(found).all():
         raise ModelError(f"{name}: returned numbers that are not finite; return a displacement for every pixel")
     return np.ascontiguousarray(found, np.float32)
-
-
-@contextmanager
-def blamed(name: str) -> Generator[None]:
-    """Whatever a user's code raises becomes a ModelError of one line, with type and text."""
-    try:
-        yield
-    except TaplabError:
-        raise
-    except Exception as error:
-        raise ModelError(f"{name}: raised {shorten(f'{type(error).__name__}: {error}', _LONGEST)}") from error
-
-
-def _described(found: object) -> str:
-    """ "float32 [2, 360, 480]", "NoneType"."""
-    shape = getattr(found, "shape", None)
-    kind = f"{found.dtype}" if isinstance(found, np.ndarray) else type(found).__name__
-    return kind if shape is None else f"{kind} {list(shape)}"
 
 
 class Dis:

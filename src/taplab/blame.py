@@ -1,0 +1,29 @@
+"""Errors of code that the user brings are told as such, not as faults of taplab."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from textwrap import shorten
+
+import numpy as np
+
+from taplab.errors import ModelError, TaplabError
+
+_LONGEST = 300  # characters of an error of a user's code
+
+
+@contextmanager
+def blamed(name: str) -> Generator[None]:
+    """Whatever a user's code raises becomes a ModelError of one line, with type and text."""
+    try:
+        yield
+    except TaplabError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{name}: raised {shorten(f'{type(error).__name__}: {error}', _LONGEST)}") from error
+
+
+def described(found: object) -> str:
+    """What a user's code returned: "float32 [2, 360, 480]", "NoneType"."""
+    shape = getattr(found, "shape", None)
+    kind = f"{found.dtype}" if isinstance(found, np.ndarray) else type(found).__name__
+    return kind if shape is None else f"{kind} {list(shape)}"

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import torch
+
+from taplab import Model, ModelError, Segmenter
+from taplab.models.asked import asked, check_finite, check_model
+
+IMAGES = np.zeros((2, 8, 12, 3), np.uint8)
+
+
+class Users(Model):
+    """A user's own model that gives what it is told to."""
+
+    name, classes, palette = "mine", ("a", "b", "c"), ((0, 0, 0), (9, 9, 9), (99, 99, 99))
+
+    def __init__(self, give):
+        self.give = give
+
+    def __call__(self, images):
+        return self.give(images)
+
+
+def brightness(images, kind=torch.float32):
+    grey = torch.from_numpy(images).float().mean(-1)[:, None, ::2, ::2] / 255
+    return torch.cat([0.4 - grey, 0.1 - (grey - 0.5).abs(), grey - 0.6], 1).to(kind)
+
+
+@pytest.mark.parametrize(
+    ("give", "says"),
+    [
+        (lambda x: 1 / 0, "mine, given 2 x 8x12 pixels: raised ZeroDivisionError: division by zero"),
+        (
+            lambda x: brightness(x).numpy(),
+            r"returned float32 \[2, 3, 4, 6\]; expected a float torch.Tensor \[2, 3, h, w",
+        ),
+        (lambda x: brightness(x).argmax(1), r"returned Tensor \[2, 4, 6\]"),
+        (lambda x: brightness(x).long(), r"returned Tensor \[2, 3, 4, 6\]"),
+        (lambda x: brightness(x)[0], r"returned Tensor \[3, 4, 6\]"),
+        (lambda x: brightness(x)[:1], r"returned scores \[1, 3, 4, 6\]"),
+        (lambda x: brightness(x).permute(0, 2, 3, 1), r"returned scores \[2, 4, 6, 3\]"),
+    ],
+)
+def test_wrong_answers_are_told(give, says):
+    model = Users(give)
+    with pytest.raises(ModelError, match=says):
+        asked(model, model, IMAGES)
+
+
+def test_an_answer_needs_no_gradient():
+    weight = torch.nn.Parameter(torch.ones(()))
+    model = Users(lambda x: brightness(x) * weight)
+    assert not asked(model, model, IMAGES).requires_grad
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_scores_are_finite(value):
+    scores = torch.zeros(1, 3, 4, 6)
+    check_finite(Users(brightness), scores)
+    scores[0, 1, 2, 3] = value
+    with pytest.raises(ModelError, match="mine: its scores are not finite"):
+        check_finite(Users(brightness), scores)
+
+
+def test_a_model_says_what_it_is():
+    class Bare(Model):
+        def __call__(self, images):
+            return brightness(images)
+
+    with pytest.raises(ModelError, match="has no classes"):
+        Segmenter(Bare())
+    for classes, palette, says in [
+        (("a",), [(0, 0, 0)], "gives one score map"),
+        (tuple(map(str, range(256))), [(0, 0, 0)] * 256, "256 classes"),
+        (("a", "b"), [(0, 0, 0)], "1 colours for 2 classes"),
+    ]:
+        model = Users(brightness)
+        model.classes, model.palette = classes, palette
+        with pytest.raises(ModelError, match=says):
+            check_model(model)
+
+
+@pytest.mark.parametrize("mode", ["per-frame", "paper", "live", "offline"])
+@pytest.mark.parametrize("kind", [torch.float16, torch.float64])
+def test_the_type_of_scores_changes_no_label(make_clip, mode, kind):
+    plain, other = (
+        [r.labels for r in Segmenter(model, mode=mode).stream(make_clip())]
+        for model in (Users(brightness), Users(lambda x: brightness(x, kind)))
+    )
+    assert np.mean([(a == b).mean() for a, b in zip(plain, other, strict=True)]) > 0.99
