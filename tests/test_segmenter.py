@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from taplab import ModelError, PaperSettings, Segmenter, SettingError, TorchModel, network
+from taplab import ModelError, PaperSettings, Segmenter, SettingError, TorchModel
 from taplab.errors import OutputError, SourceError
 
 FFW = PaperSettings(("ffw",))
@@ -29,20 +29,6 @@ def test_the_number_of_lanes_changes_nothing(make_clip, model, how, settings):
             assert np.mean(one.labels != other.labels) < 1e-3  # sums in another order
         assert runs[1][1].network_cost == runs[lanes][1].network_cost
         assert runs[1][1].key_frames == runs[lanes][1].key_frames
-
-
-@pytest.mark.parametrize("mode", ["paper", "offline"])
-def test_lanes_that_share_no_calls_run_one_after_another(make_clip, model, monkeypatch, mode):
-    clip, runs = make_clip("mpeg4"), []
-    for pixels in (network.CPU_BATCH_PIXELS, 144 * 192):
-        monkeypatch.setattr(network, "CPU_BATCH_PIXELS", pixels)
-        segmentation = Segmenter(model, mode=mode, settings=PaperSettings(("ffw",), interval=4), lanes=4).stream(clip)
-        results = iter(segmentation)
-        first = next(results)
-        runs.append((segmentation.network.frames, [first, *results]))
-    assert runs[1][0] < runs[0][0]  # passes before the first result
-    for one, other in zip(runs[0][1], runs[1][1], strict=True):
-        assert np.mean(one.labels != other.labels) < 1e-3
 
 
 def test_per_frame_is_the_network_itself(make_clip, model, drive):

@@ -52,7 +52,7 @@ class Network:
                 box = ask.region or ask.frame
                 batches[box.height, box.width, ask.frame.turns].append(k)
         for (height, width, turns), positions in batches.items():
-            most = min(len(positions), frames_a_call(self.model.device, height, width))
+            most = len(positions) if self.model.device != "cpu" else max(CPU_BATCH_PIXELS // (height * width), 1)
             for first in range(0, len(positions), most):
                 batch = positions[first : first + most]
                 for k, scores in zip(batch, self._run([asks[k] for k in batch], turns), strict=True):
@@ -118,11 +118,6 @@ class Network:
                 f"{self.model.name}: for pictures of {size[0]}x{size[1]} it gave score maps of {first[0]}x{first[1]}, "
                 f"now of {now[0]}x{now[1]}; give one size always"
             )
-
-
-def frames_a_call(device: str, height: int, width: int) -> int:
-    """How many frames of so many pixels are best given to the network at once; on a GPU any number."""
-    return max(CPU_BATCH_PIXELS // max(height * width, 1), 1) if device == "cpu" else 2**16
 
 
 def _shape(frame: CodedFrame) -> _Shape:

@@ -17,7 +17,7 @@ from taplab.errors import SettingError, SourceError
 from taplab.labels import Contours, labels_from_scores
 from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
 from taplab.models.base import Model
-from taplab.network import Network, frames_a_call
+from taplab.network import Network
 from taplab.newest import WAITING, Newest
 from taplab.output.summary import Summary
 from taplab.policies import Answer, Policy
@@ -107,20 +107,13 @@ class Segmentation:
             yield from run_endless(frames, self.policy, self.network)
             return
         lanes = cut_lanes(frames, self.policy.interval, borrow=self.policy.looks_ahead)
-        while wave := list(islice(lanes, self._lanes_at_once)):
+        while wave := list(islice(lanes, self.lanes)):
             yield from run_in_lockstep(wave, self.policy, self.network)
 
     @property
     def _ahead_of_lane(self) -> int:
         """Frames of a lane that may wait decoded, or for their labels, while the network runs."""
         return min(self.policy.interval, 12)
-
-    @property
-    def _lanes_at_once(self) -> int:
-        """Those that share network calls: the labels of others are better made beside the calls of the next."""
-        if self._is_one_lane:
-            return 1
-        return min(self.lanes, frames_a_call(self.model.device, self.source.height, self.source.width))
 
     @property
     def _is_one_lane(self) -> bool:
@@ -144,8 +137,8 @@ class Segmentation:
     def _ahead(self, function: Callable[[Answer], R], answers: Iterable[Answer]) -> Iterator[R]:
         """On threads, beside the network; with one core, or where frames are answered at once, on none."""
         cores = 1 if self._answers_at_once else torch.get_num_threads()
-        threads = min(cores, _THREADS) if cores > 1 else 0
-        return called_ahead(function, answers, threads, self.stopwatch, self._lanes_at_once * self._ahead_of_lane)
+        threads, most = min(cores, _THREADS) if cores > 1 else 0, self._ahead_of_lane if self._is_one_lane else 0
+        return called_ahead(function, answers, threads, self.stopwatch, most)
 
     def _touched(self, answer: Answer) -> Answer:
         with self.stopwatch("warp"):
