@@ -106,7 +106,7 @@ def one_by_one(out):
 
 
 def test_what_is_not_there_or_no_segmentation(tmp_path):
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match="no such folder"):
         load_model(f"hf:{tmp_path / 'none'}")
     net = transformers.ViTModel(
         transformers.ViTConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)

@@ -1,5 +1,6 @@
 """Segmentation networks of Hugging Face's ``transformers``: ``hf:NAME`` or ``hf:FOLDER``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -28,6 +29,8 @@ def load_huggingface(name: str, *, device: str = "cpu") -> TorchModel:
         from transformers.image_processing_base import ImageProcessingMixin
     except ImportError as error:
         raise MissingExtraError("hf: models need transformers: pip install 'taplab[hf]'") from error
+    if Path(name).is_absolute() and not Path(name).is_dir():
+        raise ModelError(f"hf:{name}: no such folder")
     _silence(transformers.logging)
     try:
         config = transformers.AutoConfig.from_pretrained(name)
