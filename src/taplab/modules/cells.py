@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.modules.simd import Vector, distance, first4, last4, load4, load8, mixed
-from taplab.types import IGNORE, Labels, Plane
+from taplab.types import IGNORE, CodedFrame, Labels, Plane
 from taplab.video.planes import yuv_planes
 
 Displacement = NDArray[np.float32]  # [h, w, 2], (dx, dy) in score cells, from a cell to its origin
@@ -35,6 +35,14 @@ def cell_picture(picture: av.VideoFrame, cells: tuple[int, int]) -> CellPicture:
         sums = np.empty((2, plane.shape[1]), np.uint16 if most < 2**16 else np.uint32)
         _average(_whole_rows(plane), vertical, horizontal, halvings, sums, k, out)
     return out
+
+
+def colours(frame: CodedFrame, cells: tuple[int, int]) -> CellPicture:
+    """The same of a frame, kept until somebody sets ``frame.colours`` to None."""
+    found = frame.colours
+    if found is None or found.shape[:2] != cells:
+        found = frame.colours = cell_picture(frame.picture, cells)
+    return found
 
 
 def lanes(classes: int) -> int:
@@ -65,7 +73,9 @@ def calm(best: Labels) -> Labels:
     return out
 
 
-def settled(now: CellPicture, sides: Sequence[tuple[Labels, CellPicture, Displacement]]) -> Labels:
+def settled(
+    now: CellPicture, sides: Sequence[tuple[Labels, CellPicture, Displacement]], strange: float = STRANGE
+) -> Labels:
     """The class of cells that all displacements lead to one calm class for, and to no strange colour; or IGNORE.
 
     A side: the calm classes of a key frame (see ``calm``), its picture and the displacement to it; the first is present
@@ -73,7 +83,7 @@ def settled(now: CellPicture, sides: Sequence[tuple[Labels, CellPicture, Displac
     """
     out = np.empty(now.shape[:2], np.uint8)
     for k, (classes, key, way) in enumerate(sides):
-        _follow(now, classes, key, way, k == 0, out)
+        _follow(now, classes, key, way, np.float32(strange), k == 0, out)
     return out
 
 
@@ -192,7 +202,13 @@ def _calm(best: Labels, out: Labels) -> None:  # pragma: no cover - compiled
 
 @njit(cache=True, nogil=True)
 def _follow(
-    now: CellPicture, classes: Labels, key: CellPicture, way: Displacement, first: bool, out: Labels
+    now: CellPicture,
+    classes: Labels,
+    key: CellPicture,
+    way: Displacement,
+    strange: np.float32,
+    first: bool,
+    out: Labels,
 ) -> None:  # pragma: no cover - compiled
     """The class where each cell comes from, if that is what the sides before found; IGNORE if not."""
     rows, cols = out.shape
@@ -206,7 +222,7 @@ def _follow(
             found = classes[y, x]
             if found == ABSENT and not first:
                 continue
-            alike = distance(load4(here, (i * cols + j) * 4), load4(there, (y * cols + x) * 4)) <= STRANGE
+            alike = distance(load4(here, (i * cols + j) * 4), load4(there, (y * cols + x) * 4)) <= strange
             out[i, j] = found if alike and (first or found == out[i, j]) else IGNORE
 
 

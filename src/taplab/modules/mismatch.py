@@ -28,15 +28,6 @@ def grid(size: tuple[int, int]) -> tuple[int, int]:
     return max(round(size[0] / cell), 1), max(round(size[1] / cell), 1)
 
 
-def shrink(displacement: Displacement, cells: tuple[int, int]) -> Displacement:
-    """A displacement ``[h, w, 2]`` on another grid of ``cells`` (rows, columns); those at the cells' centres."""
-    size = displacement.shape[:2]
-    rows = ((np.arange(cells[0]) + 0.5) * (size[0] / cells[0])).astype(int)
-    columns = ((np.arange(cells[1]) + 0.5) * (size[1] / cells[1])).astype(int)
-    scale = np.array([cells[1] / size[1], cells[0] / size[0]], np.float32)
-    return np.ascontiguousarray(displacement[rows][:, columns] * scale)
-
-
 def mismatch(now: CellPicture, sides: Sequence[tuple[CellPicture, Displacement]]) -> float:
     """``m_t`` in grey levels, 0 to MOST, of a picture with those of its key frames and the displacements to them."""
     everywhere = np.ones(now.shape[:2], np.bool_)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from taplab.policies.keyed import estimated
+from taplab.policies.side import estimated
 from taplab.types import CodedFrame, Motion
 
 

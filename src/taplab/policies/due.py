@@ -9,9 +9,9 @@ from taplab.policies.base import Ask, Steps
 from taplab.policies.bucket import Bucket, Pace
 from taplab.policies.dial import Dial
 from taplab.policies.forecast import ONE_SIDED, Forecast
-from taplab.policies.keyed import Side
 from taplab.policies.live import Live
 from taplab.policies.paper import Paper, PaperSettings
+from taplab.policies.side import Side
 from taplab.types import CodedFrame
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from taplab.modules.cells import CellPicture, cell_picture
-from taplab.modules.mismatch import grid, mismatch, shrink
+from taplab.modules.mismatch import grid, mismatch
 from taplab.policies.dial import Relation
-from taplab.policies.keyed import Side
+from taplab.policies.side import Side
 from taplab.types import CodedFrame
 
 # Mean mismatch of the frames after a key frame, relative to that of the one in the middle; on drives, +- 0.05.
@@ -40,9 +40,8 @@ class Forecast:
     def compare(self, frame: CodedFrame, sides: Sequence[Side]) -> float:
         """The mismatch of a frame with the key frames that the sides lead to, in grey levels."""
         cells = grid((frame.height, frame.width))
-        key_pictures = [self._picture(side.key.frame, cells) for side in sides]
-        ways = [shrink(side.way, cells) for side in sides]
-        return mismatch(self._picture(frame, cells), list(zip(key_pictures, ways, strict=True)))
+        found = [(self._picture(s.key.frame, cells), s.coarse) for s in sides if s.coarse is not None]
+        return mismatch(self._picture(frame, cells), found)
 
     def _picture(self, frame: CodedFrame, cells: tuple[int, int]) -> CellPicture:
         found = self._pictures.get(frame.index)

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from taplab.modules.gathered import Gathered
 from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
-from taplab.policies.keyed import HISTORY, Key, Side, along, estimated, gathered
+from taplab.policies.keyed import HISTORY, Key, gathered
 from taplab.policies.paper import Paper, PaperSettings
 from taplab.policies.regions import SHARE, Regions, region_key
+from taplab.policies.side import Side, along, estimated
 from taplab.types import REFERENCES_KEPT, CodedFrame
 
 Due = Callable[[CodedFrame, Sequence[Side]], bool]  # called once for every frame, with the ways to the key frames
@@ -76,7 +77,7 @@ class Live(Policy):
             self.regions.took(frame)
         key.gather(_faded(history), self._mapped)
         yield Answer(frame, key.answer, "network")
-        return [Side(frame.display, key), *history]
+        return [Side(frame, key), *history]
 
     def _region(
         self, frame: CodedFrame, sides: list[Side], regions: Regions
@@ -85,7 +86,7 @@ class Live(Policy):
         region = regions.where(frame, self._carried(frame, sides))
         key = region_key(frame, region, (yield Ask(frame, region)), sides[0].key.cells)
         regions.took(frame)
-        sides = [*sides, Side(frame.display, key)]
+        sides = [*sides, Side(frame, key)]
         yield Answer(frame, self._carried(frame, sides), "corrected", region)
         return sides
 

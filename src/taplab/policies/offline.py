@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from taplab.errors import SettingError
 from taplab.modules import inverse
 from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
-from taplab.policies.keyed import HISTORY, Key, Side, along, estimated, gathered
+from taplab.policies.keyed import HISTORY, Key, gathered
 from taplab.policies.paper import Paper, PaperSettings
+from taplab.policies.side import Side, along, estimated
 from taplab.types import CodedFrame, MotionField
 
 MOSTLY = 0.75  # share of blocks from one reference beside which the others may take its motion, too
@@ -52,7 +53,7 @@ class Offline(Policy):
             if side is None:
                 scores = yield Ask(frame)
                 keys[frame.index] = _shared(Key(frame, scores))
-                side = Side(frame.display, keys[frame.index])
+                side = Side(frame, keys[frame.index])
             ahead[frame.index] = side
         back = backward(lane, keys, ahead, links)
         yield Turn()
@@ -142,7 +143,7 @@ def backward(
                 keys[following.index].around.append(ahead[frame.index].before(following, link))
         if frame.index in keys:
             keys[frame.index].around += [sides[frame.index]] if frame.index in sides else []
-            sides[frame.index] = Side(frame.display, keys[frame.index])
+            sides[frame.index] = Side(frame, keys[frame.index])
         following = frame
     last = max(key.frame.display for key in keys.values())
     for frame in lane:  # B-frames point to the frames after them by themselves

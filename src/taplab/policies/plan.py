@@ -15,9 +15,10 @@ from taplab.modules.mismatch import grid
 from taplab.policies.bucket import Bucket
 from taplab.policies.dial import Dial
 from taplab.policies.forecast import BETWEEN, ONE_SIDED, Forecast
-from taplab.policies.keyed import Key, Side
+from taplab.policies.keyed import Key
 from taplab.policies.offline import Links, Offline, backward, forward
 from taplab.policies.paper import Paper, PaperSettings
+from taplab.policies.side import Side
 from taplab.types import CodedFrame
 
 
@@ -137,7 +138,7 @@ class Planner:
         for frame in lane:
             side = None if frame.index in keys else forward(frame, ahead)
             if side is None:
-                side = Side(frame.display, keys.setdefault(frame.index, _unseen(frame)))
+                side = Side(frame, keys.setdefault(frame.index, _unseen(frame)))
             ahead[frame.index] = side
         back = backward(lane, keys, ahead, links)
         for key in keys.values():

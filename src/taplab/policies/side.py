@@ -1,0 +1,122 @@
+"""The way from a frame to a key frame: along the stream's motion, step by step, and corrected at each.
+
+A frame hands on what it found: displacements that were corrected by comparing pictures are what those of the frames
+predicted from it begin with. So drift is mended while it is small. All this waits for the first look, on whatever
+thread looks, beside the network.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from taplab.modules import cells, ffw, matching
+from taplab.modules.ffw import Displacement
+from taplab.modules.mismatch import grid
+from taplab.types import IGNORE, MOTION_BLOCK, CodedFrame, MotionField
+from taplab.video.estimate import estimate_motion
+from taplab.video.planes import luma_plane
+
+if TYPE_CHECKING:
+    from taplab.policies.keyed import Key
+
+DOUBT = 12.0  # grey levels, summed over Y, U and V: beyond this a displacement is corrected also inside a class
+
+Step = tuple[MotionField, "Side"]  # motion from a reference frame, and the way that this one has from there
+
+
+class Side:
+    """The way of ``frame`` to ``key``, by ``steps`` along all its references that lead there; none at the key frame.
+
+    coarse: the displacement on the grid for forecasts (``mismatch.grid``), never corrected; None at the key frame.
+    """
+
+    def __init__(self, frame: CodedFrame, key: "Key", steps: Sequence[Step] = ()) -> None:
+        self.display, self.key = frame.display, key
+        self.coarse: Displacement | None = None
+        if steps:
+            size = grid((frame.height, frame.width))
+            self.coarse = _composed(frame, size, [(field, side.coarse) for field, side in steps])
+        self._displacement: Displacement | None = None
+        self._open: tuple[CodedFrame, Sequence[Step]] | None = (frame, steps) if steps else None
+        self._lock = threading.Lock()
+
+    def before(self, frame: CodedFrame, field: MotionField) -> "Side":
+        """The way of a frame that moved by ``field`` from the frame whose side this is."""
+        return Side(frame, self.key, [(field, self)])
+
+    @property
+    def displacement(self) -> Displacement | None:
+        """From each score cell to the key frame's, ``[h, w, 2]``, corrected; None at the key frame itself."""
+        waiting = [self]
+        while waiting:  # a long way, and not by recursion
+            earlier = waiting[-1]._missing()
+            if earlier:
+                waiting += earlier
+            else:
+                waiting.pop()._work_out()
+        return self._displacement
+
+    @property
+    def way(self) -> Displacement:
+        """The displacement, or zeros."""
+        found = self.displacement
+        return np.zeros((*self.key.cells, 2), np.float32) if found is None else found
+
+    def _missing(self) -> "list[Side]":
+        """The sides that this one begins with and that are not worked out."""
+        still_open = self._open
+        return [] if still_open is None else [side for _, side in still_open[1] if side._open is not None]
+
+    def _work_out(self) -> None:
+        with self._lock:
+            if self._open is None:
+                return
+            frame, steps = self._open
+            way = _composed(frame, self.key.cells, [(field, side._displacement) for field, side in steps])
+            self._displacement = _corrected(frame, self.key, way) if self.key.is_on_cpu else way
+            self._open = None  # lets go of the frames before
+
+
+def _composed(
+    frame: CodedFrame, size: tuple[int, int], steps: Sequence[tuple[MotionField, Displacement | None]]
+) -> Displacement:
+    """By the first reference or, where blocks were not predicted from there, by the second."""
+    pixels = frame.height, frame.width
+    ways = [ffw.compose(field.vectors, before, size, pixels) for field, before in steps]
+    if len(ways) == 1:
+        return ways[0]
+    first = ffw.to_cells(steps[0][0].weight, size, pixels, MOTION_BLOCK) >= 0.5
+    return np.where(first[..., None], ways[0], ways[1])
+
+
+def _corrected(frame: CodedFrame, key: "Key", way: Displacement) -> Displacement:
+    """Where it does not lead well inside a class, or to another colour."""
+    now = cells.colours(frame, key.cells)
+    sure = cells.settled(now, [(key.calm, key.picture, way)], DOUBT)
+    return matching.refine(now, key.picture, way, sure == IGNORE)
+
+
+def along(frame: CodedFrame, sides: Mapping[int, Side], *, before: bool) -> Side | None:
+    """Along the vectors to the key frame that the frames shown ``before`` this one, or after it, lead to.
+
+    Blocks that were not predicted from there go by way of the other reference, if that leads to the same key frame.
+    None if no vectors lead to it.
+    """
+    if frame.motion is None:
+        return None
+    fields = [field for field in frame.motion.fields if field.reference in sides]
+    wanted = [f for f in fields if (sides[f.reference].display < frame.display) is before]
+    if not wanted:
+        return None
+    best = max(wanted, key=lambda field: float(field.weight.sum()))
+    key = sides[best.reference].key
+    return Side(frame, key, [(f, sides[f.reference]) for f in fields if sides[f.reference].key is key])
+
+
+def estimated(frame: CodedFrame, reference: CodedFrame) -> MotionField:
+    """Motion of a frame from another of the same size, where the stream has none: I-frames, other references."""
+    seed = reference.motion.fields[0] if reference.motion is not None else None
+    luma, earlier = luma_plane(frame.picture), luma_plane(reference.picture)
+    return estimate_motion(luma, earlier, reference.index, seed).fields[0]
