@@ -48,12 +48,8 @@ def asked_numbers(model: Model, images: NDArray[np.uint8]) -> Tensor:
     """
     with blamed(f"{model.name}, given {images.shape[0]} x {images.shape[1]}x{images.shape[2]} pixels"):
         numbers = model.numbers(images)
-    if (
-        not isinstance(numbers, Tensor)
-        or numbers.ndim != 3
-        or numbers.dtype != torch.uint8
-        or len(numbers) != len(images)
-    ):
+    fits = isinstance(numbers, Tensor) and numbers.dtype == torch.uint8
+    if not fits or numbers.ndim != 3 or len(numbers) != len(images):
         wanted = f"a uint8 torch.Tensor [{len(images)}, h, w]"
         raise ModelError(f"{model.name}: returned class numbers {described(numbers)}; expected {wanted}")
     if (highest := int(numbers.max())) >= len(model.classes):
