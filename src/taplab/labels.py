@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from taplab.compiled import njit
 from taplab.types import Labels
 
 _Taps = tuple[NDArray[np.int32], NDArray[np.float32]]

@@ -9,9 +9,10 @@ two or three are won by upsampling first.
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
+
+from taplab.compiled import njit
 
 COARSEST = 4  # pixels along a side of a cell
 LARGE = 2**20  # pixels, above 720p: beyond, the finest is the coarsest
