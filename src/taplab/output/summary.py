@@ -18,6 +18,7 @@ class Summary:
     damaged: frames marked damaged plus frames that could not be decoded. dropped: frames of a live source that came
     faster than they could be worked on; they are not among ``frames``. reconnects: how often a live source was lost and
     taken up again. seconds: by stage, summed over threads, and the total by the clock. fps: frames by total seconds.
+    saved: what was written beside this, such as "masks".
     """
 
     source: str
@@ -43,6 +44,7 @@ class Summary:
     reconnects: int
     seconds: dict[str, float]
     fps: float
+    saved: list[str] = field(default_factory=list)
     broke_off: str | None = None
     interrupted: bool = False
     notes: list[str] = field(default_factory=list)
