@@ -17,7 +17,8 @@ def opened(file):
     return tools.COCO(str(file))
 
 
-def test_annotations_are_the_masks(make_clip, model, tmp_path, capsys):
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in pycocotools' own decoding
+def test_annotations_are_the_masks(make_clip, model, tmp_path):
     Segmenter(model).run(make_clip("mpeg4"), tmp_path, save=("masks", "coco"), max_frames=5)
     coco = opened(tmp_path / "coco.json")
     assert [coco.cats[k]["name"] for k in sorted(coco.cats)] == ["dark", "middle", "bright"]
