@@ -47,13 +47,13 @@ class CocoWriter(Listing):
         self.path.unlink(missing_ok=True)
 
     def _said(self, result: Result) -> str:
-        labels = result.upright
+        labels = np.asfortranarray(result.upright)  # turned over once: runs go down the columns
         self._images.append((result.index, *labels.shape))
-        there = np.flatnonzero(np.bincount(labels.ravel(), minlength=len(self._classes))[: len(self._classes)])
+        there = np.flatnonzero(np.bincount(labels.ravel("K"), minlength=len(self._classes))[: len(self._classes)])
         return "".join(self._annotation(labels, int(number), result.index) for number in there)
 
     def _annotation(self, labels: Labels, number: int, image: int) -> str:
-        runs = self._mask.encode(np.asfortranarray(labels == number).view(np.uint8))
+        runs = self._mask.encode((labels == number).view(np.uint8))
         self._count += 1
         annotation = {
             "id": self._count,
