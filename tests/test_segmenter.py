@@ -165,7 +165,7 @@ def test_an_interrupt_keeps_what_is_done(make_clip, model, tmp_path):
     assert json.loads((tmp_path / "summary.json").read_text())["interrupted"] is True
     assert len(list((tmp_path / "masks").glob("*.png"))) == 13
     assert (tmp_path / "overlay.mp4").stat().st_size > 1000
-    assert not list(tmp_path.glob("**/*.part"))
+    assert not list(tmp_path.glob("**/*part*"))
 
 
 def test_a_failing_network_leaves_no_half_written_overlay(make_clip, model, tmp_path):

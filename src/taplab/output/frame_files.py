@@ -1,6 +1,5 @@
 """A folder with one file a frame."""
 
-import os
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from taplab.errors import OutputError
 from taplab.output.backlog import Backlog, Writer
 from taplab.types import Result
+from taplab.whole import whole
 
 WORKERS = 2
 MOST_WAITING = 6  # frames in memory: masks take 2 MB each at 1024x2048
@@ -58,12 +58,10 @@ class FrameFiles(Writer):
 
     def _save(self, index: int, value: Any) -> None:
         path = self.folder / f"{index:06d}{self.ending}"
-        part = path.with_name(f".{path.name}.part")
         try:
-            self._save_part(part, value)
-            os.replace(part, path)
+            with whole(path) as part:
+                self._save_part(part, value)
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise self._failure(error) from error
 
     def _failure(self, error: OSError) -> OutputError:

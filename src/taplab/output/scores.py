@@ -24,5 +24,4 @@ class ScoreWriter(FrameFiles):
         return np.rot90(result.scores, result.frame.turns, axes=(1, 2))
 
     def _save_part(self, part: Path, value: NDArray[np.float16]) -> None:
-        with part.open("wb") as file:  # to a path numpy would add its ending
-            np.save(file, np.ascontiguousarray(value))
+        np.save(part, np.ascontiguousarray(value))

@@ -1,11 +1,11 @@
 """``summary.json``: what a run did and what it cost."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from taplab.errors import OutputError
+from taplab.whole import whole
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,8 @@ class Summary:
 
     def save(self, path: Path) -> None:
         """Writes JSON; a reader never sees half of it. Raises OutputError."""
-        part = path.with_name(path.name + ".part")
         try:
-            part.write_text(json.dumps(asdict(self), indent=2) + "\n")
-            os.replace(part, path)
+            with whole(path) as part:
+                part.write_text(json.dumps(asdict(self), indent=2) + "\n")
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror}); give another -o") from error
