@@ -1,12 +1,7 @@
 """Clips made by the real encoders from a synthetic drive, small images, and the real clips where they are at hand."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-    # Kernels of its own: numba's index of what it kept is not made for two processes that compile at the same time.
-    os.environ["NUMBA_CACHE_DIR"] = str(Path(__file__).parents[1] / ".pytest_cache" / f"kernels-{worker}")
 
 import numpy as np
 import pytest

@@ -44,9 +44,10 @@ def test_a_class_that_wins_at_no_corner_can_win_inside():
     assert set(np.unique(labels_from_scores(scores, (16, 16)))) == {0, 1, 2}
 
 
-@pytest.mark.parametrize("size", [(6, 8), (3, 20), (12, 4)])
-def test_same_size_and_smaller(size):
-    scores = torch.randn(3, 6, 8)
+@pytest.mark.parametrize("cells", [(6, 8), (1, 9), (9, 1), (1, 1), (40, 30)])
+@pytest.mark.parametrize("size", [(6, 8), (3, 20), (12, 4), (1, 1), (5, 7), (39, 29), (100, 3)])
+def test_any_size(cells, size):
+    scores = torch.randn(3, *cells)
     assert np.array_equal(labels_from_scores(scores, size), plain(scores, size).argmax(0).numpy())
 
 

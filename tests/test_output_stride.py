@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from taplab import PaperSettings, Segmenter
 from taplab.models.base import Model
-from taplab.output_stride import resampled
+from taplab.output_stride import resampled, shares
 
 
 class Upsampling(Model):
@@ -57,6 +57,26 @@ def test_coarse_scores_are_upsampled_as_torch_does_it():
     scores = torch.rand(1, 3, 9, 16)
     expected = F.interpolate(scores, scale_factor=2, mode="bicubic", align_corners=False)
     assert torch.equal(resampled(scores, (72, 128)), expected)
+
+
+@pytest.mark.parametrize(
+    ("cells", "size"),
+    [((48, 64), (48, 64)), ((541, 95), (541, 95)), ((7, 1), (7, 1)), ((20, 30), (160, 240)), ((60, 96), (360, 480))],
+)
+def test_shares_are_what_averaging_makes_of_ones_and_zeros(cells, size):
+    numbers = torch.randint(0, 5, (2, *cells), dtype=torch.uint8)
+    ones = F.one_hot(numbers.long(), 7).permute(0, 3, 1, 2).float()
+    found = shares(numbers, 7, size)
+    assert torch.allclose(found, resampled(ones, size), atol=1e-6)
+    assert found.is_contiguous()
+
+
+def test_shares_in_a_large_picture():
+    numbers = torch.randint(0, 3, (1, 1030, 1027), dtype=torch.uint8)
+    ones = F.one_hot(numbers.long(), 3).permute(0, 3, 1, 2).float()
+    found = shares(numbers, 3, (1030, 1027))
+    assert found.shape == (1, 3, 258, 257)
+    assert torch.allclose(found, F.avg_pool2d(ones, 4, ceil_mode=True, count_include_pad=False), atol=1e-6)
 
 
 class Averaging(Upsampling):

@@ -84,14 +84,25 @@ def test_nothing_of_an_earlier_run_stays(make_clip, model, tmp_path):
     assert len(list((tmp_path / "masks").iterdir())) == 2
 
 
+def test_what_an_earlier_run_saved_goes_and_what_it_did_not_stays(make_clip, model, tmp_path):
+    clip = make_clip("mpeg4")
+    mine = tmp_path / "coco.json"
+    mine.write_text("precious")
+    Segmenter(model).run(clip, tmp_path, save=("scores", "jsonl"), max_frames=2)
+    assert json.loads((tmp_path / "summary.json").read_text())["saved"] == ["scores", "jsonl"]
+    Segmenter(model).run(clip, tmp_path, save=(), max_frames=2)
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["coco.json", "summary.json"]
+    assert mine.read_text() == "precious"
+
+
 def test_files_of_others_are_never_removed(make_clip, model, tmp_path):
     clip = make_clip("mpeg4")
-    for name in ("overlay.mp4", "masks/000000.png", "masks/000031.png"):
+    for name in ("overlay.mp4", "masks/000000.png", "masks/000031.png", "frames.jsonl", "scores/000002.npy"):
         mine = tmp_path / name.replace("/", "-") / name
         mine.parent.mkdir(parents=True)
         mine.write_bytes(b"precious")
         with pytest.raises(OutputError, match="did not write it"):
-            Segmenter(model).run(clip, tmp_path / name.replace("/", "-"))
+            Segmenter(model).run(clip, tmp_path / name.replace("/", "-"), save=("overlay", "masks", "jsonl", "scores"))
         assert mine.read_bytes() == b"precious"
 
 
@@ -154,7 +165,7 @@ def test_an_interrupt_keeps_what_is_done(make_clip, model, tmp_path):
     assert json.loads((tmp_path / "summary.json").read_text())["interrupted"] is True
     assert len(list((tmp_path / "masks").glob("*.png"))) == 13
     assert (tmp_path / "overlay.mp4").stat().st_size > 1000
-    assert not list(tmp_path.glob("**/*.part"))
+    assert not list(tmp_path.glob("**/*part*"))
 
 
 def test_a_failing_network_leaves_no_half_written_overlay(make_clip, model, tmp_path):

@@ -12,10 +12,10 @@ import av
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from taplab.compiled import njit
 from taplab.labels import Contours, best_classes, candidates, grows, labels_from_scores, taps
 from taplab.modules.cells import CellPicture, cell_picture
 from taplab.types import Labels, Plane

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from taplab.compiled import njit
 from taplab.types import Labels
 
 _Taps = tuple[NDArray[np.int32], NDArray[np.float32]]
@@ -34,7 +34,7 @@ class Contours:
     colours: NDArray[np.float32] | None = None
 
     def at(self, size: tuple[int, int]) -> Labels:
-        """Argmax of the scores upsampled bilinearly (half-pixel centres) to ``size``, at least [h, w]: uint8."""
+        """Argmax of the scores upsampled bilinearly (half-pixel centres) to ``size``: uint8."""
         rows, columns = self.best.shape
         out = np.empty(size, np.uint8)
         _fill(self.best, self.scores, self.classes, taps(size[0], rows), taps(size[1], columns), out)
@@ -48,9 +48,8 @@ def labels_from_scores(scores: Tensor | Contours, size: tuple[int, int]) -> Labe
     on_cpu = scores.device.type == "cpu"
     if tuple(scores.shape[-2:]) == size:
         return best_classes(scores.float().numpy()) if on_cpu else _best(scores)
-    # Below this the shortcut has nothing to skip; on a GPU the plain way is the fast one.
-    if not on_cpu or not grows(scores.shape[-2:], size):
-        return _plain(scores, size)
+    if not on_cpu:  # where the plain way is the fast one
+        return _best(F.interpolate(scores[None].float(), size, mode="bilinear", align_corners=False)[0])
     planes = scores.float().numpy()
     return Contours(best_classes(planes), planes.transpose(1, 2, 0), len(planes)).at(size)
 
@@ -65,10 +64,6 @@ def best_classes(scores: NDArray[np.float32]) -> Labels:
     out = np.empty(scores.shape[1:], np.uint8)
     _argmax(scores, out)
     return out
-
-
-def _plain(scores: Tensor, size: tuple[int, int]) -> Labels:
-    return _best(F.interpolate(scores[None].float(), size, mode="bilinear", align_corners=False)[0])
 
 
 def _best(scores: Tensor) -> Labels:

@@ -5,14 +5,15 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.errors import ModelError
-from taplab.models.asked import asked, check_finite
+from taplab.models.asked import asked, asked_numbers, check_finite
 from taplab.models.base import Model
 from taplab.modules.ffw import Carried
 from taplab.modules.gathered import Gathered
-from taplab.output_stride import resampled
+from taplab.output_stride import resampled, shares
 from taplab.policies.base import Answer, Ask
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Rgb
@@ -98,10 +99,7 @@ class Network:
     def _run(self, asks: list[Ask], turns: int) -> list[Tensor]:
         with self.stopwatch("network"):
             images = np.stack([_turned(ask.frame.rgb(ask.region), turns) for ask in asks])
-            scores = asked(self.model, self.model, images)
-            self._check_size(scores, images.shape[1:3])
-            if not self.exact:
-                scores = resampled(scores, images.shape[1:3])
+            scores = self._scores_of(images)
             check_finite(self.model, scores)
             scores = _turned_back(scores, turns)
         self.pixels += images.shape[0] * images.shape[1] * images.shape[2]
@@ -109,6 +107,16 @@ class Network:
         self.crops += crops
         self.frames += len(asks) - crops
         return list(scores)
+
+    def _scores_of(self, images: NDArray[np.uint8]) -> Tensor:
+        size = images.shape[1:3]
+        if self.model.gives_numbers and not self.exact:
+            numbers = asked_numbers(self.model, images)
+            self._check_size(numbers, size)
+            return shares(numbers, len(self.model.classes), size)
+        scores = asked(self.model, self.model, images)
+        self._check_size(scores, size)
+        return scores if self.exact else resampled(scores, size)
 
     def _check_size(self, scores: Tensor, size: tuple[int, int]) -> None:
         """Kernels take for granted that what they bring together is of one size. Raises ModelError."""

@@ -8,7 +8,9 @@ from contextlib import closing
 from itertools import islice
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.ahead import called_ahead
@@ -52,11 +54,14 @@ class Segmentation:
         asked: dict[str, float] | None = None,
         *,
         keep_all: bool = False,
+        scores: bool = False,
     ) -> None:
         self.source, self.model, self.policy, self.asked = source, model, policy, asked or {}
         self.lanes, self.stopwatch, self.notes = lanes, stopwatch, notes
         self.network = Network(model, stopwatch, exact=policy.exact or model.follow_cost is not None)
         self._newest = None if keep_all or not isinstance(source, LiveVideo) else Newest(WAITING, source.thr_rgc)
+        self._with_scores = scores
+        self.saved: tuple[str, ...] = ()
         self.frames = self.key_frames = self.damaged = self.pixels = 0
         self.motion: Counter[str] = Counter()
         self._started_once = self._interrupted = False
@@ -148,6 +153,7 @@ class Segmentation:
     def _result(self, answer: Answer) -> Result:
         frame = answer.frame
         with self.stopwatch("warp"):
+            kept = _half(answer.carried.scores) if self._with_scores else None
             scores = answer.carried.for_labels((frame.height, frame.width))
         with self.stopwatch("labels"):
             labels = self._labels(frame, scores)
@@ -162,6 +168,7 @@ class Segmentation:
             region=answer.region,
             residual=frame.residual.score if self.policy.uses_residual and frame.residual is not None else None,
             frame=frame,
+            scores=kept,
         )
 
     def _labels(self, frame: CodedFrame, scores: Tensor | Contours) -> Labels:
@@ -229,6 +236,7 @@ class Segmentation:
             reconnects=source.reconnects,
             seconds={**{k: round(self.stopwatch.seconds[k], 4) for k in STAGES}, "total": round(total, 4)},
             fps=round(self.frames / total, 2) if total else 0.0,
+            saved=list(self.saved),
             broke_off=source.broke_off,
             interrupted=interrupted,
             notes=[*self.notes, *self.policy.notes, *self._missed(total), *self._lost_on_the_way(dropped)],
@@ -253,6 +261,13 @@ def in_display_order(results: Iterable[Result], skipped: Collection[int] = ()) -
             due += 1
     for _, result in sorted(waiting, key=lambda item: item[0]):
         yield result
+
+
+def _half(scores: Tensor) -> NDArray[np.float16]:
+    """What is beyond its range becomes the end of it."""
+    most = torch.finfo(torch.float16).max
+    halved: NDArray[np.float16] = scores.float().clamp(-most, most).half().cpu().numpy()
+    return halved
 
 
 def _touch_residual(frame: CodedFrame) -> None:

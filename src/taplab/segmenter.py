@@ -1,7 +1,6 @@
 """The front door: a model and a way of working, for any number of sources."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +10,13 @@ from taplab.models.asked import check_model
 from taplab.models.base import Model
 from taplab.models.load import DEFAULT, load_model
 from taplab.output.folder import remove_earlier_run, writable_folder
-from taplab.output.masks import MaskWriter
-from taplab.output.overlay import SMALLEST, OverlayWriter
+from taplab.output.saved import USUAL, check_save, writing
 from taplab.output.summary import Summary
 from taplab.policies import Dial, Paper, PaperSettings, Policy, Relations, make_policy, require_use, unused
 from taplab.segmentation import Segmentation
 from taplab.timing import Stopwatch
 from taplab.types import Result
 from taplab.video import RECONNECT, TIMEOUT, Source, open_video
-
-SAVE = ("overlay", "masks")
 
 
 class Segmenter:
@@ -85,21 +81,22 @@ class Segmenter:
         timeout: float = TIMEOUT,
         reconnect: float = RECONNECT,
         keep_all: bool = False,
+        scores: bool = False,
     ) -> Segmentation:
         """Iterate over it for a ``Result`` a frame, in display order. Raises SourceError if it cannot be opened.
 
         timeout: seconds that a URL or playlist may keep silent before it counts as dead. Of live sources, which set
         their own pace: reconnect: seconds to go on trying where one is lost, 0 for none. keep_all: drop no frame where
-        more come than can be worked on, and fall behind.
+        more come than can be worked on, and fall behind. scores: results hold their score maps, too.
         """
-        return self._begin(source, max_frames, timeout, reconnect, keep_all)
+        return self._begin(source, max_frames, timeout, reconnect, keep_all, scores)
 
     def run(
         self,
         source: str | Path,
         out: str | Path,
         *,
-        save: Iterable[str] = SAVE,
+        save: Iterable[str] = USUAL,
         max_frames: int | None = None,
         timeout: float = TIMEOUT,
         reconnect: float = RECONNECT,
@@ -108,20 +105,21 @@ class Segmenter:
     ) -> Summary:
         """Segments ``source`` into the folder ``out``: masks/, overlay.mp4, summary.json.
 
-        save: any of "overlay", "masks". timeout, reconnect, keep_all: see ``stream``. on_frame: called after every
-        frame, for progress. An interrupt (Ctrl-C) leaves finished files of the frames so far and is raised again.
-        Raises SourceError, OutputError, ModelError.
+        save: any of "overlay", "masks", "scores" (scores/000000.npy, float16), "coco" (coco.json, needs pycocotools),
+        "jsonl" (frames.jsonl, what is known of each frame). timeout, reconnect, keep_all: see ``stream``. on_frame:
+        called after every frame, for progress. An interrupt (Ctrl-C) leaves finished files of the frames so far and is
+        raised again.
+        Raises SourceError, OutputError, ModelError, SettingError, MissingExtraError.
         """
         wanted = tuple(save)
-        unknown = [s for s in wanted if s not in SAVE]
-        if unknown:
-            raise SettingError(f"save {unknown[0]!r}: choose from {', '.join(SAVE)}")
-        segmentation = self._begin(source, max_frames, timeout, reconnect, keep_all)
+        check_save(wanted)
+        segmentation = self._begin(source, max_frames, timeout, reconnect, keep_all, "scores" in wanted)
         out = writable_folder(out)
-        remove_earlier_run(out, segmentation.source.source)
+        remove_earlier_run(out, segmentation.source.source, wanted)
+        segmentation.saved = wanted
         segmentation.summary(interrupted=True).save(out / "summary.json")  # says whose the folder is, if we are killed
         interrupted = False
-        with PutOff(segmentation.interrupt) as ctrl_c, _writers(segmentation, out, wanted) as write:
+        with PutOff(segmentation.interrupt) as ctrl_c, writing(segmentation, out, wanted) as write:
             try:
                 for result in segmentation:
                     with segmentation.stopwatch("write"):
@@ -155,7 +153,13 @@ class Segmenter:
         return [f"{name} is not used: {why}" for name, why in there.items()]
 
     def _begin(
-        self, source: str | Path, max_frames: int | None, timeout: float, reconnect: float, keep_all: bool
+        self,
+        source: str | Path,
+        max_frames: int | None,
+        timeout: float,
+        reconnect: float,
+        keep_all: bool,
+        scores: bool,
     ) -> Segmentation:
         if not isinstance(source, str | Path):
             raise SourceError(f"{type(source).__name__}: a source is a file, a folder or a URL, as str or Path")
@@ -175,40 +179,5 @@ class Segmenter:
         self.model.settle((opened.height, opened.width))
         policy = self._policy_for(live=opened.live)
         notes = [*self.notes, *self._unused_notes(policy.name)]
-        return Segmentation(opened, self.model, policy, self.lanes, stopwatch, notes, self.asked, keep_all=keep_all)
-
-
-@contextmanager
-def _writers(segmentation: Segmentation, out: Path, save: tuple[str, ...]) -> Iterator[Callable[[Result], None]]:
-    """A function that writes one result everywhere; at the end all files are finished, after an error discarded."""
-    writers: list[MaskWriter | OverlayWriter] = []
-    source, begun = segmentation.source, "overlay" not in save
-    with ExitStack() as stack:
-        if "masks" in save:
-            writers.append(stack.enter_context(MaskWriter(out / "masks", segmentation.model.palette)))
-
-        def write(result: Result) -> None:
-            nonlocal begun
-            if not begun and min(result.labels.shape) < SMALLEST:
-                segmentation.notes.append(f"no overlay: a video of {SMALLEST}x{SMALLEST} pixels is the smallest")
-            elif not begun:  # its size and rotation are known only now
-                overlay = OverlayWriter(
-                    out / "overlay.mp4",
-                    result.frame.width,
-                    result.frame.height,
-                    segmentation.model.palette,
-                    time_base=result.frame.time_base,
-                    rate=source.rate,
-                    rotation=result.frame.picture.rotation,
-                    audio_from=source.source if Path(source.source).is_file() else None,
-                )
-                writers.append(stack.enter_context(overlay))
-            begun = True
-            for writer in writers:
-                writer.write(result)
-
-        yield write
-        with segmentation.stopwatch("write"):
-            stack.close()
-        for writer in writers:
-            segmentation.notes.extend(getattr(writer, "notes", ()))
+        how = {"keep_all": keep_all, "scores": scores}
+        return Segmentation(opened, self.model, policy, self.lanes, stopwatch, notes, self.asked, **how)

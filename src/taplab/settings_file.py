@@ -1,15 +1,14 @@
 """What ``taplab calibrate`` chose, written into a TOML file of settings (``config``) that may hold others."""
 
 import json
-import os
 import re
 import tomllib
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from taplab.config import read_config
 from taplab.errors import OutputError, SettingError
+from taplab.whole import whole
 
 # What heads the comment above a setting that was chosen.
 _DISAGREEMENT = "# per cent of pixels that differ from per-frame for each grey level of mismatch, mode"
@@ -56,12 +55,8 @@ def _parsed(text: str) -> dict[str, Any] | None:
 
 def _replace(path: Path, text: str) -> None:
     """All or nothing: the settings that were there survive a full disk."""
-    target = path.resolve()  # a link stays a link
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, "utf-8")
-        part.replace(target)
+        with whole(path.resolve()) as part:  # a link stays a link
+            part.write_text(text, "utf-8")
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise OutputError(f"{path}: cannot be written ({error.strerror}); give another -o") from error

@@ -153,7 +153,9 @@ class Result:
     index: position in display order. labels: uint8 ``[H, W]`` class ids, of the pixels as they are coded.
     pts_seconds: presentation time in seconds, or None where the stream has none.
     origin: how the labels came about. key: the network saw the whole frame. damaged: do not trust this one.
-    region: the part that RGC corrected, if any. residual: grey levels per pixel, if it was measured.
+    region: the part that RGC corrected, if any. residual: grey levels per pixel, if it was measured. scores: float16
+    ``[C, h, w]``, of which the labels are made, if they were asked for: probabilities in the modes offline and live,
+    else as the network gives them.
     """
 
     index: int
@@ -166,6 +168,7 @@ class Result:
     region: Region | None
     residual: float | None
     frame: CodedFrame = field(repr=False)
+    scores: NDArray[np.float16] | None = field(default=None, repr=False)
 
     @property
     def upright(self) -> Labels:

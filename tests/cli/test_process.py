@@ -100,5 +100,5 @@ def test_ctrl_c_keeps_what_is_done(make_clip, tmp_path):
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["interrupted"]
     assert len(list((tmp_path / "masks").glob("*.png"))) >= summary["frames"] >= 3
-    assert not list(tmp_path.glob("**/*.part"))
+    assert not list(tmp_path.glob("**/*part*"))
     assert (tmp_path / "overlay.mp4").exists()

@@ -1,6 +1,7 @@
 """``taplab segment``: what the command line and a file of settings ask for, and what makes no sense together."""
 
 import json
+import sys
 
 import pytest
 from PIL import Image
@@ -68,6 +69,25 @@ def test_automatic_mode_of_a_stream_is_live(tmp_path, given, says):
     result = CliRunner().invoke(app, how)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"taplab: error: {says}")
+
+
+def test_what_cannot_be_saved_is_refused_at_once(run, monkeypatch):
+    result, summary = run("--save", "masks,boxes")
+    assert (result.exit_code, summary) == (2, {})
+    assert result.stderr == "taplab: error: save 'boxes': choose from overlay, masks, scores, coco, jsonl\n"
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    result, summary = run("--save", "coco")
+    assert (result.exit_code, summary) == (2, {})
+    assert result.stderr == "taplab: error: --save: COCO files need pycocotools: pip install 'taplab[coco]'\n"
+
+
+def test_all_that_can_be_saved(run, tmp_path):
+    pytest.importorskip("pycocotools")
+    result, _ = run("--save", "overlay,masks,scores,coco,jsonl")
+    assert result.exit_code == 0, result.stderr
+    files = ["coco.json", "frames.jsonl", "masks", "overlay.mp4", "scores", "summary.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == files
+    assert len(list((tmp_path / "out/scores").iterdir())) == len(list((tmp_path / "out/masks").iterdir())) == 14
 
 
 def test_one_dial_by_two_names(run):

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from taplab import Model, ModelError, Segmenter
-from taplab.models.asked import asked, check_finite, check_model
+from taplab.models.asked import asked, asked_numbers, check_finite, check_model
 
 IMAGES = np.zeros((2, 8, 12, 3), np.uint8)
 
@@ -44,6 +44,51 @@ def test_wrong_answers_are_told(give, says):
     model = Users(give)
     with pytest.raises(ModelError, match=says):
         asked(model, model, IMAGES)
+
+
+class Sure(Users):
+    """Says which class, not how sure it is."""
+
+    gives_numbers = True
+
+    def numbers(self, images):
+        return self.give(images)
+
+    def __call__(self, images):
+        return torch.nn.functional.one_hot(self.give(images).long(), 3).permute(0, 3, 1, 2).float()
+
+
+def by_brightness(images, times=3):
+    return (torch.from_numpy(images).float().mean(-1) * times / 256).to(torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("give", "says"),
+    [
+        (lambda x: 1 / 0, "mine, given 2 x 8x12 pixels: raised ZeroDivisionError"),
+        (
+            lambda x: by_brightness(x).long(),
+            r"returned class numbers Tensor \[2, 8, 12\]; expected a uint8 torch.Tensor",
+        ),
+        (lambda x: by_brightness(x)[None], r"returned class numbers Tensor \[1, 2, 8, 12\]"),
+        (lambda x: by_brightness(x)[:1], r"returned class numbers Tensor \[1, 8, 12\]"),
+        (lambda x: by_brightness(x).numpy(), r"returned class numbers uint8 \[2, 8, 12\]"),
+        (lambda x: by_brightness(x) + 3, "returned class number 3, but has 3 classes"),
+    ],
+)
+def test_wrong_class_numbers_are_told(give, says):
+    with pytest.raises(ModelError, match=says):
+        asked_numbers(Sure(give), IMAGES)
+
+
+@pytest.mark.parametrize("mode", ["offline", "live", "paper", "per-frame"])
+def test_class_numbers_are_carried_as_the_scores_they_stand_for(make_clip, mode):
+    sure, other = Sure(by_brightness), Sure(by_brightness)
+    other.gives_numbers = False
+    found, expected = (
+        [r.labels for r in Segmenter(m, mode=mode).stream(make_clip(), max_frames=14)] for m in (sure, other)
+    )
+    assert np.mean([(a == b).mean() for a, b in zip(found, expected, strict=True)]) > 0.9999
 
 
 def test_an_answer_needs_no_gradient():

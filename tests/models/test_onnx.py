@@ -106,6 +106,62 @@ def test_class_numbers_become_scores_if_there_are_names(tmp_path, keepdims):
     assert (scores.sum(1) == 1).all()
 
 
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_class_numbers_as_they_are(tmp_path, dynamic, keepdims):
+    model = OnnxModel(argmax_network(tmp_path / "a.onnx", keepdims), classes=("r", "g", "b"), **PLAIN)
+    assert model.gives_numbers
+    assert np.array_equal(model.numbers(IMAGES), IMAGES.argmax(-1))
+    assert not OnnxModel(dynamic).gives_numbers
+
+
+def heads_network(path, first):
+    """Outputs "boxes" [1, 5, 4] or "small" [n, 2, h, w], then "scores" [n, 3, h / 4, w / 4]: the picture, averaged."""
+    nodes = [
+        helper.make_node("AveragePool", ["x"], ["scores"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("Slice", ["x", "zero", "two", "one"], ["small"]),
+        helper.make_node("Identity", ["five"], ["boxes"]),
+    ]
+    held = {"zero": np.array([0]), "two": np.array([2]), "one": np.array([1]), "five": np.zeros((1, 5, 4), np.float32)}
+    shapes = {"boxes": [1, 5, 4], "small": ["n", 2, "h", "w"], "scores": ["n", 3, "a", "b"]}
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shapes[name]) for name in (first, "scores")],
+        [onnx.numpy_helper.from_array(value, name) for name, value in held.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize("first", ["boxes", "small"])
+def test_another_output_than_the_first_is_used_if_it_is_named(tmp_path, first):
+    path = heads_network(tmp_path / "heads.onnx", first)
+    expected = IMAGES.reshape(3, 16, 4, 24, 4, 3).mean((2, 4)).transpose(0, 3, 1, 2) / 255
+    assert np.allclose(OnnxModel(path, output="scores", **PLAIN)(IMAGES), expected, atol=1e-5)
+    path.with_suffix(".toml").write_text('output = "scores"')
+    assert np.allclose(OnnxModel(path, **PLAIN)(IMAGES), expected, atol=1e-5)
+
+
+def test_outputs_are_listed_where_the_first_has_no_scores(tmp_path):
+    path = heads_network(tmp_path / "heads.onnx", "boxes")
+    listed = r"boxes \[1, 5, 4\], scores \[\?, 3, \?, \?\]$"
+    with pytest.raises(ModelError, match=rf'name it in a TOML file of the same name, output = "NAME": it has {listed}'):
+        OnnxModel(path)
+    with pytest.raises(ModelError, match=rf"has no output 'score'; it has {listed}"):
+        OnnxModel(path, output="score")
+    with pytest.raises(ModelError, match=r"threshold = 0.5 where it is a probability, .* else 0$"):
+        OnnxModel(path, output="boxes")
+    heads_network(path, "small")
+    with pytest.raises(ModelError, match="scores 2 classes, but 3 class names were given; or, if it is another output"):
+        OnnxModel(path, classes=("r", "g", "b"))
+
+
+def test_a_threshold_beside_a_score_for_each_class_is_refused(dynamic):
+    with pytest.raises(ModelError, match="gives a score for each class, the highest wins; leave threshold out"):
+        OnnxModel(dynamic, threshold=0.5)
+
+
 def test_class_numbers_without_a_name_are_told(tmp_path):
     argmax_network(tmp_path / "a.onnx", 0)
     with pytest.raises(ModelError, match="class number 2, but 2 class names"):

@@ -1,4 +1,5 @@
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -40,6 +41,22 @@ def test_it_reads_onnx_files_too(net, tmp_path):
     assert other.classes == ("a", "b", "c")
     assert torch.allclose(other(IMAGES), OpenVinoModel(file, precision="float32")(IMAGES), atol=1e-6)
     assert isinstance(load_model(f"openvino:{tmp_path / 'net.onnx'}"), OpenVinoModel)
+
+
+def test_an_output_is_found_by_its_name(tmp_path):
+    class Heads(torch.nn.Module):
+        def forward(self, x):
+            return x.mean((2, 3)), torch.nn.functional.avg_pool2d(x, 4)
+
+    names = {"input_names": ["x"], "output_names": ["means", "scores"], "dynamic_axes": {"x": {0: "n", 2: "h", 3: "w"}}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(Heads(), (torch.zeros(1, 3, 64, 96),), tmp_path / "heads.onnx", dynamo=False, **names)
+    with pytest.raises(ModelError, match=r'output = "NAME": it has means \[\?, 3\], scores \['):
+        OpenVinoModel(tmp_path / "heads.onnx")
+    model = OpenVinoModel(tmp_path / "heads.onnx", output="scores", mean=(0, 0, 0), std=(1, 1, 1), precision="float32")
+    expected = IMAGES.reshape(2, 16, 4, 24, 4, 3).mean((2, 4)).transpose(0, 3, 1, 2) / 255
+    assert np.allclose(model(IMAGES), expected, atol=1e-4)
 
 
 def test_scores_are_not_overwritten_by_the_next_call(net):

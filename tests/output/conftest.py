@@ -4,8 +4,9 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from taplab.types import CodedFrame, Labels, Result
+from taplab.types import CodedFrame, Labels, Region, Result
 
 
 @pytest.fixture
@@ -20,6 +21,10 @@ def result_of() -> Callable[..., Result]:
         pts: int | None = None,
         time_base: Fraction = Fraction(1, 25),
         damaged: bool = False,
+        origin: str = "warped",
+        key: bool = False,
+        region: Region | None = None,
+        scores: NDArray[np.float16] | None = None,
     ) -> Result:
         frame = CodedFrame(
             index=index,
@@ -35,7 +40,7 @@ def result_of() -> Callable[..., Result]:
             convert=lambda it: it.to_ndarray(format="rgb24"),
         )
         seconds = None if pts is None else float(pts * time_base)
-        return Result(index, labels, seconds, "P", "warped", False, damaged, None, None, frame)
+        return Result(index, labels, seconds, "P", origin, key, damaged, region, None, frame, scores)
 
     return make
 

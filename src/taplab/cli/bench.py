@@ -51,7 +51,7 @@ def bench(
     interval: Annotated[str, typer.Option(help="Frames between key frames; several with commas between.")] = "12",
     rounds: Annotated[int, typer.Option(help="Runs of each mode, in turn; the median counts.")] = 3,
     lanes: Annotated[int | None, typer.Option(help="Runs of frames that share network calls.")] = None,
-    save: Annotated[str, typer.Option(help="Write too: overlay, masks or both; without it labels alone.")] = "",
+    save: Annotated[str, typer.Option(help="Write any of overlay, masks, scores, coco, jsonl, too.")] = "",
     device: options.Device = "cpu",
     engine: options.Engine = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write everything measured to this file.")] = None,
@@ -92,12 +92,10 @@ def _check_counts(max_frames: int, rounds: int, lanes: int | None) -> None:
 
 
 def _saved(save: str) -> tuple[str, ...]:
-    from taplab.segmenter import SAVE
+    from taplab.output.saved import check_save
 
     wanted = options.modules(save)
-    for name in wanted:
-        if name not in SAVE:
-            raise SettingError(f"save {name!r}: choose from {', '.join(SAVE)}")
+    check_save(wanted)
     return wanted
 
 

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -97,7 +98,8 @@ def _kernels() -> str:
             for mode in ("paper", "live", "offline"):
                 Segmenter("bl2-synthetic", mode=mode, settings=PaperSettings()).run(clip, Path(folder) / "out")
     taken = time.perf_counter() - started
-    return f"compiled, or found, in {taken:.1f} s; kept in {_fill.stats.cache_path}"
+    kernel: Any = _fill
+    return f"compiled, or found, in {taken:.1f} s; kept in {kernel.stats.cache_path}"
 
 
 def _segmentation() -> str:

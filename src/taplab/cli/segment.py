@@ -12,7 +12,7 @@ from taplab.cli import options
 from taplab.cli.app import app, interruption_told, reported
 from taplab.cli.progress import progress_bar
 from taplab.cli.usage import WITHOUT_RGC, check_mode, on_command_line, refuse, the_dial
-from taplab.errors import SettingError
+from taplab.errors import MissingExtraError, SettingError
 from taplab.words import counted
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def segment(
     source: Annotated[
         str, typer.Argument(help="A video file, a URL that FFmpeg reads, a camera (camera:0), images, or -.")
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for masks/, overlay.mp4 and summary.json.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for masks/, overlay.mp4, summary.json, …")],
     model: options.Model = "bl2-camvid",
     mode: Annotated[
         str, typer.Option(help="auto (offline, for streams live), offline, live, paper, per-frame.")
@@ -44,7 +44,7 @@ def segment(
     stride: options.Stride = None,
     edges: options.Edges = False,
     config: options.Config = None,
-    save: Annotated[str, typer.Option(help="overlay, masks or both.")] = "overlay,masks",
+    save: Annotated[str, typer.Option(help="Any of overlay, masks, scores, coco, jsonl.")] = "overlay,masks",
     device: options.Device = "cpu",
     engine: options.Engine = None,
     lanes: options.Lanes = None,
@@ -61,6 +61,7 @@ def segment(
     from taplab.policies import Dial, used
     from taplab.video.address import address_of
 
+    _check_save(save)
     written, said = on_command_line(ctx), Config() if config is None else read_config(config)
     asked, there = the_dial(written, budget=budget, max_loss=max_loss, target_fps=target_fps)
     asked, notes = (asked, []) if there else _possible(asked, mode)
@@ -113,6 +114,15 @@ def segment(
     _warn(summary)
     if not quiet:
         _report(summary, out)
+
+
+def _check_save(save: str) -> None:
+    from taplab.output.saved import check_save
+
+    try:
+        check_save(options.modules(save))
+    except MissingExtraError as error:
+        raise SettingError(f"--save: {error}") from error
 
 
 def _fitting(modules: str | None, written: Collection[str], dial: "Dial", mode: str) -> str | None:

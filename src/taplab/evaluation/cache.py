@@ -4,7 +4,6 @@ An interrupted evaluation goes on from there. Keys hold all that the content dep
 """
 
 import hashlib
-import os
 from functools import lru_cache
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -21,6 +20,7 @@ from taplab.evaluation.trials import Encoding, Trial
 from taplab.evaluation.ways import Way
 from taplab.models.base import Model
 from taplab.video.encode import encode_clip
+from taplab.whole import whole
 
 
 class Cache:
@@ -40,20 +40,19 @@ class Cache:
         key = _digest(clip.identity, trial.first, trial.last, trial.first_gop, encoding, clip.fps, _making())
         path = self.folder / "clips" / f"{key}.mkv"
         if not _is_whole(path):
-            part = path.with_name(f"{key}-{os.getpid()}.part.mkv")
             frames = (clip.frame(i) for i in range(trial.first, trial.last))
-            encode_clip(
-                part,
-                frames,
-                codec=encoding.codec,
-                fps=clip.fps,
-                gop=encoding.gop,
-                first_gop=trial.first_gop,
-                quality=encoding.quality,
-                options={"bf": str(encoding.b_frames)} if encoding.b_frames else None,
-            )
-            _noted_size(path).write_text(str(part.stat().st_size))
-            part.replace(path)
+            with whole(path) as part:
+                encode_clip(
+                    part,
+                    frames,
+                    codec=encoding.codec,
+                    fps=clip.fps,
+                    gop=encoding.gop,
+                    first_gop=trial.first_gop,
+                    quality=encoding.quality,
+                    options={"bf": str(encoding.b_frames)} if encoding.b_frames else None,
+                )
+                _noted_size(path).write_text(str(part.stat().st_size))
         return path
 
     def record(self, trial: Trial, encoding: Encoding, model: Model, way: Way) -> Path:

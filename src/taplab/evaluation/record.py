@@ -1,13 +1,14 @@
 """What one way made of one trial, as plain counts that add up to scores."""
 
 import json
-import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from taplab.whole import whole
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,8 @@ class Record:
         for name in ("confusion", "boundary"):
             plain[name] = plain[name].tolist()
         plain["by_distance"] = {d: counts.tolist() for d, counts in self.by_distance.items()}
-        part = path.with_name(f"{path.stem}-{os.getpid()}.part")
-        part.write_text(json.dumps(plain))
-        part.replace(path)
+        with whole(path) as part:
+            part.write_text(json.dumps(plain))
 
     @classmethod
     def load(cls, path: Path) -> "Record":

@@ -41,6 +41,22 @@ def asked(model: Model, call: Callable[..., Tensor], images: NDArray[np.uint8], 
     return scores.float()
 
 
+def asked_numbers(model: Model, images: NDArray[np.uint8]) -> Tensor:
+    """Class numbers, uint8 ``[N, h, w]``, of a model that ``gives_numbers``, for RGB ``[N, H, W, 3]``.
+
+    Raises ModelError if it raises, or gives anything else.
+    """
+    with blamed(f"{model.name}, given {images.shape[0]} x {images.shape[1]}x{images.shape[2]} pixels"):
+        numbers = model.numbers(images)
+    fits = isinstance(numbers, Tensor) and numbers.dtype == torch.uint8
+    if not fits or numbers.ndim != 3 or len(numbers) != len(images):
+        wanted = f"a uint8 torch.Tensor [{len(images)}, h, w]"
+        raise ModelError(f"{model.name}: returned class numbers {described(numbers)}; expected {wanted}")
+    if (highest := int(numbers.max())) >= len(model.classes):
+        raise ModelError(f"{model.name}: returned class number {highest}, but has {len(model.classes)} classes")
+    return numbers
+
+
 def check_finite(model: Model, scores: Tensor) -> None:
     """Raises ModelError for NaN and infinity: a score that is no number would be carried on and on."""
     if not all(math.isfinite(extreme) for extreme in scores.aminmax()):  # which hands NaN on

@@ -15,6 +15,7 @@ class Model(ABC):
 
     classes: names in the order of the score channels. palette: RGB of each class.
     takes_crops: regions of a frame may be given to it at their own size (RGC needs that).
+    gives_numbers: it says which class, not how sure it is; ``numbers`` then takes less memory than scores of 1 and 0.
     follow_cost: what ``follow`` costs, as a share of a pass, where the network is made for warping; else None.
     """
 
@@ -23,11 +24,16 @@ class Model(ABC):
     palette: Palette
     device: str = "cpu"
     takes_crops: bool = True
+    gives_numbers: bool = False
     follow_cost: float | None = None
 
     @abstractmethod
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
         """RGB uint8 ``[N, H, W, 3]`` to scores, float ``[N, C, h, w]``, at the network's own stride."""
+
+    def numbers(self, images: NDArray[np.uint8]) -> Tensor:
+        """RGB uint8 ``[N, H, W, 3]`` to class numbers, uint8 ``[N, h, w]``. Only where ``gives_numbers``."""
+        raise ModelError(f"{self.name}: gives scores, no class numbers")
 
     def follow(self, images: NDArray[np.uint8], carried: Tensor, match: Tensor) -> Tensor:
         """Scores ``[N, C, h, w]`` of frames between key frames, from a glance at them and what was carried to them.

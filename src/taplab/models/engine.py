@@ -24,6 +24,7 @@ from taplab.models.graph import GraphModel
 from taplab.models.onnx import OnnxModel
 from taplab.models.openvino import OpenVinoModel
 from taplab.models.torch import TorchModel
+from taplab.whole import whole
 
 ENGINES = ("torch", "onnx", "openvino", "auto")
 _ROUNDS = 3  # of timing, in turn
@@ -153,7 +154,8 @@ def _folder() -> Path:
 
 def _keep(file: Path, text: str) -> None:
     try:
-        file.write_text(text)
+        with whole(file) as part:
+            part.write_text(text)
     except OSError as error:
         raise OutputError(f"{file}: cannot be written ({error.strerror}); set TAPLAB_CACHE to a folder") from error
 

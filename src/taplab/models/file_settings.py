@@ -33,6 +33,7 @@ SETTINGS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "bgr": (lambda v: isinstance(v, bool), "true or false"),
     "palette": (_are(_are(_is_level, 3)), "a list of colours, 0 to 255: palette = [[128, 64, 128], [0, 0, 142]]"),
     "threshold": (_is_number, "a number"),
+    "output": (lambda v: isinstance(v, str), 'the name of one: output = "scores"'),
     "multiple": (lambda v: type(v) is int and v > 0, "a whole number of pixels: multiple = 32"),
 }
 

@@ -2,9 +2,8 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,38 +14,18 @@ from taplab.errors import ModelError
 from taplab.models.base import Model, check_classes
 from taplab.models.file_settings import said_in, settings_beside
 from taplab.models.graph_output import GraphOutput
+from taplab.models.session import Session, listed
 from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, resized, rounded_up, three_numbers
 from taplab.output.palettes import palette_for
 from taplab.types import Palette
 
 _CHECKED_INPUT = "expected one image input, float or uint8, [N, 3, H, W] or [N, H, W, 3]"
 _MULTIPLE = "if it takes only multiples of some pixels, write them into a TOML file of the same name: multiple = 32"
-
-
-@dataclass(frozen=True)
-class Slot:
-    """An input: its shape with None where it is open; its type in numpy's terms."""
-
-    name: str
-    shape: tuple[int | None, ...]
-    type: str
-
-
-class Session(Protocol):
-    """A loaded file. about: what it says of itself (``ABOUT``), as text; empty if nothing.
-
-    A call takes the inputs in their order; it may raise whatever its library raises.
-    """
-
-    inputs: list[Slot]
-    about: str
-
-    def __call__(self, *arrays: NDArray[Any]) -> NDArray[Any]:
-        """Inputs to the first output."""
+_OUTPUT = 'or, if it is another output than the first, name it in a TOML file of the same name, output = "NAME"'
 
 
 class GraphModel(Model):
-    """A network with one image input and scores ``[N, C, h, w]`` or ``[N, h, w, C]`` as its first output.
+    """A network with one image input, and scores ``[N, C, h, w]`` or ``[N, h, w, C]`` as its first or a named output.
 
     Float images are normalised; uint8 ones are given as they are, to a network that normalises them itself.
     Two other outputs become scores: class numbers, ``[N, h, w]`` with or without an axis of length 1, if the names of
@@ -55,7 +34,8 @@ class GraphModel(Model):
     With a fixed input shape the frame is resized to it, and regions cannot be given to the network: RGC is off
     (``takes_crops`` is False). What the file does not say may stand in a TOML file of the same name
     (``model.onnx``, ``model.toml``): classes, mean, std (of RGB in 0..1), bgr, palette, threshold,
-    multiple (frames are enlarged until rows and columns are multiples of it); arguments go before it.
+    output (the name of the one that is used, if not the first), multiple (frames are enlarged until rows and columns
+    are multiples of it); arguments go before it.
     A network made for warping has its follower in a second file (``model-follow.onnx``).
     Raises ModelError if the file is missing, cannot be read or has another input.
     """
@@ -70,6 +50,7 @@ class GraphModel(Model):
         bgr: bool | None = None,
         palette: Palette | None = None,
         threshold: float | None = None,
+        output: str | None = None,
         multiple: int | None = None,
         device: str = "cpu",
     ) -> None:
@@ -87,6 +68,8 @@ class GraphModel(Model):
         self._multiple = int(about.get("multiple", 1)) if multiple is None else multiple
         threshold = about.get("threshold") if threshold is None else threshold
         axis = 3 if self._channels_last else 1
+        self._named = about.get("output") if output is None else output
+        self._wanted = self._place_of(self._named)
         self._output = GraphOutput(self.name, None if names is None else len(names), threshold, axis)
         channels = self._probe(len(names) if names else None)
         self.classes = tuple(names) if names else tuple(f"class {i}" for i in range(channels))
@@ -102,19 +85,27 @@ class GraphModel(Model):
         """Raises ModelError, MissingExtraError, DeviceError."""
 
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
-        """See ``Model``; one call of the session, or one an image where the batch size is fixed."""
-        x = self._prepare(images)
-        step = self._batch or len(x)
-        parts = [self._run(self._session, x[i : i + step]) for i in range(0, len(x), step)]
-        scores = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        """See ``Model``."""
+        scores = self._output.scores(self._given_for(images))
         return torch.from_numpy(scores.transpose(0, 3, 1, 2) if self._scores_last else scores)
+
+    def numbers(self, images: NDArray[np.uint8]) -> Tensor:
+        """See ``Model``."""
+        return torch.from_numpy(self._output.numbers(self._given_for(images)))
 
     def follow(self, images: NDArray[np.uint8], carried: Tensor, match: Tensor) -> Tensor:
         """See ``Model``; the follower's file does it."""
         if self._follower is None:
             return super().follow(images, carried, match)
         x, told = self._prepare(images), (carried.float().cpu().numpy(), match.float().cpu().numpy())
-        return torch.from_numpy(self._run(self._follower, x, *told))
+        return torch.from_numpy(self._output.scores(self._run(self._follower, 0, x, *told)))
+
+    def _given_for(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """The output as it is: one call of the session, or one an image where the batch size is fixed."""
+        x = self._prepare(images)
+        step = self._batch or len(x)
+        parts = [self._run(self._session, self._wanted, x[i : i + step]) for i in range(0, len(x), step)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def _prepare(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """Normalised, in the order and type of the input."""
@@ -126,19 +117,24 @@ class GraphModel(Model):
         x = x.permute(0, 2, 3, 1).contiguous() if self._channels_last else x
         return x.numpy().astype(self._dtype, copy=False)
 
-    def _run(self, session: Session, *arrays: NDArray[Any]) -> NDArray[np.float32]:
+    def _run(self, session: Session, output: int, *arrays: NDArray[Any]) -> NDArray[Any]:
         try:
-            output = np.asarray(session(*arrays))
+            return np.asarray(session(output, *arrays))
         except Exception as error:  # such libraries raise classes of their own, none of them documented
             told = f"{self.name}: cannot take an input of shape {arrays[0].shape}: {reason(error)}"
             raise ModelError(told if self.size or self._multiple > 1 else f"{told}; {_MULTIPLE}") from error
-        return self._output.scores(output)
+
+    def _place_of(self, output: str | None) -> int:
+        """The number of an output; of the first if none is named."""
+        names = [slot.name for slot in self._session.outputs]
+        if output is not None and output not in names:
+            raise ModelError(f"{self.name}: has no output {output!r}; it has {listed(self._session.outputs)}")
+        return 0 if output is None else names.index(output)
 
     def _read_input(self) -> None:
         inputs = self._session.inputs
         if len(inputs) != 1 or len(inputs[0].shape) != 4:
-            shapes = ", ".join(f"{i.name} {list(i.shape)}" for i in inputs)
-            raise ModelError(f"{self.name}: its inputs are {shapes}; {_CHECKED_INPUT}")
+            raise ModelError(f"{self.name}: its inputs are {listed(inputs)}; {_CHECKED_INPUT}")
         first, shape = inputs[0], inputs[0].shape
         if first.type not in ("float32", "float16", "uint8"):
             raise ModelError(f"{self.name}: its input is {first.type}; {_CHECKED_INPUT}")
@@ -152,8 +148,17 @@ class GraphModel(Model):
     def _probe(self, expected: int | None) -> int:
         """Runs it once: does it work, and how many classes does it score?"""
         size = self.size or (256, 384)
-        self._scores_last = False
-        shape = tuple(self(np.zeros((1, *size, 3), np.uint8)).shape)
+        output = self._given_for(np.zeros((1, *size, 3), np.uint8))
+        self.gives_numbers = self._output.gives_numbers(output)
+        try:
+            return self._channels(self._output.scores(output), size, expected)
+        except ModelError as error:
+            if self._named is not None or len(self._session.outputs) == 1:
+                raise
+            raise ModelError(f"{error}; {_OUTPUT}: it has {listed(self._session.outputs)}") from error
+
+    def _channels(self, scores: NDArray[np.float32], size: tuple[int, int], expected: int | None) -> int:
+        shape: tuple[int, ...] = scores.shape
         self._scores_last = _is_channels_last(shape, size, self._channels_last)
         channels = shape[3] if self._scores_last else shape[1]
         check_classes(self.name, channels)

@@ -17,7 +17,7 @@ _THRESHOLD = (
 
 @dataclass(frozen=True)
 class GraphOutput:
-    """How the first output of the network ``name`` is read.
+    """How an output of the network ``name`` is read.
 
     classes: how many names were given; None if none. threshold: above it the second of two classes begins, in a single
     map. axis: of the classes, if there are four axes.
@@ -28,36 +28,42 @@ class GraphOutput:
     threshold: float | None
     axis: int
 
-    def scores(self, output: NDArray[Any]) -> NDArray[np.float32]:
-        """``[N, C, h, w]`` of class numbers and single maps, with or without an axis of length 1; scores as they are.
+    def gives_numbers(self, output: NDArray[Any]) -> bool:
+        """Does it say which class, not how sure it is?"""
+        return self._single(output).ndim == 3 and output.dtype.kind in "iub" and self.threshold is None
 
-        Raises ModelError where it is none of these, or cannot be read without a setting.
-        """
-        if output.ndim == 4 and output.shape[self.axis] == 1:
-            output = output.squeeze(self.axis)
-        if output.ndim == 3:
-            of_numbers = output.dtype.kind in "iub" and self.threshold is None
-            return self._of_numbers(output) if of_numbers else self._of_one_map(output)
-        if output.ndim != 4:
-            raise ModelError(f"{self.name}: its output has shape {output.shape}; expected scores [N, classes, h, w]")
-        return output.astype(np.float32, copy=False)
-
-    def _of_numbers(self, numbers: NDArray[Any]) -> NDArray[np.float32]:
-        """1 for the class that is named, 0 for the others."""
+    def numbers(self, output: NDArray[Any]) -> NDArray[np.uint8]:
+        """Class numbers ``[N, h, w]`` of an output that ``gives_numbers``. Raises ModelError for one without a name."""
         if self.classes is None:
             raise ModelError(f"{self.name}: gives class numbers, no scores; {_NAMES}")
-        numbers = numbers.astype(np.int64, copy=False)
-        low, high = int(numbers.min()), int(numbers.max())
+        low, high = int(output.min()), int(output.max())
         if low < 0 or high >= self.classes:
             wrong = low if low < 0 else high
             raise ModelError(
                 f"{self.name}: gives class number {wrong}, but {self.classes} class names were given; name all, or, if "
                 f"it is a mask, {_THRESHOLD}"
             )
-        count, rows, columns = numbers.shape
-        scores = np.zeros((count, self.classes, rows, columns), np.float32)
-        np.put_along_axis(scores, numbers[:, None], 1, axis=1)
-        return scores
+        return self._single(output).astype(np.uint8)
+
+    def scores(self, output: NDArray[Any]) -> NDArray[np.float32]:
+        """``[N, C, h, w]`` of class numbers and single maps, with or without an axis of length 1; scores as they are.
+
+        Raises ModelError where it is none of these, or cannot be read without a setting.
+        """
+        if self.gives_numbers(output):
+            return _one_hot(self.numbers(output), self.classes or 0)
+        output = self._single(output)
+        if output.ndim == 3:
+            return self._of_one_map(output)
+        if output.ndim != 4:
+            raise ModelError(f"{self.name}: its output has shape {output.shape}; expected scores [N, classes, h, w]")
+        if self.threshold is not None and 1 not in (output.shape[1], output.shape[3]):
+            raise ModelError(f"{self.name}: gives a score for each class, the highest wins; leave threshold out")
+        return output.astype(np.float32, copy=False)
+
+    def _single(self, output: NDArray[Any]) -> NDArray[Any]:
+        """Without an axis of classes of length 1."""
+        return output.squeeze(self.axis) if output.ndim == 4 and output.shape[self.axis] == 1 else output
 
     def _of_one_map(self, values: NDArray[Any]) -> NDArray[np.float32]:
         if self.classes is not None and self.classes != 2:
@@ -69,3 +75,10 @@ class GraphOutput:
             raise ModelError(f"{self.name}: gives one score map; {_THRESHOLD}")
         beyond = values.astype(np.float32) - np.float32(self.threshold)
         return np.stack([-beyond, beyond], axis=1)
+
+
+def _one_hot(numbers: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
+    """1 for the class that is named, 0 for the others."""
+    scores = np.zeros((len(numbers), classes, *numbers.shape[1:]), np.float32)
+    np.put_along_axis(scores, numbers[:, None].astype(np.intp), 1, axis=1)
+    return scores

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from taplab.errors import MissingExtraError, ModelError
-from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, TorchModel
+from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, TorchModel, resized
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -79,7 +78,7 @@ class _AtSize(nn.Module):
 
     def forward(self, x: Tensor) -> Any:
         """``[N, 3, H, W]`` of any size to what ``net`` returns."""
-        return self.net(F.interpolate(x, self.size, mode="bilinear", align_corners=False, antialias=True))
+        return self.net(resized(x, self.size))
 
 
 def _kind_of(transformers: Any, config: "PretrainedConfig", name: str) -> Any:

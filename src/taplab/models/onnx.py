@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from taplab.errors import DeviceError, MissingExtraError, ModelError
 from taplab.models.file_settings import ABOUT
-from taplab.models.graph import GraphModel, Session, Slot, reason
+from taplab.models.graph import GraphModel, reason
+from taplab.models.session import Session, Slot
 
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
 
@@ -27,12 +28,12 @@ class _OnnxSession:
         self._session = _open(path, device)
         self.inputs = [Slot(i.name, _shape(i.shape), _TYPES.get(i.type, i.type)) for i in self._session.get_inputs()]
         self.about = str(self._session.get_modelmeta().custom_metadata_map.get(ABOUT, ""))
-        self._output = self._session.get_outputs()[0].name
+        self.outputs = [Slot(o.name, _shape(o.shape or []), o.type) for o in self._session.get_outputs()]
 
-    def __call__(self, *arrays: NDArray[Any]) -> NDArray[Any]:
+    def __call__(self, output: int, *arrays: NDArray[Any]) -> NDArray[Any]:
         given = dict(zip((slot.name for slot in self.inputs), arrays, strict=True))
-        first: NDArray[Any] = self._session.run([self._output], given)[0]
-        return first
+        wanted: NDArray[Any] = self._session.run([self.outputs[output].name], given)[0]
+        return wanted
 
 
 def _shape(sides: list[Any]) -> tuple[int | None, ...]:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from taplab.errors import DeviceError, MissingExtraError, ModelError
 from taplab.models.file_settings import ABOUT
-from taplab.models.graph import GraphModel, Session, Slot, reason
+from taplab.models.graph import GraphModel, reason
+from taplab.models.session import Session, Slot
 from taplab.models.torch import Precision, autocast_type
 
 _TYPES = {"f32": "float32", "f16": "float16", "u8": "uint8"}
@@ -52,10 +53,11 @@ class _OpenVinoSession:
             raise ModelError(f"{path}: OpenVINO cannot load it: {reason(error)}") from error
         self.about = str(model.get_rt_info(_WHERE).astype(str)) if model.has_rt_info(_WHERE) else ""
         self.inputs = [_slot(port) for port in model.inputs]
+        self.outputs = [_slot(port) for port in model.outputs]
 
-    def __call__(self, *arrays: NDArray[Any]) -> NDArray[Any]:
-        first: NDArray[Any] = self._compiled(list(arrays), share_inputs=True)[0]
-        return first
+    def __call__(self, output: int, *arrays: NDArray[Any]) -> NDArray[Any]:
+        wanted: NDArray[Any] = self._compiled(list(arrays), share_inputs=True)[output]
+        return wanted
 
 
 def import_openvino(path: Path) -> Any:
@@ -81,6 +83,7 @@ def _check(path: Path) -> None:
 
 
 def _slot(port: Any) -> Slot:
-    shape = tuple(None if side.is_dynamic else side.get_length() for side in port.partial_shape)
+    ranked = not port.partial_shape.rank.is_dynamic
+    shape = tuple(None if side.is_dynamic else side.get_length() for side in port.partial_shape) if ranked else ()
     kind = port.element_type.to_string()
-    return Slot(port.any_name, shape, _TYPES.get(kind, kind))
+    return Slot(port.any_name if port.names else "", shape, _TYPES.get(kind, kind))

@@ -15,6 +15,7 @@ from taplab.models.load import bundled, weights_file
 from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, Precision, TorchModel
 from taplab.models.zoo import ARCHITECTURES, FOLLOWING, build
 from taplab.types import Palette
+from taplab.whole import whole
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,8 @@ def save_pretrained(net: torch.nn.Module, card: Card, path: Path | str) -> Path:
     weights = {k: v.half() if v.ndim == 4 else v for k, v in net.state_dict().items()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        save_file({k: v.contiguous().cpu() for k, v in weights.items()}, part, {"taplab": json.dumps(asdict(card))})
-        part.replace(path)
+        with whole(path) as part:
+            save_file({k: v.contiguous().cpu() for k, v in weights.items()}, part, {"taplab": json.dumps(asdict(card))})
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
     return path

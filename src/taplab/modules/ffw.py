@@ -12,10 +12,10 @@ from functools import cached_property
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from taplab.compiled import njit
 from taplab.labels import Contours, grows
 from taplab.modules.cells import Displacement as Displacement
 from taplab.modules.sampled import Sampled

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from taplab.compiled import njit
 from taplab.modules.cells import CellPicture, CellScores
 from taplab.modules.ffw import Displacement
 from taplab.modules.simd import Vector, add_scaled, distance, load4, load8, mixed, store, vector4

@@ -1,9 +1,9 @@
 """Codec vectors point to the past. To look back from the next key frame they are turned round."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from taplab.compiled import njit
 from taplab.types import MOTION_BLOCK, MotionField
 from taplab.video.motion import fill_from_nearest
 

@@ -6,9 +6,9 @@ chroma values a cell (``cells``). Where the displacements lead to, ``gathering``
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from taplab.compiled import njit
 from taplab.modules.cells import CellPicture, difference, paired
 from taplab.modules.ffw import Displacement
 from taplab.modules.simd import Vector, apart, first4, last4, load4, load8, mixed, store

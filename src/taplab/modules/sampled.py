@@ -3,10 +3,10 @@
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from taplab.compiled import njit
 from taplab.labels import Contours, best_classes
 from taplab.modules.cells import CellScores, Displacement, calm, padded
 from taplab.modules.simd import load8, mixed, store

@@ -8,9 +8,15 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
 
+from taplab.types import Result
+
 
 class Writer(ABC):
     """A context: files are finished at its end, discarded after an error, which matters more than one of ours."""
+
+    @abstractmethod
+    def write(self, result: Result) -> None:
+        """Take one frame; frames come in display order."""
 
     @abstractmethod
     def close(self) -> None:

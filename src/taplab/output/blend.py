@@ -11,9 +11,9 @@ from typing import Any
 
 import av
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from taplab.compiled import njit
 from taplab.types import IGNORE, Labels, Plane
 
 Table = NDArray[np.int32]

@@ -2,9 +2,20 @@
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from taplab.errors import OutputError
+
+_NUMBER = "[0-9]" * 6
+FILES = {  # what a run saves, and as which files
+    "overlay": "overlay.mp4",
+    "masks": f"masks/{_NUMBER}.png",
+    "scores": f"scores/{_NUMBER}.npy",
+    "coco": "coco.json",
+    "jsonl": "frames.jsonl",
+}
+_ALWAYS = ("overlay", "masks")  # what runs saved whose summary does not say it
 
 
 def writable_folder(path: Path | str) -> Path:
@@ -20,25 +31,31 @@ def writable_folder(path: Path | str) -> Path:
     return folder
 
 
-def remove_earlier_run(out: Path, source: str) -> None:
+def remove_earlier_run(out: Path, source: str, save: Collection[str]) -> None:
     """Removes what an earlier run left in ``out``: it must not be taken for this one's.
 
-    Only a folder with a summary of ours is cleared. Raises OutputError if masks or an overlay are there that taplab did
-    not write, or if ``source`` is among what would be removed.
+    That is what its summary says it saved. Raises OutputError if other files are there that have the names of what this
+    run will ``save``, or if ``source`` is among what would be removed.
     """
-    masks = sorted((out / "masks").glob("[0-9][0-9][0-9][0-9][0-9][0-9].png"))
-    old = [file for file in (out / "overlay.mp4", *masks) if file.exists()]
-    if old and not _is_ours(out / "summary.json"):
-        raise OutputError(f"{old[0]}: is there already, and taplab did not write it; give another folder with -o")
-    at_risk = {file.resolve() for file in old} | ({(out / "masks").resolve()} if masks else set())
+    earlier = _saved_by(out / "summary.json")
+    for name in save:
+        if name not in earlier and (others := sorted(out.glob(FILES[name]))):
+            raise OutputError(
+                f"{others[0]}: is there already, and taplab did not write it; give another folder with -o"
+            )
+    old = [file for name in earlier for file in out.glob(FILES[name])]
+    at_risk = {file.resolve() for file in old} | {file.parent.resolve() for file in old if file.parent != out}
     if Path(source).resolve() in at_risk:
         raise OutputError(f"{out}: its files are what is to be segmented; give another folder with -o")
     for file in (*old, out / "summary.json"):
         file.unlink(missing_ok=True)
 
 
-def _is_ours(summary: Path) -> bool:
+def _saved_by(summary: Path) -> Collection[str]:
+    """What a run saved; nothing if this is no summary of one."""
     try:
-        return {"network_cost", "key_frames", "mode"} <= set(json.loads(summary.read_text()))
-    except (OSError, ValueError, TypeError):
-        return False
+        said = json.loads(summary.read_text())
+        ours = {"network_cost", "key_frames", "mode"} <= set(said)
+        return [name for name in said.get("saved", _ALWAYS) if name in FILES] if ours else []
+    except (OSError, ValueError, TypeError, AttributeError):
+        return []

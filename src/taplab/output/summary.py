@@ -1,11 +1,11 @@
 """``summary.json``: what a run did and what it cost."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from taplab.errors import OutputError
+from taplab.whole import whole
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Summary:
     damaged: frames marked damaged plus frames that could not be decoded. dropped: frames of a live source that came
     faster than they could be worked on; they are not among ``frames``. reconnects: how often a live source was lost and
     taken up again. seconds: by stage, summed over threads, and the total by the clock. fps: frames by total seconds.
+    saved: what was written beside this, such as "masks".
     """
 
     source: str
@@ -43,15 +44,15 @@ class Summary:
     reconnects: int
     seconds: dict[str, float]
     fps: float
+    saved: list[str] = field(default_factory=list)
     broke_off: str | None = None
     interrupted: bool = False
     notes: list[str] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
         """Writes JSON; a reader never sees half of it. Raises OutputError."""
-        part = path.with_name(path.name + ".part")
         try:
-            part.write_text(json.dumps(asdict(self), indent=2) + "\n")
-            os.replace(part, path)
+            with whole(path) as part:
+                part.write_text(json.dumps(asdict(self), indent=2) + "\n")
         except OSError as error:
             raise OutputError(f"{path}: cannot be written ({error.strerror}); give another -o") from error

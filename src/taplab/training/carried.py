@@ -21,6 +21,7 @@ from taplab.training.moving import Pair, moving_still, noisy
 from taplab.training.stock import Stock
 from taplab.types import Labels, Rgb
 from taplab.video.encode import encode_clip
+from taplab.whole import whole
 
 GROUP = 12  # frames between the key frames of a clip
 CODECS: tuple[tuple[str, tuple[int, ...], dict[str, str]], ...] = (
@@ -49,9 +50,8 @@ class Samples:
 
     def save(self, path: Path) -> None:
         """Writes them to ``path``, whole or not at all."""
-        part = path.with_suffix(".part.npz")
-        np.savez(part, **vars(self))
-        part.replace(path)
+        with whole(path) as part:
+            np.savez(part, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> "Samples":

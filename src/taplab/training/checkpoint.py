@@ -11,6 +11,7 @@ import torch
 from taplab.errors import OutputError
 from taplab.output.folder import writable_folder
 from taplab.training.recipes import TrainSettings
+from taplab.whole import whole
 
 _FILE = "checkpoint.pt"
 _WRITTEN = ("log.jsonl", "log.csv", "model.safetensors")
@@ -65,9 +66,8 @@ def read(path: Path, device: torch.device | str, parts: Collection[str], *, mmap
 
 def save(out: Path, state: dict[str, Any]) -> None:
     """Writes ``out/checkpoint.pt``; the earlier one stays whole until the new one is."""
-    part = out / f"{_FILE}.part"
-    torch.save(state, part)
-    part.replace(out / _FILE)
+    with whole(out / _FILE) as part:
+        torch.save(state, part)
 
 
 def saved_step(out: Path) -> int | None:

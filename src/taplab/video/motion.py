@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from taplab.compiled import njit
 from taplab.types import MOTION_BLOCK, Motion, MotionField
 
 # libavutil's AVMotionVector; `align` reproduces the padding of the C struct (40 bytes).

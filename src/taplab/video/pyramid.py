@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 
+from taplab.compiled import njit
 from taplab.types import Plane
 from taplab.video.sad import SIDE
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from taplab.compiled import njit
 from taplab.types import MOTION_BLOCK, Motion, MotionField, Plane
 from taplab.video.motion import motion_from_records
 from taplab.video.pyramid import Layered

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from taplab.compiled import njit
 from taplab.types import MOTION_BLOCK, REFERENCES_KEPT, RESIDUAL_BLOCK, Motion, MotionField, Plane, Residual
 
 

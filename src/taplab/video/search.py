@@ -4,9 +4,9 @@ Kernels on one level of a pyramid (``video/pyramid.py``); vectors (dx, dy) are w
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from taplab.compiled import njit
 from taplab.types import Plane
 from taplab.video.pyramid import BORDER
 from taplab.video.sad import SIDE, block_sad

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import ParamSpec, TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from taplab.compiled import njit
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,18 +20,14 @@ _SHIFT = 2.0**26 - 0.5  # whole tiles, so that positions are positive and cut to
 
 
 def routine(function: Callable[P, R]) -> Callable[P, R]:
-    """Compiles a whole pass on first call and keeps the machine code on disk.
-
-    The disk copy is renewed when the function's own file changes, not when a kernel of another file does:
-    delete ``__pycache__`` after such a change.
-    """
-    compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    """Compiles a whole pass on first call and keeps the machine code on disk."""
+    compiled: Callable[P, R] = njit(cache=True, nogil=True, error_model="numpy")(function)
     return compiled
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """What runs once a pixel: merged into the routines that call it, since views and lights are big to pass."""
-    compiled: Callable[P, R] = numba.njit(nogil=True, error_model="numpy", forceinline=True)(function)
+    compiled: Callable[P, R] = njit(nogil=True, error_model="numpy", forceinline=True)(function)
     return compiled
 
 
