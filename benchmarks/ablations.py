@@ -2,9 +2,10 @@
 
     python benchmarks/ablations.py [--sequence IMAGES LABELS] [--phases 2] [--interval 12]
 
-Every column leaves one part out (modules/matching, modules/gathering, policies/keyed): the correction of displacements,
-the weights by how well pictures match, what neighbouring key frames say of a key frame; the last one compares every
-cell, also those that are settled. Nothing is cached: the variants change what taplab does.
+Every column leaves one part out (modules/matching, modules/gathering, policies/side): the correction of displacements,
+that frames hand on corrected ones, the weights by how well pictures match, what neighbouring key frames say of a key
+frame; the last one compares every cell, also those that are settled. Nothing is cached: the variants change what
+taplab does.
 """
 
 from taplab.machine import machine  # isort: skip  (first: taplab sets how torch's threads wait)
@@ -27,15 +28,32 @@ from taplab.evaluation.cache import Cache
 from taplab.evaluation.score import evaluate
 from taplab.evaluation.trials import Draw, Encoding
 from taplab.evaluation.ways import Way
+from taplab.policies.side import Side, _composed, _corrected
 from taplab.types import IGNORE
+
+
+def work_out_alone(side: Side) -> None:
+    """In place of ``Side._work_out``: hands on what the stream says, and corrects only what it gives itself."""
+    with side._lock:
+        if side._open is None:
+            return
+        frame, steps = side._open
+        side.straight = _composed(
+            frame, side.key.cells, [(field, one.__dict__.get("straight")) for field, one in steps]
+        )
+        side._displacement, side._open = _corrected(frame, side.key, side.straight), None
+
 
 _MODULES, _POLICIES = "taplab.modules", "taplab.policies"
 PARTS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "no correction": {f"{_MODULES}.matching.refine": lambda now, key, way, active, enough=0: way},
+    "not handed on": {f"{_POLICIES}.side.Side._work_out": work_out_alone},
     "no weights": {f"{_MODULES}.gathering._WEIGHT": np.ones(2048, np.float32)},
     "no memory": {f"{_POLICIES}.offline.HISTORY": 1e-6, f"{_POLICIES}.live.HISTORY": 1e-6},
-    "all compared": {f"{_MODULES}.cells.settled": lambda now, sides: np.full(now.shape[:2], IGNORE, np.uint8)},
+    "all compared": {
+        f"{_MODULES}.cells.settled": lambda now, sides, strange=0: np.full(now.shape[:2], IGNORE, np.uint8)
+    },
 }
 
 

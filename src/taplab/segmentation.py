@@ -33,6 +33,7 @@ from taplab.words import counted
 
 _PATIENCE = 2.0  # seconds to wait for the end of a read that may hang; it ends by its own time limit
 _THREADS = 4  # that scores and labels are worked out on: more only wait for memory
+_LANES = 4  # of so many the labels may be on the way while the network runs for the next ones
 
 R = TypeVar("R")
 
@@ -142,8 +143,9 @@ class Segmentation:
     def _ahead(self, function: Callable[[Answer], R], answers: Iterable[Answer]) -> Iterator[R]:
         """On threads, beside the network; with one core, or where frames are answered at once, on none."""
         cores = 1 if self._answers_at_once else torch.get_num_threads()
-        threads, most = min(cores, _THREADS) if cores > 1 else 0, self._ahead_of_lane if self._is_one_lane else 0
-        return called_ahead(function, answers, threads, self.stopwatch, most)
+        threads = min(cores, _THREADS) if cores > 1 else 0
+        lanes = 1 if self._is_one_lane else min(self.lanes, _LANES)
+        return called_ahead(function, answers, threads, self.stopwatch, lanes * self._ahead_of_lane)
 
     def _touched(self, answer: Answer) -> Answer:
         with self.stopwatch("warp"):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from taplab.modules.mismatch import MOST, grid, mismatch, shrink
+from taplab.modules.mismatch import MOST, grid, mismatch
 
 
 def picture(rng, shape=(20, 30)):
@@ -46,14 +46,6 @@ def test_a_second_key_frame_never_makes_it_worse():
     now, one, two = (picture(rng) for _ in range(3))
     both = [(one, still((20, 30))), (two, still((20, 30)))]
     assert mismatch(now, both) <= min(mismatch(now, both[:1]), mismatch(now, both[1:]))
-
-
-def test_ways_on_another_grid():
-    way = np.arange(6 * 8 * 2, dtype=np.float32).reshape(6, 8, 2)
-    small = shrink(way, (3, 4))
-    assert small.shape == (3, 4, 2)
-    assert np.array_equal(small[1, 2], way[3, 5] / 2)
-    assert np.array_equal(shrink(way, (6, 8)), way)
 
 
 @pytest.mark.parametrize(
