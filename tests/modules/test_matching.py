@@ -83,7 +83,7 @@ def cost(now, key, i, j, offer):
     return difference(now, key, i, j, offer) + matching.MOVE_COST
 
 
-def defined(now, key, start):
+def defined(now, key, start, away):
     """Cell by cell in reading order, offer by offer."""
     out = start.astype(float)
     for i, j in np.ndindex(CELLS):
@@ -91,7 +91,7 @@ def defined(now, key, start):
         least = difference(now, key, i, j, best)
         if least <= matching.ENOUGH:
             continue
-        steps = [(a * step, b * step) for step in (1, 4) for a, b in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+        steps = [(a * step, b * step) for step in away for a, b in ((1, 0), (-1, 0), (0, 1), (0, -1))]
         around = [(i + a, j + b) for a, b in steps if 0 <= i + a < CELLS[0] and 0 <= j + b < CELLS[1]]
         for offer in [out[place].copy() for place in around]:
             least, best = min((least, best), (cost(now, key, i, j, offer), offer), key=lambda one: one[0])
@@ -104,8 +104,10 @@ def defined(now, key, start):
 HALVES = np.array([(0, 0.5), (0, -0.5), (0.5, 0), (-0.5, 0)])
 
 
-def test_it_is_the_search_cell_by_cell(key):
+@pytest.mark.parametrize("away", [matching.NEAR, matching.FAR])
+def test_it_is_the_search_cell_by_cell(key, away):
     """Over all borders and beyond them; no two offers are equally good."""
     start = np.random.default_rng(6).uniform(-6, 6, (*CELLS, 2)).astype(np.float32)
     now = shifted(key, 2, -1)
-    np.testing.assert_allclose(matching.refine(now, key, start, ALL), defined(now, key, start), atol=1e-5)
+    found = matching.refine(now, key, start, ALL, away=away)
+    np.testing.assert_allclose(found, defined(now, key, start, away), atol=1e-5)

@@ -15,7 +15,8 @@ from taplab.modules.simd import Vector, apart, first4, last4, load4, load8, mixe
 
 MOVE_COST = 1.0  # grey levels by which another displacement must match better than the codec's own
 ENOUGH = 3.0  # grey levels, summed over Y, U and V: a displacement that matches so well is left alone
-OFFERS = 8  # neighbours whose displacements are tried: 1 and 4 cells away in four directions
+NEAR = (1, 4)  # cells away, in four directions: neighbours whose displacements are tried
+FAR = (1, 2, 4, 8)  # where displacements were not corrected before
 
 
 def refine(
@@ -24,34 +25,40 @@ def refine(
     displacement: Displacement,
     active: NDArray[np.bool_],
     enough: float = ENOUGH,
+    away: tuple[int, ...] = NEAR,
 ) -> Displacement:
-    """A better displacement for each ``active`` cell: its own, that of a cell 1 or 4 away, or half a cell beside.
+    """A better displacement for each ``active`` cell: its own, that of a cell so far away, or half a cell beside.
 
     In reading order, so that what one cell found is offered to the next (as in PatchMatch). enough: cells whose own
     matches within so many grey levels keep it.
     """
     out = displacement.copy()
     # Within MOVE_COST no other can be better.
-    _refine(now, paired(key), active, np.float32(max(enough, MOVE_COST)), out)
+    _refine(now, paired(key), active, np.float32(max(enough, MOVE_COST)), away, out)
     return out
 
 
 @njit(cache=True, nogil=True, fastmath=True)
 def _refine(
-    now: CellPicture, key: CellPicture, active: NDArray[np.bool_], enough: np.float32, out: Displacement
+    now: CellPicture,
+    key: CellPicture,
+    active: NDArray[np.bool_],
+    enough: np.float32,
+    away: tuple[int, ...],
+    out: Displacement,
 ) -> None:  # pragma: no cover - compiled
     rows, cols = active.shape
     here, there, ways = now.reshape(-1), key.reshape(-1), out.reshape(-1)
-    steps = np.empty(OFFERS, np.int64)  # to the neighbours; over the border 0, to a cell that offers nothing new
-    offers = np.empty(OFFERS, np.float32), np.empty(OFFERS, np.float32)
+    count = 4 * len(away)
+    steps = np.empty(count, np.int64)  # to the neighbours; over the border 0, to a cell that offers nothing new
+    offers = np.empty(count, np.float32), np.empty(count, np.float32)
     us, vs = offers
-    places = np.empty(OFFERS, np.float32), np.empty(OFFERS, np.float32), np.empty(OFFERS, np.int32)
-    parts, found = np.empty(4 * OFFERS, np.float32), np.empty(OFFERS, np.float32)
+    places = np.empty(count, np.float32), np.empty(count, np.float32), np.empty(count, np.int32)
+    parts, found = np.empty(4 * count, np.float32), np.empty(count, np.float32)
     for i in range(rows):
-        for k in range(2):
-            away = 1 << (2 * k)
-            steps[4 * k] = away * cols if i + away < rows else 0
-            steps[4 * k + 1] = -away * cols if i >= away else 0
+        for k in range(len(away)):
+            steps[4 * k] = away[k] * cols if i + away[k] < rows else 0
+            steps[4 * k + 1] = -away[k] * cols if i >= away[k] else 0
         for j in range(cols):
             if not active[i, j]:
                 continue
@@ -61,14 +68,13 @@ def _refine(
             least = difference(own, there, key.shape[0], key.shape[1], fi + dy, fj + dx)
             if least <= enough:
                 continue
-            for k in range(2):
-                away = 1 << (2 * k)
-                steps[4 * k + 2] = away if j + away < cols else 0
-                steps[4 * k + 3] = -away if j >= away else 0
-            for k in range(OFFERS):
+            for k in range(len(away)):
+                steps[4 * k + 2] = away[k] if j + away[k] < cols else 0
+                steps[4 * k + 3] = -away[k] if j >= away[k] else 0
+            for k in range(count):
                 us[k], vs[k] = ways[2 * (cell + steps[k])], ways[2 * (cell + steps[k]) + 1]
-            _measure(own, there, key.shape, fi, fj, offers, OFFERS, places, parts, found)
-            least, dx, dy = _better(found, offers, OFFERS, least, dx, dy)
+            _measure(own, there, key.shape, fi, fj, offers, count, places, parts, found)
+            least, dx, dy = _better(found, offers, count, least, dx, dy)
             for k in range(4):
                 us[k] = dx + np.float32(0.5 if k == 2 else -0.5 if k == 3 else 0)
                 vs[k] = dy + np.float32(0.5 if k == 0 else -0.5 if k == 1 else 0)

@@ -33,6 +33,6 @@ def mismatch(now: CellPicture, sides: Sequence[tuple[CellPicture, Displacement]]
     everywhere = np.ones(now.shape[:2], np.bool_)
     least = np.full(now.shape[:2], np.float32(MOST))
     for key, displacement in sides:
-        way = matching.refine(now, key, displacement, everywhere, enough=0)
+        way = matching.refine(now, key, displacement, everywhere, 0, matching.FAR)
         np.minimum(least, differences(now, key, way), out=least)
     return float(least.mean())

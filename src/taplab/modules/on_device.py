@@ -15,11 +15,11 @@ from torch import Tensor
 from taplab.modules.cells import ABSENT, STRANGE, CellPicture, Displacement
 from taplab.modules.gathered import Gathered
 from taplab.modules.gathering import SPREAD
-from taplab.modules.matching import MOVE_COST
+from taplab.modules.matching import FAR, MOVE_COST
 from taplab.types import IGNORE
 
 PASSES = 2  # over the map: what one cell found reaches its neighbours with the next
-_STEPS = tuple((dx, dy) for step in (1, 2, 4, 8) for dx, dy in ((0, step), (0, -step), (step, 0), (-step, 0)))
+_STEPS = tuple((dx, dy) for step in FAR for dx, dy in ((0, step), (0, -step), (step, 0), (-step, 0)))
 _HALVES = ((0.0, 0.5), (0.0, -0.5), (0.5, 0.0), (-0.5, 0.0))
 _AROUND = tuple((float(dx), float(dy)) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
 
