@@ -18,7 +18,7 @@ from taplab.video.container import open_container, the_video
 from taplab.video.gops import Packet, Played, Tape, pieces
 from taplab.video.headers import Headers
 from taplab.video.mpeg12 import MPEG12
-from taplab.video.mute import Mute
+from taplab.video.mute import MOST, Mute
 from taplab.video.pieces import Decoded, SideBySide, index_of
 from taplab.video.promise import Promise
 from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
@@ -106,6 +106,7 @@ class Decoder:
         self.failed: set[int] = set()  # coded indices that the decoder refused
         self._lost_just_now = False
         self.given = 0  # pictures given out
+        self._held_back = MOST  # pictures that the decoder may hold
         self.mute = Mute()
         self.threads = decoding_threads() if threads is None else threads
         self._stopped_by: str | None = None  # why reading ended
@@ -179,6 +180,7 @@ class Decoder:
             try:
                 with self.stopwatch("decode"):
                     frames = self.context.decode(packet)
+                self._held_back = 0 if packet is None else MOST
             except av.error.EOFError:
                 return
             except av.error.FFmpegError as error:
@@ -234,6 +236,11 @@ class Decoder:
                 yield packet
         self._ends_early = self.promise.broken(live=self.live)
         yield None
+
+    @property
+    def missing(self) -> int:
+        """Pictures that did not come of their packets, as far as the codec tells."""
+        return max(self.headers.due - self.given - self._held_back, 0)
 
     @property
     def ended(self) -> bool:

@@ -7,6 +7,7 @@ from av.video.frame import PictureType, VideoFrame
 
 from taplab.video.gops import Coded, Packet
 from taplab.video.h264 import H264Headers
+from taplab.video.hevc import HevcHeaders
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import MPEG12, Mpeg12Headers
 
@@ -33,6 +34,8 @@ class Headers:
         self._mpeg12 = Mpeg12Headers() if codec in MPEG12 else None
         self._mpeg4 = Mpeg4Headers(extradata) if codec == "mpeg4" else None
         self._h264 = H264Headers(extradata) if codec == "h264" else None
+        self._hevc = HevcHeaders(extradata) if codec == "hevc" else None
+        self.due = 0  # pictures that should come of the packets so far, in codecs where that is known
         self._noted = 0  # packets
         self._said: dict[int, Header] = {}
         self._discarded: dict[int, bool] = {}  # of packets that are not to be shown: key frame?
@@ -48,6 +51,8 @@ class Headers:
         self._noted = index + 1
         if packet.is_discard:
             self._discarded[index] = packet.is_keyframe
+        if self._hevc is not None and self._hevc(bytes(packet)) and not packet.is_discard:
+            self.due += 1
         if self._marked:
             self._said[index] = self._read(packet)
         elif packet.is_corrupt or self._corrupt_before:  # parsers may mark the packet before the broken one

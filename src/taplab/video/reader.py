@@ -100,11 +100,11 @@ class Video:
     @property
     def _lost(self) -> int:
         decoder = self._decoder
-        if self.max_frames is not None and decoder.given >= self.max_frames:
-            return 0
-        if decoder.broke_off is None:
-            return 0
-        return max((decoder.promise.frames or 0) - decoder.given, len(decoder.failed), decoder.mute.count, 1)
+        enough = self.max_frames is not None and decoder.given >= self.max_frames
+        if decoder.broke_off is None or enough:
+            return decoder.missing
+        promised = (decoder.promise.frames or 0) - decoder.given
+        return max(promised, len(decoder.failed), decoder.mute.count, decoder.missing, 1)
 
     def frames(self) -> Iterator[CodedFrame]:
         """The frames in coded order. Closes the source at the end."""

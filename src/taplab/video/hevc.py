@@ -1,0 +1,29 @@
+"""What HEVC's NAL unit headers say: whether a picture comes of a packet (ITU-T H.265, 7.4.2.2).
+
+Decoding begins with an intra random access point (IRAP). Leading pictures that refer to what was before it (RASL) are
+left out where it is the first one, or where the stream was cut (BLA).
+"""
+
+from taplab.video.bits import nal_units
+
+_RASL = (8, 9)
+_IRAP, _BLA, _SLICES = range(16, 24), range(16, 19), range(32)
+_HVCC_LENGTH = 21  # byte of hvcC that says how many bytes the length of a NAL unit has
+
+
+class HevcHeaders:
+    """Reads packets one after another, in coded order. extradata: of the stream."""
+
+    def __init__(self, extradata: bytes | None) -> None:
+        is_hvcc = extradata is not None and len(extradata) > _HVCC_LENGTH and extradata[:2] != b"\0\0"
+        self._length = (extradata[_HVCC_LENGTH] & 3) + 1 if extradata is not None and is_hvcc else 0
+        self._began = False
+        self._begins_here = False  # at the last IRAP picture
+
+    def __call__(self, packet: bytes) -> bool:
+        """Whether its picture is to be shown, if nothing that it refers to was lost."""
+        kind = next((k for u in nal_units(packet, self._length) if (k := u[0] >> 1 & 63) in _SLICES), None)
+        if kind in _IRAP:
+            self._begins_here = not self._began or kind in _BLA
+            self._began = True
+        return self._began and kind is not None and not (self._begins_here and kind in _RASL)

@@ -1,0 +1,102 @@
+"""HEVC: FFmpeg gives out nothing that refers to what is lost; what does not come is counted."""
+
+import av
+import pytest
+
+from taplab.video.reader import Video
+
+GOPS = {"closed": "open-gop=0:bframes=4:b-pyramid=1", "open": "open-gop=1:bframes=4:b-pyramid=1", "P": "bframes=0"}
+CRA, BLA, RASL = 21, 16, 8
+SUFFIXES = (".mp4", ".mkv", ".ts", ".hevc")
+
+
+@pytest.fixture
+def clip(make_clip):
+    """``clip(gop)``: 30 frames, an IRAP picture every 12."""
+
+    def clip(gop):
+        return make_clip("hevc", options={"x265-params": f"{GOPS[gop]}:log-level=error:scenecut=0:b-adapt=0"})
+
+    return clip
+
+
+def kind(packet):
+    """NAL unit type of its picture."""
+    data, at, kinds = bytes(packet), 0, []
+    while at < len(data):
+        kinds.append(data[at + 4] >> 1 & 63)
+        at += 4 + int.from_bytes(data[at : at + 4], "big")
+    return next(k for k in kinds if k < 32)
+
+
+def without(source, target, lost, as_kind=None):
+    """The clip without some packets; CRA pictures get another kind. Returns how many packets are left."""
+    with av.open(str(source)) as a, av.open(str(target), "w") as b:
+        stream, left = b.add_stream_from_template(a.streams.video[0], opaque=True), 0
+        for i, packet in enumerate(a.demux(a.streams.video[0])):
+            if packet.size and i not in lost:
+                new = packet
+                if as_kind and kind(packet) == CRA:
+                    data = bytes(packet)
+                    new = av.Packet(data.replace(bytes([CRA << 1, 1]), bytes([as_kind << 1, 1]), 1))
+                    new.pts, new.dts, new.time_base = packet.pts, packet.dts, packet.time_base
+                    new.is_keyframe, new.duration = True, packet.duration
+                new.stream = stream
+                b.mux(new)
+                left += 1
+    return left
+
+
+def frames_and_lost(path, **how):
+    video = Video(path, **how)
+    frames = list(video.frames())
+    assert not any(frame.damaged for frame in frames)
+    return len(frames), video.lost
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("gop", GOPS)
+def test_frames_that_do_not_come_are_counted(clip, tmp_path, gop, suffix):
+    target, untold = tmp_path / f"mutant{suffix}", 0
+    for lost in ([], [1], [1, 2, 3], [5], [12], [13], [12, 13], [20], [25], [28, 29]):
+        left = without(clip(gop), target, lost)
+        frames, told = frames_and_lost(target)
+        assert left <= frames + told <= (30 if suffix == ".mkv" else left), lost  # Matroska holds a duration
+        assert lost or frames == 30
+        untold += frames == left
+    assert untold < 7  # the others took more down with them
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_stream_that_is_cut_where_decoding_can_begin_is_whole(clip, tmp_path, suffix):
+    """Its leading pictures refer to what was before: they are not to be shown."""
+    target = tmp_path / f"cut{suffix}"
+    assert without(clip("open"), target, range(11)) == 19
+    assert frames_and_lost(target) == (18, 0)
+    assert without(clip("open"), target, range(5)) == 25
+    assert frames_and_lost(target) == (18, 0)  # what comes before cannot be decoded: it is waited for
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_leading_pictures_of_a_splice_are_not_to_be_shown(clip, tmp_path, suffix):
+    target = tmp_path / f"spliced{suffix}"
+    without(clip("open"), target, [], as_kind=BLA)
+    assert frames_and_lost(target) == (28, 0)
+
+
+def test_frames_that_were_not_asked_for_are_not_lost(clip):
+    assert frames_and_lost(clip("closed"), max_frames=7) == (7, 0)
+
+
+def test_of_an_endless_stream_frames_are_told_once_the_decoder_cannot_hold_them(clip, tmp_path):
+    """Where nobody waits for its end."""
+    whole, target = tmp_path / "whole.hevc", tmp_path / "mutant.hevc"
+    without(clip("closed"), whole, [])
+    without(clip("closed"), target, [1])
+    target.write_bytes(target.read_bytes() * 12 + whole.read_bytes())
+    video = Video(target)
+    frames = video.frames()
+    for _ in range(19 * 12):
+        next(frames)
+    frames.close()
+    assert 12 * 10 - 64 <= video.lost <= 12 * 10
