@@ -36,7 +36,7 @@ class Headers:
         self._h264 = H264Headers(extradata) if codec == "h264" else None
         self._hevc = HevcHeaders(extradata) if codec == "hevc" else None
         self.due = 0  # pictures that should come of the packets so far, in codecs where that is known
-        self._noted = 0  # packets
+        self.noted = 0  # packets
         self._said: dict[int, Header] = {}
         self._discarded: dict[int, bool] = {}  # of packets that are not to be shown: key frame?
         # Times of packets that may be corrupt, and of key packets:
@@ -46,9 +46,9 @@ class Headers:
 
     def note(self, index: int, packet: Packet) -> None:
         """Remembers what a packet says of itself, once; called in coded order."""
-        if index < self._noted:
+        if index < self.noted:
             return
-        self._noted = index + 1
+        self.noted = index + 1
         if packet.is_discard:
             self._discarded[index] = packet.is_keyframe
         if self._hevc is not None and self._hevc(bytes(packet)) and not packet.is_discard:

@@ -66,6 +66,7 @@ class Video:
         self.has_vectors = self._decoder.has_vectors
         self.several_references = self._decoder.headers.several_references
         self.uses_motion = motion
+        self._assembly = Assembly(self)
 
     @property
     def _part(self) -> "Video":
@@ -101,10 +102,11 @@ class Video:
     def _lost(self) -> int:
         decoder = self._decoder
         enough = self.max_frames is not None and decoder.given >= self.max_frames
+        missing = decoder.missing + self._assembly.missed
         if decoder.broke_off is None or enough:
-            return decoder.missing
+            return missing
         promised = (decoder.promise.frames or 0) - decoder.given
-        return max(promised, len(decoder.failed), decoder.mute.count, decoder.missing, 1)
+        return max(promised, len(decoder.failed), decoder.mute.count, missing, 1)
 
     def frames(self) -> Iterator[CodedFrame]:
         """The frames in coded order. Closes the source at the end."""
@@ -131,7 +133,7 @@ class Video:
     def _frames(self) -> Iterator[CodedFrame]:
         # (coded index, display index, picture): the first two never tie, so pictures are never compared.
         waiting: list[tuple[int, int, Picture]] = []
-        assembly = Assembly(self)
+        assembly = self._assembly
         with closing(self._decoder):
             for picture in self._decoder.pictures():
                 heapq.heappush(waiting, (picture.index, picture.display, picture))
@@ -140,6 +142,8 @@ class Video:
                 if self._enough(waiting):
                     return
             yield from assembly.release(waiting, self._decoder.failed, given_up_before=2**62)
+            if self.in_coded_order:
+                assembly.end(packets=self._decoder.headers.noted)
 
     def _enough(self, waiting: list[tuple[int, int, Picture]]) -> bool:
         """All frames before ``max_frames`` are out."""

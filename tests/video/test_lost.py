@@ -1,4 +1,4 @@
-"""HEVC: FFmpeg gives out nothing that refers to what is lost; what does not come is counted."""
+"""Frames that do not come of their packets are counted. FFmpeg gives out no HEVC that refers to what is lost."""
 
 import av
 import pytest
@@ -82,6 +82,33 @@ def test_leading_pictures_of_a_splice_are_not_to_be_shown(clip, tmp_path, suffix
     target = tmp_path / f"spliced{suffix}"
     without(clip("open"), target, [], as_kind=BLA)
     assert frames_and_lost(target) == (28, 0)
+
+
+H264 = {"P": {}, "pyramid": {"bf": "3", "b-pyramid": "normal", "refs": "4"}}
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".264"])
+@pytest.mark.parametrize("gop", H264)
+def test_frames_of_h264_behind_a_lost_idr_picture_are_counted(make_clip, tmp_path, gop, suffix):
+    clip, target = make_clip("h264", options=H264[gop]), tmp_path / f"mutant{suffix}"
+    for lost in ([], [12], [24]):
+        left = without(clip, target, lost)
+        video = Video(target)
+        frames = list(video.frames())
+        assert len(frames) + video.lost == left
+        assert (len(frames) < left) == bool(lost)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_h264_that_is_cut_where_decoding_can_begin_lost_nothing(make_clip, tmp_path, suffix):
+    """At a recovery point: the B-frames shown before it refer to what was cut off."""
+    clip = make_clip("h264", options={**H264["pyramid"], "x264-params": "open-gop=1"})
+    target, found = tmp_path / f"cut{suffix}", set()
+    for first in range(1, 22):
+        without(clip, target, range(first))
+        video = Video(target)
+        found.add((len(list(video.frames())), video.lost))
+    assert found == {(18, 0), (6, 0)}
 
 
 def test_frames_that_were_not_asked_for_are_not_lost(clip):
