@@ -231,7 +231,13 @@ class Segmentation:
             fps=round(self.frames / total, 2) if total else 0.0,
             broke_off=source.broke_off,
             interrupted=interrupted,
-            notes=[*self.notes, *self.policy.notes, *self._missed(total), *self._lost_on_the_way(dropped)],
+            notes=[
+                *self.notes,
+                *self.policy.notes,
+                *source.notes,
+                *self._missed(total),
+                *self._lost_on_the_way(dropped),
+            ],
         )
 
 

@@ -14,7 +14,7 @@ from taplab.errors import SourceError
 from taplab.threads import decoding_threads
 from taplab.timing import Stopwatch
 from taplab.video.address import address_of, has_an_end, is_live
-from taplab.video.container import open_container, the_video
+from taplab.video.container import open_container, open_part, the_video
 from taplab.video.gops import Packet, Played, Tape, pieces
 from taplab.video.headers import Headers
 from taplab.video.mpeg12 import MPEG12
@@ -77,8 +77,12 @@ class Decoder:
         self.source, self.stopwatch = source, stopwatch
         address, size = address_of(source), packet_size(source)
         self.timeout = timeout if address.silent else None
-        self._part = None if size is None else Part(source, size, start)
-        self.container = open_container(source, self.timeout, self._part)
+        self._part: Part | None = None
+        self.passed_over = 0  # parts without pictures
+        if size is None:
+            self.container = open_container(source, self.timeout)
+        else:
+            self.container, self._part, self.passed_over = open_part(source, size, start)
         self.live, self.has_an_end = is_live(address, self.container), has_an_end(self.container)
         self.stream = the_video(self.container)
         context = self.stream.codec_context

@@ -14,9 +14,11 @@ from taplab.errors import SourceError
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Rgb
 from taplab.video.assembly import Assembly
+from taplab.video.container import NoVideoError
 from taplab.video.convert import converted
 from taplab.video.count import Count
 from taplab.video.decoder import TIMEOUT, Decoder, Picture
+from taplab.words import counted
 
 REORDER = 17  # H.264 allows 16 frames between coded and display order
 
@@ -66,6 +68,7 @@ class Video:
         self.has_vectors = self._decoder.has_vectors
         self.several_references = self._decoder.headers.several_references
         self.uses_motion = motion
+        self._passed_over = self._decoder.passed_over
         self._assembly = Assembly(self)
 
     @property
@@ -77,6 +80,12 @@ class Video:
         """How many frames will come, as far as the container tells."""
         guess = self._decoder.promise.guess
         return min(guess, self.max_frames) if guess and self.max_frames else guess or self.max_frames
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth telling and no damage."""
+        parts = f"{counted(self._passed_over, 'part')} without pictures passed over"
+        return [parts] if self._passed_over else []
 
     @property
     def live(self) -> bool:
@@ -123,6 +132,10 @@ class Video:
                 self._lost_before, self._why = self.lost, self.broke_off
                 try:
                     self._later = self._opened(self.source, max_frames=left, start=start)
+                    self._passed_over += self._later._passed_over
+                except NoVideoError:
+                    self._passed_over += 1
+                    return
                 except SourceError as error:
                     self._lost_before, self._why = self._lost_before + 1, str(error)
                     return

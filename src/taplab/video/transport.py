@@ -46,6 +46,7 @@ class Part:
         self._file = FileIO(path)
         self._file.seek(start)
         self._video: frozenset[tuple[int, int, int]] = frozenset()  # of the first tables
+        self._told: int | None = None  # where these begin
         self._numbers: frozenset[int] = frozenset()
         self._forget()
 
@@ -71,6 +72,12 @@ class Part:
     def is_cut_off(self) -> bool:
         """Whether the last picture before the end is."""
         return self._cut_off
+
+    def first_video(self) -> int | None:
+        """Byte of the file at which tables first tell of video; reads on to there. None where none do."""
+        while self._told is None and self.read(BUFFER):
+            pass
+        return self._told
 
     def again(self) -> "Part":
         """The same from its first byte, with a file of its own."""
@@ -126,6 +133,7 @@ class Part:
         ours = {number for number, _, _ in self._video}
         if not self._video:
             self._video = programs.video
+            self._told = (at if self._pat is None else self._pat) if programs.video else None
         elif any(number in ours for number, _, _ in programs.video) and not self._video & programs.video:
             self._end_at(at if self._pat is None else self._pat)
 
