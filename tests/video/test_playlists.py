@@ -93,6 +93,22 @@ def test_a_segment_that_was_left_out_is_told(playlist, tmp_path):
     assert any(f.damaged for f in frames)
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_segment_that_is_not_there_is_counted(playlist, tmp_path, way):
+    """FFmpeg passes over it; the list says how long all of it is."""
+    playlist(way)
+    path = tmp_path / "list.m3u8"
+    path.write_text(path.read_text().replace("#EXTINF:0.4", "#EXTINF:0.667"))
+    video = open_video(path, timeout=5)
+    assert len(list(video.frames())) == 30
+    assert (video.lost, video.broke_off) == (0, None)
+    (tmp_path / "part1.ts").unlink()
+    video = open_video(path, timeout=5)
+    assert 18 <= len(list(video.frames())) <= 20
+    assert 9 <= video.lost <= 12
+    assert video.broke_off == "0.7 s are missing in the middle"
+
+
 def test_a_server_that_sends_less_than_the_list_promises(drive, tmp_path):
     frames = [rgb for rgb, _ in drive] * 4
     whole = encode_clip(tmp_path / "whole.ts", frames, codec="h264", gop=30)

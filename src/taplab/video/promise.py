@@ -50,9 +50,13 @@ class Promise:
         if self._tagged and self.read < self._tagged - _ROUNDED:
             self.frames = self._tagged
             return "the file ends early"
-        if live or self._container.format.name == "hls":
-            return self._span.ends_short_of(self._container.duration)
-        return None
+        is_playlist, duration = self._container.format.name == "hls", self._container.duration
+        short = self._span.ends_short_of(duration) if live or is_playlist else None
+        missing = self._span.missing(duration) if is_playlist else 0.0
+        if short is None and missing:
+            self.frames = self.read + round(missing * float(self._stream.average_rate or 0))
+            return f"{missing:.1f} s are missing in the middle"
+        return short
 
     def _frames_by_tag(self) -> int | None:
         """From the duration of the video track that Matroska files carry: "00:01:02.345000000"."""
