@@ -11,6 +11,7 @@ from av.video.stream import VideoStream
 from taplab.errors import SourceError
 from taplab.interrupt import interruptible
 from taplab.video.address import address_of
+from taplab.video.playlist import ended
 from taplab.video.transport import BUFFER, Part
 
 
@@ -55,7 +56,9 @@ def open_part(source: str, size: int, start: int) -> "tuple[av.container.InputCo
 
 def _open(source: str, timeout: float | None, part: Part | None) -> "av.container.InputContainer":
     started, address = time.monotonic(), address_of(source)
-    opened = partial(av.open, address.url, format=address.format, options=address.options, timeout=timeout)
+    opened = partial(
+        av.open, address.url, format=address.format, options=address.options, timeout=timeout, io_open=ended(source)
+    )
     if part is not None:
         opened = partial(av.open, part, buffer_size=BUFFER)
     try:
