@@ -73,8 +73,26 @@ def test_a_stream_that_is_cut_where_decoding_can_begin_is_whole(clip, tmp_path, 
     target = tmp_path / f"cut{suffix}"
     assert without(clip("open"), target, range(11)) == 19
     assert frames_and_lost(target) == (18, 0)
-    assert without(clip("open"), target, range(5)) == 25
-    assert frames_and_lost(target) == (18, 0)  # what comes before cannot be decoded: it is waited for
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_a_stream_begins_with_and_cannot_be_decoded_is_no_loss(clip, tmp_path, suffix):
+    """As of a recording that was begun in the middle; it is told as such."""
+    target = tmp_path / f"cut{suffix}"
+    without(clip("open"), target, range(5))
+    video = Video(target)
+    assert (len(list(video.frames())), video.lost) == (18, 0)
+    assert video.notes == ["it begins with 6 frames that cannot be decoded"]
+
+
+@pytest.mark.parametrize("codec", ["h264", "mpeg2video"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_of_other_codecs_too(make_clip, tmp_path, codec, suffix):
+    target = tmp_path / f"cut{suffix}"
+    without(make_clip(codec), target, range(5))
+    video = Video(target)
+    assert (len(list(video.frames())), video.lost) == (18, 0)
+    assert video.notes == ["it begins with 7 frames that cannot be decoded"]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

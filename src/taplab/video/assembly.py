@@ -39,8 +39,8 @@ class Assembly:
         self.kind: Kind | None = None  # of the frame before
         self.interlaced = False  # is it
         self.came = 0  # frames
-        # Frames that did not come, behind the second that did: a stream may begin with some that cannot be decoded.
-        self.missed = 0
+        self.before = 0  # frames that did not come before the first that did
+        self.missed = 0  # behind the second that did: of those between, the first may be none to begin with
 
     def release(
         self, waiting: list[tuple[int, int, Picture]], failed: set[int], given_up_before: int
@@ -70,6 +70,7 @@ class Assembly:
             self.references.clear()
             self.damaged = self.damaged and why == "hidden"
         elif not interlaced:
+            self.before += self.came == 0
             self.missed += self.came > 1
             if why == "lost":
                 self._lose()

@@ -61,6 +61,11 @@ class Headers:
             self._key_times.append(packet.pts)
         self._corrupt_before = packet.is_corrupt
 
+    @property
+    def before(self) -> int:
+        """Pictures before the first that decoding can begin with, in codecs where that is known."""
+        return 0 if self._hevc is None else self._hevc.before
+
     def note_all(self, coded: list[Coded]) -> bool:
         """False if one of the packets misses something: what becomes of it may depend on all that was decoded."""
         for index, packet in coded:

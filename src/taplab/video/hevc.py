@@ -17,6 +17,7 @@ class HevcHeaders:
     def __init__(self, extradata: bytes | None) -> None:
         is_hvcc = extradata is not None and len(extradata) > _HVCC_LENGTH and extradata[:2] != b"\0\0"
         self._length = (extradata[_HVCC_LENGTH] & 3) + 1 if extradata is not None and is_hvcc else 0
+        self.before = 0  # pictures before the first IRAP picture
         self._began = False
         self._begins_here = False  # at the last IRAP picture
 
@@ -26,4 +27,5 @@ class HevcHeaders:
         if kind in _IRAP:
             self._begins_here = not self._began or kind in _BLA
             self._began = True
+        self.before += kind is not None and not self._began
         return self._began and kind is not None and not (self._begins_here and kind in _RASL)

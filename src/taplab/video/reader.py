@@ -84,8 +84,10 @@ class Video:
     @property
     def notes(self) -> list[str]:
         """What is worth telling and no damage."""
-        parts = f"{counted(self._passed_over, 'part')} without pictures passed over"
-        return [parts] if self._passed_over else []
+        before, parts = self._assembly.before + self._decoder.headers.before, self._passed_over
+        late = f"it begins with {counted(before, 'frame')} that cannot be decoded"
+        silent = f"{counted(parts, 'part')} without pictures passed over"
+        return [note for number, note in ((before, late), (parts, silent)) if number]
 
     @property
     def live(self) -> bool:
