@@ -1,8 +1,10 @@
 """Frames that do not come of their packets are counted. FFmpeg gives out no HEVC that refers to what is lost."""
 
 import av
+import numpy as np
 import pytest
 
+from taplab.video.hevc import HevcHeaders
 from taplab.video.reader import Video
 
 GOPS = {"closed": "open-gop=0:bframes=4:b-pyramid=1", "open": "open-gop=1:bframes=4:b-pyramid=1", "P": "bframes=0"}
@@ -127,6 +129,31 @@ def test_h264_that_is_cut_where_decoding_can_begin_lost_nothing(make_clip, tmp_p
         video = Video(target)
         found.add((len(list(video.frames())), video.lost))
     assert found == {(18, 0), (6, 0)}
+
+
+@pytest.mark.parametrize("gop", GOPS)
+def test_a_transport_stream_that_is_cut_off_is_told(clip, tmp_path, gop):
+    """Within a packet: its last frame may be half a frame, or not even that."""
+    whole, cut = tmp_path / "whole.ts", tmp_path / "cut.ts"
+    without(clip(gop), whole, [])
+    data = whole.read_bytes()
+    for seed in range(12):
+        end = int(np.random.default_rng(seed).integers(len(data) // 4, len(data)))
+        cut.write_bytes(data[: end + (end % 188 == 0)])
+        video = Video(cut)
+        frames = sorted(video.frames(), key=lambda frame: frame.display)
+        assert video.lost or any(frame.damaged for frame in frames[-6:]), seed
+        assert not any(frame.damaged for frame in frames[:-6])
+
+
+def test_a_packet_whose_slices_cannot_be_found_is_a_frame_that_is_lost():
+    nal = b"\0\0\1"
+    irap, trail, sei, end = (nal + bytes([kind << 1, 1, 9, 9]) for kind in (CRA, 1, 39, 36))
+    due = HevcHeaders(None)
+    assert [due(packet) for packet in (sei + trail, sei + irap, sei + trail, sei, b"", end)] == [
+        False, True, True, True, True, False
+    ]  # fmt: skip
+    assert due.before == 1
 
 
 def test_frames_that_were_not_asked_for_are_not_lost(clip):

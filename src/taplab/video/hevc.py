@@ -8,6 +8,7 @@ from taplab.video.bits import nal_units
 
 _RASL = (8, 9)
 _IRAP, _BLA, _SLICES = range(16, 24), range(16, 19), range(32)
+_ENDS = frozenset(range(35, 39))  # delimiters, ends of a sequence or stream, filler
 _HVCC_LENGTH = 21  # byte of hvcC that says how many bytes the length of a NAL unit has
 
 
@@ -22,10 +23,12 @@ class HevcHeaders:
         self._begins_here = False  # at the last IRAP picture
 
     def __call__(self, packet: bytes) -> bool:
-        """Whether its picture is to be shown, if nothing that it refers to was lost."""
-        kind = next((k for u in nal_units(packet, self._length) if (k := u[0] >> 1 & 63) in _SLICES), None)
+        """Whether its picture is to be shown, if nothing is lost of it and of what it refers to."""
+        kinds = [unit[0] >> 1 & 63 for unit in nal_units(packet, self._length)]
+        kind = next((k for k in kinds if k in _SLICES), None)  # None: its slices are lost, or it has none
         if kind in _IRAP:
             self._begins_here = not self._began or kind in _BLA
             self._began = True
         self.before += kind is not None and not self._began
-        return self._began and kind is not None and not (self._begins_here and kind in _RASL)
+        ends = bool(kinds) and _ENDS.issuperset(kinds)
+        return self._began and not ends and not (self._begins_here and kind in _RASL)

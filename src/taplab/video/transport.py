@@ -4,6 +4,7 @@ FFmpeg reads over a seam: it takes the jump of the packet counters for a loss, a
 of the first one. Here the file ends for it at the seam; what comes then is opened anew.
 """
 
+import os
 import re
 from io import FileIO
 from pathlib import Path
@@ -70,8 +71,9 @@ class Part:
         return self._file.tell() - self.start
 
     def is_cut_off(self) -> bool:
-        """Whether the last picture before the end is."""
-        return self._cut_off
+        """Whether the last picture before the end is; at that of the file, where it ends within a packet."""
+        whole = (os.fstat(self._file.fileno()).st_size - self.start) % self._size == 0
+        return self._cut_off if self.end is not None else not whole
 
     def first_video(self) -> int | None:
         """Byte of the file at which tables first tell of video; reads on to there. None where none do."""
