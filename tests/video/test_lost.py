@@ -146,6 +146,23 @@ def test_a_transport_stream_that_is_cut_off_is_told(clip, tmp_path, gop):
         assert not any(frame.damaged for frame in frames[:-6])
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_av1_packets_that_are_blank_are_frames_that_are_lost(shared, tmp_path, suffix):
+    """Its decoder passes over the last one without a word: none refers to it."""
+    source, target = shared / "clips" / "av1_video.mkv", tmp_path / f"blank{suffix}"
+    for blank in ((), (124,), (90, 120)):
+        with av.open(str(source)) as a, av.open(str(target), "w") as b:
+            stream = b.add_stream_from_template(a.streams.video[0], opaque=True)
+            for i, packet in enumerate(p for p in a.demux(a.streams.video[0]) if p.size):
+                new = av.Packet(bytes(packet.size) if i in blank else bytes(packet))
+                new.pts, new.dts, new.time_base = packet.pts, packet.dts, packet.time_base
+                new.is_keyframe, new.duration, new.stream = packet.is_keyframe, packet.duration, stream
+                b.mux(new)
+        video = Video(target)
+        frames = len(list(video.frames()))
+        assert (frames + video.lost, video.lost > 0) == (125, bool(blank))
+
+
 def test_a_packet_whose_slices_cannot_be_found_is_a_frame_that_is_lost():
     nal = b"\0\0\1"
     irap, trail, sei, end = (nal + bytes([kind << 1, 1, 9, 9]) for kind in (CRA, 1, 39, 36))

@@ -11,6 +11,7 @@ from taplab.video.hevc import HevcHeaders
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import MPEG12, Mpeg12Headers
 
+_AV1 = ("libdav1d", "libaom-av1", "av1")  # decoders
 _KEPT = 64  # packets that a picture may come behind its own
 
 
@@ -35,6 +36,7 @@ class Headers:
         self._mpeg4 = Mpeg4Headers(extradata) if codec == "mpeg4" else None
         self._h264 = H264Headers(extradata) if codec == "h264" else None
         self._hevc = HevcHeaders(extradata) if codec == "hevc" else None
+        self._is_av1 = codec in _AV1
         self.due = 0  # pictures that should come of the packets so far, in codecs where that is known
         self.noted = 0  # packets
         self._said: dict[int, Header] = {}
@@ -51,7 +53,7 @@ class Headers:
         self.noted = index + 1
         if packet.is_discard:
             self._discarded[index] = packet.is_keyframe
-        if self._hevc is not None and self._hevc(bytes(packet)) and not packet.is_discard:
+        if self._is_due(packet) and not packet.is_discard:
             self.due += 1
         if self._marked:
             self._said[index] = self._read(packet)
@@ -102,6 +104,10 @@ class Headers:
     def several_references(self) -> bool:
         """May a frame be predicted from others than the nearest references? Only H.264 can do that here."""
         return self._h264 is not None and self._h264.most_references > 1
+
+    def _is_due(self, packet: Packet) -> bool:
+        """Should a picture come of it? An AV1 packet is a temporal unit, of which one is shown."""
+        return self._is_av1 if self._hevc is None else self._hevc(bytes(packet))
 
     def _read(self, packet: Packet) -> Header:
         data, rounding, refers, after_loss, headless = bytes(packet), 0, None, False, False
