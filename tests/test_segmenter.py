@@ -233,8 +233,11 @@ def test_bad_input(make_clip, model, tmp_path):
             Segmenter(model, lanes=lanes)
     with pytest.raises(SettingError, match="mode"):
         Segmenter(model, mode="fast")
-    with pytest.raises(SettingError, match="max_frames"):
-        Segmenter(model).stream(clip, max_frames=0)
+    for number in (0, -1, 1.5, "3"):
+        with pytest.raises(SettingError, match=f"max_frames {number!r}: must be a whole number, at least 1"):
+            Segmenter(model).stream(clip, max_frames=number)
+    with pytest.raises(SourceError, match="its name is empty"):
+        Segmenter(model).stream("")
 
 
 def test_a_speed_that_was_not_reached_is_told(make_clip, model):

@@ -16,6 +16,7 @@ from taplab.errors import SourceError
 from taplab.models.base import Model
 from taplab.policies import PaperSettings
 from taplab.segmenter import Segmenter
+from taplab.video import ImageFolder
 
 MODES = ("offline", "live")
 _ANY = 100.0  # points of mIoU: all may be lost, so that key frames come at the interval alone
@@ -53,7 +54,8 @@ def measure_agreement(
     if not Path(source).is_dir():
         return _measure(source, model, interval, max_frames, on_frame)
     with tempfile.TemporaryDirectory() as scratch:
-        clip = encode_folder(source, Path(scratch) / "clip.mkv", encoding or Encoding(), max_frames, on_frame)
+        images = ImageFolder(Path(source), max_frames=max_frames)
+        clip = encode_folder(images, Path(scratch) / "clip.mkv", encoding or Encoding(), on_frame)
         return _measure(clip, model, interval, None, on_frame)
 
 

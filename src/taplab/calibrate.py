@@ -8,7 +8,7 @@ import tempfile
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from itertools import islice
 from pathlib import Path
@@ -47,7 +47,7 @@ class ClipScores:
     keys: I-frames among others, and frames at which the interval ends: key frames whatever the threshold.
     unmeasured: frames without motion (damage, unusable vectors, cuts), which the network sees too. cuts: those of them
         that begin a scene.
-    images: the clip was encoded from a folder of them.
+    images: the clip was encoded from a folder of them. broke_off: what of it could not be read, if anything.
     """
 
     source: str
@@ -59,6 +59,7 @@ class ClipScores:
     scores: NDArray[np.float64]
     images: bool = False
     cuts: int = 0
+    broke_off: str | None = None
 
     @property
     def frames(self) -> int:
@@ -125,25 +126,35 @@ def _rounded(lowest: float, below: float) -> float:
 def check_source(source: str | Path, encoding: Encoding, max_frames: int | None = None) -> int | None:
     """Opens a clip or looks through a folder of images; how many steps ``measure`` will take, where that is known.
 
-    Raises SourceError for what cannot be read, a folder of fewer than two images, or of images of unequal size or that
-    were cut off, and SettingError for what the encoder refuses.
+    Raises SourceError for what cannot be read, a folder of fewer than two images that can be, or of images of unequal
+    size, and SettingError for what the encoder refuses.
     """
     if not Path(source).is_dir():
         with closing(open_video(source, max_frames=max_frames)) as video:
             return video.expected_frames
-    files = image_files(Path(source))[:max_frames]
+    files = list(filter(_is_readable, image_files(Path(source))[:max_frames]))
     if len(files) < 2:
-        raise SourceError(f"{source}: one image is no clip; give a folder of consecutive frames")
+        what = "one image is no clip" if files else "none of its images can be read"
+        raise SourceError(f"{source}: {what}; give a folder of consecutive frames")
     first = image_size(files[0])
     for file in files:
         require_size(file, image_size(file), files[0], first)
-        require_whole(file)
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            encode_folder(source, Path(scratch) / "try.mkv", encoding, 2, lambda _: None)
+            encode_folder(ImageFolder(Path(source), max_frames=max_frames), Path(scratch) / "try.mkv", encoding, most=2)
         except SettingError as error:
             raise SettingError(f"{source}: {error}") from error
     return 2 * len(files)
+
+
+def _is_readable(file: Path) -> bool:
+    """``ImageFolder`` passes over those that are not."""
+    try:
+        image_size(file)
+        require_whole(file)
+    except SourceError:
+        return False
+    return True
 
 
 def measure(
@@ -162,17 +173,23 @@ def measure(
     if not Path(source).is_dir():
         return _measure(source, str(source), interval, max_frames, on_frame)
     with tempfile.TemporaryDirectory() as scratch:
-        clip = encode_folder(source, Path(scratch) / "clip.mkv", encoding or Encoding(), max_frames, on_frame)
-        return _measure(clip, str(source), interval, None, on_frame, images=True)
+        images = ImageFolder(Path(source), max_frames=max_frames)
+        clip = encode_folder(images, Path(scratch) / "clip.mkv", encoding or Encoding(), on_frame)
+        scores = _measure(clip, str(source), interval, None, on_frame)
+        return replace(scores, images=True, broke_off=images.broke_off)
 
 
 def encode_folder(
-    folder: str | Path, clip: Path, encoding: Encoding, max_frames: int | None, on_frame: Callable[[str], None]
+    images: ImageFolder,
+    clip: Path,
+    encoding: Encoding,
+    on_frame: Callable[[str], None] = lambda _: None,
+    most: int | None = None,
 ) -> Path:
-    """Makes a clip of a folder of consecutive frames. Raises SourceError, SettingError."""
+    """Makes a clip of consecutive frames, the first ``most`` that can be read. Raises SettingError."""
 
     def frames() -> Iterator[Rgb]:
-        for frame in islice(ImageFolder(Path(folder)).frames(), max_frames):
+        for frame in islice(images.frames(), most):
             on_frame("encode")
             yield frame.rgb()
 
@@ -187,8 +204,6 @@ def _measure(
     interval: int,
     max_frames: int | None,
     on_frame: Callable[[str], None],
-    *,
-    images: bool = False,
 ) -> ClipScores:
     plain = Paper(PaperSettings(modules=("ffw",), interval=interval))  # knows the key frames that RGFS adds to
     scores, keys, unmeasured, cuts, scene = array("d"), 0, 0, 0, 0
@@ -208,4 +223,7 @@ def _measure(
     if not keys + unmeasured + len(scores):
         why = f" ({video.broke_off})" if video.broke_off else ""
         raise SourceError(f"{name}: not one frame could be decoded{why}; check it with ffprobe")
-    return ClipScores(name, video.codec, video.width, video.height, keys, unmeasured, np.array(scores), images, cuts)
+    found = np.array(scores)
+    return ClipScores(
+        name, video.codec, video.width, video.height, keys, unmeasured, found, cuts=cuts, broke_off=video.broke_off
+    )

@@ -241,7 +241,13 @@ class Segmentation:
             saved=list(self.saved),
             broke_off=source.broke_off,
             interrupted=interrupted,
-            notes=[*self.notes, *self.policy.notes, *self._missed(total), *self._lost_on_the_way(dropped)],
+            notes=[
+                *self.notes,
+                *self.policy.notes,
+                *source.notes,
+                *self._missed(total),
+                *self._lost_on_the_way(dropped),
+            ],
         )
 
 

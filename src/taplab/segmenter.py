@@ -163,8 +163,6 @@ class Segmenter:
     ) -> Segmentation:
         if not isinstance(source, str | Path):
             raise SourceError(f"{type(source).__name__}: a source is a file, a folder or a URL, as str or Path")
-        if max_frames is not None and max_frames < 1:
-            raise SettingError(f"max_frames {max_frames}: must be at least 1")
         stopwatch = Stopwatch()
         thr_rgc = self.policy.settings.thr_rgc if isinstance(self.policy, Paper) else 30
         opened: Source = open_video(

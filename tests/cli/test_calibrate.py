@@ -138,6 +138,17 @@ def test_a_folder_and_a_picture(drive, tmp_path):
         assert picture.width > 500
 
 
+def test_a_broken_image_is_told(drive, tmp_path):
+    (tmp_path / "frames").mkdir()
+    for i in range(8):
+        Image.fromarray(drive[i][0]).save(tmp_path / f"frames/{i}.png")
+    (tmp_path / "frames/5.png").write_text("hello")
+    result = run("calibrate", tmp_path / "frames", "-q")
+    assert result.exit_code == 0
+    told = f"taplab: note: {tmp_path}/frames: 5.png cannot be read as an image; the rest was measured\n"
+    assert result.stderr == told
+
+
 def test_other_settings_stay(make_clip, tmp_path):
     path = tmp_path / "taplab.toml"
     path.write_text('mode = "paper"\nthr_rgfs = 5.7\n')

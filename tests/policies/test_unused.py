@@ -15,6 +15,8 @@ MEANINGLESS = [
     ("live", {"modules": RGC, "thr_rgc": 20}),
     ("per-frame", {"modules": RGC, "alpha": 0.5}),
     ("per-frame", {"edges": True}),
+    ("per-frame", {"modules": RGC}),
+    ("per-frame", {"modules": RGFS}),
     ("itp", {"thr_rgfs_unit": "sum"}),
 ]
 OF_USE = [
@@ -34,7 +36,7 @@ def test_what_means_nothing_is_refused(model, mode, given):
     with pytest.raises(SettingError, match=rf"{name} .*; leave it out") as error:
         Segmenter(model, mode=mode, settings=settings)
     assert isinstance(error.value, ValueError)
-    assert used(settings, mode) == PaperSettings(modules=settings.modules)
+    assert used(settings, mode) == PaperSettings(modules=("ffw",) if mode == "per-frame" else settings.modules)
 
 
 @pytest.mark.parametrize(("mode", "given"), OF_USE)
@@ -47,6 +49,8 @@ def test_what_is_of_use_is_not(model, mode, given):
 def test_a_dial_chooses_key_frames_without_rgfs(model):
     with pytest.raises(SettingError, match=r"thr_rgfs 3\.0: key frames are chosen by the motion"):
         Segmenter(model, settings=PaperSettings(RGFS, 24, thr_rgfs=3.0), budget=0.5)
+    with pytest.raises(SettingError, match=r"modules ffw,rgfs: key frames are chosen by the motion"):
+        Segmenter(model, settings=PaperSettings(RGFS, 24), budget=0.5)
     assert unused(PaperSettings(RGFS, thr_rgfs=3.0), "auto") == {}
 
 

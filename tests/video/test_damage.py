@@ -14,6 +14,7 @@ from taplab.video.decoder import CODECS_WITH_VECTORS
 PACKETS = 16  # of each clip
 SECONDS = 20  # for one mutant in one mode; it takes a few hundredths
 MODES = ("offline", "live", "paper", "per-frame")
+MODULES = dict.fromkeys(MODES, ("ffw", "rgfs")) | {"paper": ("ffw", "rgc", "rgfs"), "per-frame": ("ffw",)}
 CLIPS = {
     "BA_MW_D_P_LOST.264": ".264",
     "bikes.mp4": ".mp4",
@@ -153,7 +154,7 @@ def plain_sizes(path):
 
 def check(path, mode):
     """All that is promised of a damaged stream. Returns how many frames there were."""
-    settings = PaperSettings(("ffw", "rgc", "rgfs") if mode == "paper" else ("ffw", "rgfs"), interval=5)
+    settings = PaperSettings(MODULES[mode], interval=5)
     sizes, refusal, results = plain_sizes(path), "", []
     try:
         results = list(Segmenter(MODEL, mode=mode, settings=settings).stream(path))

@@ -1,6 +1,7 @@
 """Playlists on loopback and on the disk: segments made one by one, cut short, missing; lists of files."""
 
 import http.server
+import os
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 
 from taplab import SourceError
-from taplab.video import open_video
+from taplab.video import Video, open_video
 from taplab.video.encode import encode_clip
+from taplab.video.playlist import ended
 
 WAYS = {
     "h264": ("h264", {}),
@@ -85,12 +87,55 @@ def test_a_playlist_on_the_disk_that_was_never_finished_is_read_from_its_beginni
     assert len(list(open_video(path, timeout=5, max_frames=60).frames())) == 60
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_playlist_that_grows_no_more_is_not_waited_for(playlist, tmp_path, way):
+    expected = list(Video(playlist(way)).frames())
+    path = tmp_path / "list.m3u8"
+    path.write_text(path.read_text().replace("#EXT-X-ENDLIST\n", ""))
+    assert ended(str(path)) is None  # it may be written to
+    os.utime(path, (0, 0))
+    video = open_video(path, timeout=2)
+    frames = list(video.frames())
+    assert (video.live, video.broke_off, video.lost) == (False, None, 0)
+    assert [f.damaged for f in frames] == [False] * 30
+    np.testing.assert_array_equal(frames[20].rgb(), expected[20].rgb())
+
+
+@pytest.mark.parametrize("line", ['#EXT-X-KEY:METHOD=AES-128,URI="key"', "http://nowhere/part.ts", "#EXT-X-ENDLIST"])
+def test_what_only_ffmpeg_can_open_is_left_to_it(playlist, tmp_path, line):
+    playlist("h264")
+    path = tmp_path / "list.m3u8"
+    path.write_text(path.read_text().replace("#EXT-X-ENDLIST\n", "") + line)
+    os.utime(path, (0, 0))
+    assert ended(str(path)) is None
+
+
 def test_a_segment_that_was_left_out_is_told(playlist, tmp_path):
     playlist("h264", missing=[1])
     video = open_video(tmp_path / "list.m3u8", timeout=5)
     frames = list(video.frames())
     assert len(frames) == 20
     assert any(f.damaged for f in frames)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_segment_that_is_not_there_is_counted(playlist, tmp_path, way):
+    """FFmpeg passes over it; the list says how long all of it is."""
+    playlist(way)
+    path = tmp_path / "list.m3u8"
+    path.write_text(path.read_text().replace("#EXTINF:0.4", "#EXTINF:0.667"))
+    video = open_video(path, timeout=5)
+    assert len(list(video.frames())) == 30
+    assert (video.lost, video.broke_off) == (0, None)
+    (tmp_path / "part1.ts").unlink()
+    unfinished = tmp_path / "unfinished.m3u8"
+    unfinished.write_text(path.read_text().replace("#EXT-X-ENDLIST\n", ""))
+    os.utime(unfinished, (0, 0))
+    for source in (path, unfinished):
+        video = open_video(source, timeout=5)
+        assert 18 <= len(list(video.frames())) <= 20
+        assert 9 <= video.lost <= 12
+        assert video.broke_off == "0.7 s are missing in the middle"
 
 
 def test_a_server_that_sends_less_than_the_list_promises(drive, tmp_path):

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from taplab import Segmenter
+from taplab import Segmenter, SourceError
 from taplab.video.encode import encode_clip
 from taplab.video.reader import Video
 from taplab.video.transport import Part, packet_size
@@ -132,6 +132,35 @@ def test_sound_that_goes_on_behind_the_pictures_belongs_to_its_part(parts, tmp_p
         frames = list(Video(tmp_path / "joined.ts").frames())
         assert sorted(f.display for f in frames) == list(range(60))
         assert not any(f.damaged for f in frames)
+
+
+def sound_alone(target, seconds):
+    """A part without pictures."""
+    with av.open(str(target), "w") as b:
+        sound, noise = b.add_stream("mp2", 44100), np.random.default_rng(0)
+        for i in range(round(seconds * 44100 / 1152)):
+            samples = noise.integers(-3000, 3000, (1, 2 * 1152)).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="stereo")
+            frame.sample_rate, frame.pts = 44100, 1152 * i
+            b.mux(sound.encode(frame))
+        b.mux(sound.encode(None))
+    return target.read_bytes()
+
+
+@pytest.mark.parametrize("order", ["hsh", "hsx", "sx", "ssh", "hs", "hsxsm"])
+def test_parts_without_pictures_are_passed_over(parts, model, tmp_path, order):
+    of = {"h": parts("h264")[0], "x": parts("hevc")[0], "m": parts("mpeg2")[0]}
+    data = {**{name: part.read_bytes() for name, part in of.items()}, "s": sound_alone(tmp_path / "sound.ts", 4)}
+    path = joined(tmp_path / "joined.ts", *(data[name] for name in order))
+    summary = Segmenter(model).run(path, tmp_path / "out", save=())
+    assert (summary.frames, summary.damaged, summary.broke_off) == (30 * (len(order) - order.count("s")), 0, None)
+    assert [note for note in summary.notes if "without pictures" in note]
+
+
+def test_sound_alone_is_no_video(tmp_path):
+    path = joined(tmp_path / "joined.ts", 2 * sound_alone(tmp_path / "sound.ts", 4))
+    with pytest.raises(SourceError, match="holds audio streams only"):
+        Video(path)
 
 
 def test_frames_of_later_parts_are_counted_on(parts, tmp_path):

@@ -84,6 +84,25 @@ def test_standard_input(make_clip, name):
     assert count.stdout == b"30\n"
 
 
+def test_an_index_at_the_end_cannot_be_piped(tmp_path):
+    """Of a file that fits no buffer: FFmpeg reads to the index, and cannot go back."""
+    noise = np.random.default_rng(0)
+    frames = [noise.integers(0, 255, (144, 192, 3)).astype(np.uint8) for _ in range(60)]
+    path = write(tmp_path / "clip.mp4", "mpeg4", "yuv420p", frames)
+    assert path.stat().st_size > 1 << 18
+    with subprocess.Popen(["cat", str(path)], stdout=subprocess.PIPE) as cat:
+        run = subprocess.run([sys.executable, "-c", COUNT, "-"], stdin=cat.stdout, capture_output=True, check=False)
+    assert (
+        run.stderr.decode()
+        .strip()
+        .endswith(
+            "-: its index comes last, and what is piped is read once; give the file by name, "
+            "or put the index first: ffmpeg -i IN.mp4 -c copy -movflags +faststart OUT.mp4"
+        )
+    )
+    assert len(list(open_video(path).frames())) == 60
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_named_pipe(make_clip, tmp_path):
     os.mkfifo(tmp_path / "pipe")

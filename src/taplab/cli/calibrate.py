@@ -193,6 +193,8 @@ def _measure(
 
 
 def _warn(clip: "ClipScores") -> None:
+    if clip.broke_off:
+        print(f"taplab: note: {clip.source}: {clip.broke_off}; the rest was measured", file=sys.stderr)
     if not len(clip.scores):
         print(f"taplab: note: {clip.source}: no frame could be warped: no threshold", file=sys.stderr)
     if clip.images and clip.unlike:

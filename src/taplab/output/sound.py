@@ -10,6 +10,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
 from taplab.video.address import address_of
+from taplab.video.playlist import ended
 
 CODECS = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")  # what players take in an mp4
 LEAD_IN = Fraction(1, 10)  # seconds of sound kept ahead of the first picture: decoders need a packet to settle
@@ -36,7 +37,7 @@ class Sound:
         """The sound of a file, or None where there is none that an mp4 can carry."""
         address = address_of(path)
         try:
-            source = av.open(address.url, format=address.format, options=address.options)
+            source = av.open(address.url, format=address.format, options=address.options, io_open=ended(path))
         except (av.error.FFmpegError, OSError) as error:
             notes.append(f"Sound left out: '{path}' cannot be read a second time ({error.strerror}).")
             return None

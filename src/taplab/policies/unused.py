@@ -21,9 +21,10 @@ def unused(settings: PaperSettings, mode: str, *, asked: bool = False) -> dict[s
     if "rgfs" not in settings.modules:
         reasons |= dict.fromkeys(_OF_RGFS, "needs rgfs among the modules")
     elif asked:
-        reasons |= dict.fromkeys(_OF_RGFS, "key frames are chosen by the motion, not by rgfs")
+        reasons |= dict.fromkeys((*_OF_RGFS, "modules"), "key frames are chosen by the motion, not by rgfs")
     if mode == "per-frame":
-        reasons |= dict.fromkeys((*_OF_RGC, *_OF_RGFS, "edges"), "mode per-frame gives what the network says")
+        given = "mode per-frame gives what the network says"
+        reasons |= dict.fromkeys((*_OF_RGC, *_OF_RGFS, "edges", "modules"), given)
     return {name: why for name, why in reasons.items() if getattr(settings, name) != _DEFAULTS[name]}
 
 
@@ -35,4 +36,6 @@ def used(settings: PaperSettings, mode: str, *, asked: bool = False) -> PaperSet
 def require_use(settings: PaperSettings, mode: str, *, asked: bool = False) -> None:
     """Raises SettingError for the first setting that ``mode`` makes no use of."""
     for name, why in unused(settings, mode, asked=asked).items():
-        raise SettingError(f"{name} {getattr(settings, name)}: {why}; leave it out")
+        value = getattr(settings, name)
+        shown = ",".join(value) if name == "modules" else value
+        raise SettingError(f"{name} {shown}: {why}; leave it out")

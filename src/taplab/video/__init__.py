@@ -1,6 +1,7 @@
 """Sources: any video, stream, camera or folder of images as a stream of ``CodedFrame``."""
 
 import sys
+from numbers import Integral
 from pathlib import Path
 
 from taplab.errors import SettingError, SourceError
@@ -31,8 +32,10 @@ def open_video(
     motion: attach motion and residual, the codec's or estimated; thr_rgc: grey levels above which a pixel of the
     residual counts; timeout: seconds that a URL or playlist may keep silent; reconnect: seconds to go on trying where a
     live source is lost, 0 for none. Raises SourceError if there is nothing to read, SettingError for a timeout that is
-    not positive, or a negative ``reconnect``.
+    not positive, a negative ``reconnect``, or ``max_frames`` that is no whole number from 1 on.
     """
+    if max_frames is not None and not (isinstance(max_frames, Integral) and max_frames >= 1):
+        raise SettingError(f"max_frames {max_frames!r}: must be a whole number, at least 1")
     if not timeout > 0:
         raise SettingError(f"timeout {timeout:g}: must be positive")
     if not reconnect >= 0:
@@ -53,6 +56,8 @@ def open_video(
 
 
 def _check(source: str, address: Address) -> None:
+    if not source:
+        raise SourceError("source: its name is empty; give a file, a folder, a URL or a camera")
     if address.format == "v4l2" and sys.platform != "linux":
         raise SourceError(f"{source}: cameras are read on Linux only; give a file or a URL")
     if "://" in source or address.format is not None or source in STDIN or source.startswith(OF_FFMPEG):

@@ -37,6 +37,10 @@ class Assembly:
         self.size: tuple[int, int] | None = None
         self.scenes = 0  # counted so far
         self.kind: Kind | None = None  # of the frame before
+        self.interlaced = False  # is it
+        self.came = 0  # frames
+        self.before = 0  # frames that did not come before the first that did
+        self.missed = 0  # behind the second that did: of those between, the first may be none to begin with
 
     def release(
         self, waiting: list[tuple[int, int, Picture]], failed: set[int], given_up_before: int
@@ -47,21 +51,29 @@ class Assembly:
             if index > self.next:
                 if self.next not in failed and self.next >= given_up_before:
                     return
-                self._miss(self.next, picture)
+                self._miss(self.next, interlaced=picture.frame.interlaced_frame)
                 self.next += 1
                 continue
             heapq.heappop(waiting)
             self.next = index + 1
             yield self._frame(picture)
 
-    def _miss(self, index: int, following: Picture) -> None:
-        """No picture came of this packet."""
+    def end(self, packets: int) -> None:
+        """No picture comes any more of so many packets."""
+        for index in range(self.next, packets):
+            self._miss(index, interlaced=self.interlaced)
+
+    def _miss(self, index: int, *, interlaced: bool) -> None:
+        """No picture came of this packet. Of interlaced video two may make one."""
         why = self.video.why_missing(index)
         if why in ("hidden", "hidden key"):
             self.references.clear()
             self.damaged = self.damaged and why == "hidden"
-        elif why == "lost" and not following.frame.interlaced_frame:  # interlaced: two packets for one picture
-            self._lose()
+        elif not interlaced:
+            self.before += self.came == 0
+            self.missed += self.came > 1
+            if why == "lost":
+                self._lose()
 
     def _lose(self) -> None:
         self.damaged = True
@@ -82,7 +94,8 @@ class Assembly:
                 measure = partial(self._measure, this.luma, self._lumas(motion), motion, picture.rounding)
             if is_reference:
                 self.references = [*self.references, this][-REFERENCES_KEPT:]
-        self.kind = kind
+        self.kind, self.interlaced = kind, frame.interlaced_frame
+        self.came += 1
         return CodedFrame(
             index=picture.index,
             display=picture.display,

@@ -1,6 +1,7 @@
 """Reading headers bit by bit."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 
 class Bits:
@@ -30,3 +31,19 @@ def start_codes(data: bytes) -> Iterator[tuple[int, int]]:
     while 0 <= at < len(data) - 3:
         yield data[at + 3], at + 4
         at = data.find(b"\0\0\1", at + 3)
+
+
+def nal_units(packet: bytes, length: int) -> Iterator[bytes]:
+    """Those of H.264 or HEVC. length: bytes that the length of each has, 0 where they begin with start codes."""
+    if not length:
+        starts = [at for _, at in start_codes(packet)]
+        for start, end in pairwise([*starts, len(packet) + 4]):
+            yield packet[start - 1 : end - 4]
+        return
+    at = 0
+    while at + length < len(packet):
+        size = int.from_bytes(packet[at : at + length], "big")
+        at += length
+        if size:
+            yield packet[at : at + size]
+        at += size

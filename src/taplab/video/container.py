@@ -11,13 +11,18 @@ from av.video.stream import VideoStream
 from taplab.errors import SourceError
 from taplab.interrupt import interruptible
 from taplab.video.address import address_of
+from taplab.video.playlist import ended
 from taplab.video.transport import BUFFER, Part
+
+
+class NoVideoError(SourceError):
+    """What was opened holds no pictures."""
 
 
 def open_container(
     source: str, timeout: float | None = None, part: Part | None = None
 ) -> "av.container.InputContainer":
-    """Opens a source that holds video. Raises SourceError with the reason and a remedy.
+    """Opens a source that holds video. Raises SourceError with the reason and a remedy, NoVideoError for sound only.
 
     part: of a file, to be read instead; closed where it cannot be.
     timeout: seconds after which a source that does not answer is given up, likewise later when it is read. With
@@ -31,9 +36,29 @@ def open_container(
         raise
 
 
+def open_part(source: str, size: int, start: int) -> "tuple[av.container.InputContainer, Part, int]":
+    """What begins at byte ``start`` of a file of packets of ``size`` bytes; behind parts that hold nothing but sound.
+
+    Returns how many of those were passed over, too. Raises SourceError, NoVideoError where no others come.
+    """
+    passed_over = 0
+    while True:
+        part = Part(source, size, start)
+        try:
+            return open_container(source, part=part), part, passed_over
+        except NoVideoError:
+            with part.again() as sound:
+                begin = sound.first_video()
+            if begin is None or begin <= start:
+                raise
+        start, passed_over = begin, passed_over + 1
+
+
 def _open(source: str, timeout: float | None, part: Part | None) -> "av.container.InputContainer":
     started, address = time.monotonic(), address_of(source)
-    opened = partial(av.open, address.url, format=address.format, options=address.options, timeout=timeout)
+    opened = partial(
+        av.open, address.url, format=address.format, options=address.options, timeout=timeout, io_open=ended(source)
+    )
     if part is not None:
         opened = partial(av.open, part, buffer_size=BUFFER)
     try:
@@ -55,7 +80,7 @@ def _open(source: str, timeout: float | None, part: Part | None) -> "av.containe
     if not any(map(_is_video, container.streams)):
         kinds = ", ".join(sorted({"cover picture" if s.type == "video" else s.type for s in container.streams})) or "no"
         container.close()
-        raise SourceError(f"{source}: holds {kinds} streams only, no video; give a file with pictures")
+        raise NoVideoError(f"{source}: holds {kinds} streams only, no video; give a file with pictures")
     return container
 
 

@@ -13,12 +13,12 @@ from av.video.codeccontext import VideoCodecContext
 from taplab.errors import SourceError
 from taplab.threads import decoding_threads
 from taplab.timing import Stopwatch
-from taplab.video.address import address_of, has_an_end, is_live
-from taplab.video.container import open_container, the_video
+from taplab.video.address import STDIN, address_of, has_an_end, is_live
+from taplab.video.container import open_container, open_part, the_video
 from taplab.video.gops import Packet, Played, Tape, pieces
 from taplab.video.headers import Headers
 from taplab.video.mpeg12 import MPEG12
-from taplab.video.mute import Mute
+from taplab.video.mute import MOST, Mute
 from taplab.video.pieces import Decoded, SideBySide, index_of
 from taplab.video.promise import Promise
 from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
@@ -77,8 +77,12 @@ class Decoder:
         self.source, self.stopwatch = source, stopwatch
         address, size = address_of(source), packet_size(source)
         self.timeout = timeout if address.silent else None
-        self._part = None if size is None else Part(source, size, start)
-        self.container = open_container(source, self.timeout, self._part)
+        self._part: Part | None = None
+        self.passed_over = 0  # parts without pictures
+        if size is None:
+            self.container = open_container(source, self.timeout)
+        else:
+            self.container, self._part, self.passed_over = open_part(source, size, start)
         self.live, self.has_an_end = is_live(address, self.container), has_an_end(self.container)
         self.stream = the_video(self.container)
         context = self.stream.codec_context
@@ -106,6 +110,7 @@ class Decoder:
         self.failed: set[int] = set()  # coded indices that the decoder refused
         self._lost_just_now = False
         self.given = 0  # pictures given out
+        self._held_back = MOST  # pictures that the decoder may hold
         self.mute = Mute()
         self.threads = decoding_threads() if threads is None else threads
         self._stopped_by: str | None = None  # why reading ended
@@ -179,6 +184,7 @@ class Decoder:
             try:
                 with self.stopwatch("decode"):
                     frames = self.context.decode(packet)
+                self._held_back = 0 if packet is None else MOST
             except av.error.EOFError:
                 return
             except av.error.FFmpegError as error:
@@ -222,6 +228,11 @@ class Decoder:
                 self._stopped_by = f"nothing came for {self.timeout:g} s" if self.timeout else "interrupted"
                 break
             except av.error.FFmpegError as error:
+                if self.promise.read == 0 and self.container.format.name.startswith("mov") and self._is_a_pipe:
+                    raise SourceError(
+                        f"{self.source}: its index comes last, and what is piped is read once; give the file by name, "
+                        "or put the index first: ffmpeg -i IN.mp4 -c copy -movflags +faststart OUT.mp4"
+                    ) from error
                 self._stopped_by = error.strerror
                 break
             if packet is not None and packet.has_sidedata("encryption_info"):
@@ -234,6 +245,15 @@ class Decoder:
                 yield packet
         self._ends_early = self.promise.broken(live=self.live)
         yield None
+
+    @property
+    def _is_a_pipe(self) -> bool:
+        return self.source in STDIN or Path(self.source).is_fifo()
+
+    @property
+    def missing(self) -> int:
+        """Pictures that did not come of their packets, as far as the codec tells."""
+        return max(self.headers.due - self.given - self._held_back, 0)
 
     @property
     def ended(self) -> bool:

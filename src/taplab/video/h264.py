@@ -6,9 +6,8 @@ pictures after it are predicted from the wrong frames, and only the count tells 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
-from taplab.video.bits import Bits, start_codes
+from taplab.video.bits import Bits, nal_units
 
 SLICES = range(1, 6)  # NAL unit types 1 to 5; 5 is an IDR picture
 IDR, _SPS, _PPS = 5, 7, 8
@@ -65,18 +64,7 @@ class H264Headers:
 
     def units(self, packet: bytes) -> Iterator[bytes]:
         """The NAL units of a packet."""
-        if not self._length:
-            starts = [at for _, at in start_codes(packet)]
-            for start, end in pairwise([*starts, len(packet) + 4]):
-                yield packet[start - 1 : end - 4]
-            return
-        at = 0
-        while at + self._length < len(packet):
-            size = int.from_bytes(packet[at : at + self._length], "big")
-            at += self._length
-            if size:
-                yield packet[at : at + size]
-            at += size
+        return nal_units(packet, self._length)
 
     def _read_unit(self, unit: bytes) -> None:
         """Parameter sets are remembered, all else is passed over."""

@@ -7,9 +7,11 @@ from av.video.frame import PictureType, VideoFrame
 
 from taplab.video.gops import Coded, Packet
 from taplab.video.h264 import H264Headers
+from taplab.video.hevc import HevcHeaders
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import MPEG12, Mpeg12Headers
 
+_AV1 = ("libdav1d", "libaom-av1", "av1")  # decoders
 _KEPT = 64  # packets that a picture may come behind its own
 
 
@@ -33,7 +35,10 @@ class Headers:
         self._mpeg12 = Mpeg12Headers() if codec in MPEG12 else None
         self._mpeg4 = Mpeg4Headers(extradata) if codec == "mpeg4" else None
         self._h264 = H264Headers(extradata) if codec == "h264" else None
-        self._noted = 0  # packets
+        self._hevc = HevcHeaders(extradata) if codec == "hevc" else None
+        self._is_av1 = codec in _AV1
+        self.due = 0  # pictures that should come of the packets so far, in codecs where that is known
+        self.noted = 0  # packets
         self._said: dict[int, Header] = {}
         self._discarded: dict[int, bool] = {}  # of packets that are not to be shown: key frame?
         # Times of packets that may be corrupt, and of key packets:
@@ -43,11 +48,13 @@ class Headers:
 
     def note(self, index: int, packet: Packet) -> None:
         """Remembers what a packet says of itself, once; called in coded order."""
-        if index < self._noted:
+        if index < self.noted:
             return
-        self._noted = index + 1
+        self.noted = index + 1
         if packet.is_discard:
             self._discarded[index] = packet.is_keyframe
+        if self._is_due(packet) and not packet.is_discard:
+            self.due += 1
         if self._marked:
             self._said[index] = self._read(packet)
         elif packet.is_corrupt or self._corrupt_before:  # parsers may mark the packet before the broken one
@@ -55,6 +62,11 @@ class Headers:
         if packet.is_keyframe and packet.pts is not None:
             self._key_times.append(packet.pts)
         self._corrupt_before = packet.is_corrupt
+
+    @property
+    def before(self) -> int:
+        """Pictures before the first that decoding can begin with, in codecs where that is known."""
+        return 0 if self._hevc is None else self._hevc.before
 
     def note_all(self, coded: list[Coded]) -> bool:
         """False if one of the packets misses something: what becomes of it may depend on all that was decoded."""
@@ -92,6 +104,10 @@ class Headers:
     def several_references(self) -> bool:
         """May a frame be predicted from others than the nearest references? Only H.264 can do that here."""
         return self._h264 is not None and self._h264.most_references > 1
+
+    def _is_due(self, packet: Packet) -> bool:
+        """Should a picture come of it? An AV1 packet is a temporal unit, of which one is shown."""
+        return self._is_av1 if self._hevc is None else self._hevc(bytes(packet))
 
     def _read(self, packet: Packet) -> Header:
         data, rounding, refers, after_loss, headless = bytes(packet), 0, None, False, False

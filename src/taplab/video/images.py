@@ -1,6 +1,6 @@
 """A folder of images as a stream of I-frames, with estimated motion."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -28,6 +28,7 @@ class ImageFolder:
     codec = "images"
     has_vectors = in_coded_order = has_pts = live = False
     reconnects = 0
+    notes: Collection[str] = ()
 
     def __init__(
         self,

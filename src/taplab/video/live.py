@@ -25,6 +25,7 @@ class LiveVideo:
 
     live = True
     skipped: Collection[int] = ()  # see ``Video``
+    notes: Collection[str] = ()
 
     def __init__(
         self,

@@ -13,7 +13,10 @@ _ROUNDED = 2  # frames by which a count made of a duration may be wrong
 
 
 class Promise:
-    """frames: that the container says it holds, None where it does not. guess: the same, or about, by its duration."""
+    """frames: that the container says it holds, None where it does not. guess: the same, or about, by its duration.
+
+    read: packets so far.
+    """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._container, self._stream = container, stream
@@ -25,13 +28,14 @@ class Promise:
         duration = container.duration  # microseconds
         by_duration = max(round(duration / 1e6 * float(rate)), 1) if duration and rate else None
         self.guess = self.frames or by_duration
-        self._read = self._last_slot = 0
+        self.read = 0
+        self._last_slot = 0
         self._step = 0  # slots between packets at the least: every second one is empty at twice the rate
         self._span = Span()
 
     def add(self, packet: "av.Packet[Any]") -> None:
         """A packet came."""
-        slot, self._read = packet.dts or 0, self._read + 1
+        slot, self.read = packet.dts or 0, self.read + 1
         if slot > self._last_slot:
             self._step = min(self._step or slot, slot - self._last_slot)
             self._last_slot = slot
@@ -40,15 +44,19 @@ class Promise:
     def broken(self, *, live: bool) -> str | None:
         """At the end: what to tell if less came. live: the source sets its own pace."""
         if self.frames and self._in_slots:
-            self.frames -= max(self._last_slot + max(self._step, 1) - self._read, 0)
-        if self.frames and self._read < self.frames:
+            self.frames -= max(self._last_slot + max(self._step, 1) - self.read, 0)
+        if self.frames and self.read < self.frames:
             return "the file ends early"
-        if self._tagged and self._read < self._tagged - _ROUNDED:
+        if self._tagged and self.read < self._tagged - _ROUNDED:
             self.frames = self._tagged
             return "the file ends early"
-        if live or self._container.format.name == "hls":
-            return self._span.ends_short_of(self._container.duration)
-        return None
+        is_playlist, duration = self._container.format.name == "hls", self._container.duration
+        short = self._span.ends_short_of(duration) if live or is_playlist else None
+        missing = self._span.missing(duration) if is_playlist else 0.0
+        if short is None and missing:
+            self.frames = self.read + round(missing * float(self._stream.average_rate or 0))
+            return f"{missing:.1f} s are missing in the middle"
+        return short
 
     def _frames_by_tag(self) -> int | None:
         """From the duration of the video track that Matroska files carry: "00:01:02.345000000"."""

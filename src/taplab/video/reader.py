@@ -14,9 +14,11 @@ from taplab.errors import SourceError
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Rgb
 from taplab.video.assembly import Assembly
+from taplab.video.container import NoVideoError
 from taplab.video.convert import converted
 from taplab.video.count import Count
 from taplab.video.decoder import TIMEOUT, Decoder, Picture
+from taplab.words import counted
 
 REORDER = 17  # H.264 allows 16 frames between coded and display order
 
@@ -66,6 +68,8 @@ class Video:
         self.has_vectors = self._decoder.has_vectors
         self.several_references = self._decoder.headers.several_references
         self.uses_motion = motion
+        self._passed_over = self._decoder.passed_over
+        self._assembly = Assembly(self)
 
     @property
     def _part(self) -> "Video":
@@ -76,6 +80,14 @@ class Video:
         """How many frames will come, as far as the container tells."""
         guess = self._decoder.promise.guess
         return min(guess, self.max_frames) if guess and self.max_frames else guess or self.max_frames
+
+    @property
+    def notes(self) -> list[str]:
+        """What is worth telling and no damage."""
+        before, parts = self._assembly.before + self._decoder.headers.before, self._passed_over
+        late = f"it begins with {counted(before, 'frame')} that cannot be decoded"
+        silent = f"{counted(parts, 'part')} without pictures passed over"
+        return [note for number, note in ((before, late), (parts, silent)) if number]
 
     @property
     def live(self) -> bool:
@@ -100,11 +112,12 @@ class Video:
     @property
     def _lost(self) -> int:
         decoder = self._decoder
-        if self.max_frames is not None and decoder.given >= self.max_frames:
-            return 0
-        if decoder.broke_off is None:
-            return 0
-        return max((decoder.promise.frames or 0) - decoder.given, len(decoder.failed), decoder.mute.count, 1)
+        enough = self.max_frames is not None and decoder.given >= self.max_frames
+        missing = decoder.missing + self._assembly.missed
+        if decoder.broke_off is None or enough:
+            return missing
+        promised = (decoder.promise.frames or 0) - decoder.given
+        return max(promised, len(decoder.failed), decoder.mute.count, missing, 1)
 
     def frames(self) -> Iterator[CodedFrame]:
         """The frames in coded order. Closes the source at the end."""
@@ -121,6 +134,10 @@ class Video:
                 self._lost_before, self._why = self.lost, self.broke_off
                 try:
                     self._later = self._opened(self.source, max_frames=left, start=start)
+                    self._passed_over += self._later._passed_over
+                except NoVideoError:
+                    self._passed_over += 1
+                    return
                 except SourceError as error:
                     self._lost_before, self._why = self._lost_before + 1, str(error)
                     return
@@ -131,7 +148,7 @@ class Video:
     def _frames(self) -> Iterator[CodedFrame]:
         # (coded index, display index, picture): the first two never tie, so pictures are never compared.
         waiting: list[tuple[int, int, Picture]] = []
-        assembly = Assembly(self)
+        assembly = self._assembly
         with closing(self._decoder):
             for picture in self._decoder.pictures():
                 heapq.heappush(waiting, (picture.index, picture.display, picture))
@@ -140,6 +157,8 @@ class Video:
                 if self._enough(waiting):
                     return
             yield from assembly.release(waiting, self._decoder.failed, given_up_before=2**62)
+            if self.in_coded_order:
+                assembly.end(packets=self._decoder.headers.noted)
 
     def _enough(self, waiting: list[tuple[int, int, Picture]]) -> bool:
         """All frames before ``max_frames`` are out."""

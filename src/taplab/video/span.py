@@ -5,6 +5,7 @@ from typing import Any
 
 import av
 
+_HOLE = 0.5  # seconds between two packets from which on something is missing there
 _FORGIVEN, _FORGIVEN_SHARE = 1.0, 0.05  # seconds, and of the length: RTSP gives the first packets no time
 
 
@@ -14,12 +15,16 @@ class Span:
     def __init__(self) -> None:
         self._first: Fraction | None = None
         self._end = Fraction(0)
+        self._next: Fraction | None = None  # when the packet after the last is to be decoded
+        self._holes = self._held = Fraction(0)  # seconds: between packets, and of packets
 
     def add(self, packet: "av.Packet[Any]") -> None:
         """In any order; one without a time does not count."""
         if packet.pts is None or packet.time_base is None:
             return
-        start, end = packet.pts * packet.time_base, (packet.pts + (packet.duration or 0)) * packet.time_base
+        length = (packet.duration or 0) * packet.time_base
+        start, end = packet.pts * packet.time_base, packet.pts * packet.time_base + length
+        self._add_hole(None if packet.dts is None else packet.dts * packet.time_base, length)
         self._end = end if self._first is None else max(self._end, end)
         self._first = start if self._first is None else min(self._first, start)
 
@@ -27,6 +32,16 @@ class Span:
     def seconds(self) -> float:
         """0 where no packet had a time."""
         return 0.0 if self._first is None else float(self._end - self._first)
+
+    def _add_hole(self, due: Fraction | None, length: Fraction) -> None:
+        if due is not None and self._next is not None and due - self._next > _HOLE:
+            self._holes += due - self._next
+        self._next, self._held = None if due is None else due + length, self._held + length
+
+    def missing(self, duration: int | None) -> float:
+        """Seconds that are missing in the middle, of ``duration`` in microseconds; 0 where that is not known."""
+        left = Fraction(duration or 0, 10**6) - self._held
+        return float(min(self._holes, left)) if left > _HOLE else 0.0
 
     def ends_short_of(self, duration: int | None) -> str | None:
         """What to tell where this is clearly shorter than ``duration`` in microseconds; None where one is not known.

@@ -4,6 +4,7 @@ FFmpeg reads over a seam: it takes the jump of the packet counters for a loss, a
 of the first one. Here the file ends for it at the seam; what comes then is opened anew.
 """
 
+import os
 import re
 from io import FileIO
 from pathlib import Path
@@ -46,6 +47,7 @@ class Part:
         self._file = FileIO(path)
         self._file.seek(start)
         self._video: frozenset[tuple[int, int, int]] = frozenset()  # of the first tables
+        self._told: int | None = None  # where these begin
         self._numbers: frozenset[int] = frozenset()
         self._forget()
 
@@ -69,8 +71,15 @@ class Part:
         return self._file.tell() - self.start
 
     def is_cut_off(self) -> bool:
-        """Whether the last picture before the end is."""
-        return self._cut_off
+        """Whether the last picture before the end is; at that of the file, where it ends within a packet."""
+        whole = (os.fstat(self._file.fileno()).st_size - self.start) % self._size == 0
+        return self._cut_off if self.end is not None else not whole
+
+    def first_video(self) -> int | None:
+        """Byte of the file at which tables first tell of video; reads on to there. None where none do."""
+        while self._told is None and self.read(BUFFER):
+            pass
+        return self._told
 
     def again(self) -> "Part":
         """The same from its first byte, with a file of its own."""
@@ -126,6 +135,7 @@ class Part:
         ours = {number for number, _, _ in self._video}
         if not self._video:
             self._video = programs.video
+            self._told = (at if self._pat is None else self._pat) if programs.video else None
         elif any(number in ours for number, _, _ in programs.video) and not self._video & programs.video:
             self._end_at(at if self._pat is None else self._pat)
 
