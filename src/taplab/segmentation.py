@@ -1,8 +1,6 @@
 """One pass over one source: frames in, results in display order out, and the account of it."""
 
 import heapq
-import time
-from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
@@ -13,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from taplab.account import Counts, summary_of
 from taplab.ahead import called_ahead
 from taplab.edges import labels_along_edges
 from taplab.errors import SettingError, SourceError
@@ -25,11 +24,10 @@ from taplab.output.summary import Summary
 from taplab.policies import Answer, Policy
 from taplab.policies.bridge import bridged
 from taplab.prefetch import prefetch
-from taplab.timing import STAGES, Stopwatch
+from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Labels, Result
 from taplab.video import LiveVideo, Source
 from taplab.video.live import limited
-from taplab.words import counted
 
 _PATIENCE = 2.0  # seconds to wait for the end of a read that may hang; it ends by its own time limit
 _THREADS = 4  # that scores and labels are worked out on: more only wait for memory
@@ -60,16 +58,14 @@ class Segmentation:
         self.source, self.model, self.policy, self.asked = source, model, policy, asked or {}
         self.lanes, self.stopwatch, self.notes = lanes, stopwatch, notes
         self.network = Network(model, stopwatch, exact=policy.exact or model.follow_cost is not None)
-        self._newest = None if keep_all or not isinstance(source, LiveVideo) else Newest(WAITING, source.thr_rgc)
+        self.newest = None if keep_all or not isinstance(source, LiveVideo) else Newest(WAITING, source.thr_rgc)
         self._with_scores = scores
         self.saved: tuple[str, ...] = ()
-        self.frames = self.key_frames = self.damaged = self.pixels = 0
-        self.motion: Counter[str] = Counter()
+        self.counts = Counts()
         self._started_once = self._interrupted = False
-        self._started, self._elapsed = time.perf_counter(), 0.0
 
     def __iter__(self) -> Iterator[Result]:
-        self._started = time.perf_counter()
+        self.counts.begin()
         if self._started_once:
             raise SettingError("a segmentation can be iterated once: call Segmenter.stream again")
         self._started_once = True
@@ -78,9 +74,9 @@ class Segmentation:
             answers = self.stopwatch.each("warp", self._answers(waited_for))
             results = self._ahead(self._result, self._followed(answers))
             for result in in_display_order(results, self.source.skipped):
-                self._count(result)
+                self.counts.add(result)
                 yield result
-        if self.frames == 0:
+        if self.counts.frames == 0:
             why = f" ({self.source.broke_off})" if self.source.broke_off else ""
             raise SourceError(f"{self.source.source}: not one frame could be decoded{why}; check it with ffprobe")
 
@@ -90,10 +86,10 @@ class Segmentation:
         prepare = _touch_residual if self.policy.uses_residual else None
         if not isinstance(source, LiveVideo):
             return prefetch(source.frames(), ahead, prepare, interrupted=self._is_interrupted)
-        if self._newest is None:
+        if self.newest is None:
             return prefetch(source.frames(), ahead, prepare, patience=_PATIENCE, interrupted=self._is_interrupted)
         newest = prefetch(
-            source.endless(), ahead, waiting=self._newest, patience=_PATIENCE, interrupted=self._is_interrupted
+            source.endless(), ahead, waiting=self.newest, patience=_PATIENCE, interrupted=self._is_interrupted
         )
         return limited(newest, source.max_frames)
 
@@ -180,75 +176,9 @@ class Segmentation:
             return labels_along_edges(scores, frame.picture, size)
         return labels_from_scores(scores, size)
 
-    def _count(self, result: Result) -> None:
-        frame = result.frame
-        self.frames += 1
-        self.key_frames += result.key
-        self.damaged += result.damaged
-        self.pixels += frame.height * frame.width
-        self.motion["none" if frame.motion is None else frame.motion.origin] += 1
-        self._elapsed = time.perf_counter() - self._started
-
-    def _missed(self, total: float) -> list[str]:
-        """The speed that was asked for and not reached in ``total`` seconds; a source that is slow does not count."""
-        asked, busy = self.asked.get("target_fps"), total - self.stopwatch.seconds.get("wait", 0.0)
-        if asked is None or self.frames < 2 or self.frames >= 0.95 * asked * busy:
-            return []
-        return [f"asked for {asked:g} frames a second, reached {self.frames / busy:.1f} (waiting for the source apart)"]
-
-    def _lost_on_the_way(self, dropped: int) -> list[str]:
-        """What became of a live source."""
-        notes = []
-        if dropped:
-            came = counted(dropped + self.frames, "frame")
-            notes.append(
-                f"{dropped} of {came} were dropped, as more came than could be worked on; --keep-all keeps them"
-            )
-        if self.source.reconnects:
-            notes.append(f"the connection was lost and taken up again {counted(self.source.reconnects, 'time')}")
-        return notes
-
     def summary(self, *, interrupted: bool = False) -> Summary:
         """The account so far."""
-        total = max(self._elapsed, time.perf_counter() - self._started if self.frames else 0.0)
-        source, forecast = self.source, self.policy.forecast
-        dropped = 0 if self._newest is None else self._newest.dropped
-        predicted = None if forecast is None else forecast.loss
-        return Summary(
-            source=source.source,
-            codec=source.codec,
-            width=source.width,
-            height=source.height,
-            source_fps=float(source.rate) if source.rate else None,
-            frames=self.frames,
-            key_frames=self.key_frames,
-            crops=self.network.crops,
-            network_cost=round(self.network.pixels / self.pixels, 4) if self.pixels else 0.0,
-            mode=self.policy.name,
-            modules=list(self.policy.modules),
-            interval=self.policy.interval,
-            model=self.model.name,
-            classes=list(self.model.classes),
-            device=self.model.device,
-            asked=dict(self.asked),
-            predicted_loss=None if predicted is None else round(predicted, 2),
-            motion=dict(self.motion),
-            damaged=self.damaged + source.lost,
-            dropped=dropped,
-            reconnects=source.reconnects,
-            seconds={**{k: round(self.stopwatch.seconds[k], 4) for k in STAGES}, "total": round(total, 4)},
-            fps=round(self.frames / total, 2) if total else 0.0,
-            saved=list(self.saved),
-            broke_off=source.broke_off,
-            interrupted=interrupted,
-            notes=[
-                *self.notes,
-                *self.policy.notes,
-                *source.notes,
-                *self._missed(total),
-                *self._lost_on_the_way(dropped),
-            ],
-        )
+        return summary_of(self, interrupted=interrupted)
 
 
 def in_display_order(results: Iterable[Result], skipped: Collection[int] = ()) -> Iterator[Result]:
