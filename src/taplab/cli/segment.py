@@ -94,7 +94,7 @@ def segment(
 
         def on_frame(run: "Segmentation", result: "Result") -> None:
             bar.total(run.source.expected_frames)
-            bar.advance(counted(run.key_frames, "key frame"))
+            bar.advance(counted(run.counts.key_frames, "key frame"))
             nonlocal done
             done += 1
             if verbose:
