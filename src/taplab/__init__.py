@@ -7,7 +7,7 @@
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from taplab.kernels import keep_kernels
 from taplab.threads import wait_politely
@@ -46,13 +46,42 @@ _WHERE = {
     "MissingExtraError": "taplab.errors",
 }
 
+if TYPE_CHECKING:  # the same, for type checkers and editors
+    from taplab.data.synthetic import SyntheticDrive as SyntheticDrive
+    from taplab.errors import DeviceError as DeviceError
+    from taplab.errors import MissingExtraError as MissingExtraError
+    from taplab.errors import ModelError as ModelError
+    from taplab.errors import OutputError as OutputError
+    from taplab.errors import SettingError as SettingError
+    from taplab.errors import SourceError as SourceError
+    from taplab.errors import TaplabError as TaplabError
+    from taplab.models.base import Model as Model
+    from taplab.models.load import load_model as load_model
+    from taplab.models.onnx import OnnxModel as OnnxModel
+    from taplab.models.pretrained import load_pretrained as load_pretrained
+    from taplab.models.pretrained import save_pretrained as save_pretrained
+    from taplab.models.torch import TorchModel as TorchModel
+    from taplab.output.summary import Summary as Summary
+    from taplab.policies import PaperSettings as PaperSettings
+    from taplab.segmentation import Segmentation as Segmentation
+    from taplab.segmenter import Segmenter as Segmenter
+    from taplab.types import CodedFrame as CodedFrame
+    from taplab.types import Motion as Motion
+    from taplab.types import MotionField as MotionField
+    from taplab.types import Region as Region
+    from taplab.types import Residual as Residual
+    from taplab.types import Result as Result
+    from taplab.video import open_video as open_video
+
 __all__ = [*sorted(_WHERE), "__version__"]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'taplab' has no attribute {name!r}")
-    return getattr(importlib.import_module(_WHERE[name]), name)
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _WHERE:
+            raise AttributeError(f"module 'taplab' has no attribute {name!r}")
+        return getattr(importlib.import_module(_WHERE[name]), name)
 
 
 def __dir__() -> list[str]:
