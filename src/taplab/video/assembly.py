@@ -63,6 +63,10 @@ class Assembly:
         for index in range(self.next, packets):
             self._miss(index, interlaced=self.interlaced)
 
+    def close(self) -> None:
+        """Lets go of the pictures: the video that it belongs to keeps it for what it counted."""
+        self.references.clear()
+
     def _miss(self, index: int, *, interlaced: bool) -> None:
         """No picture came of this packet. Of interlaced video two may make one."""
         why = self.video.why_missing(index)

@@ -149,7 +149,7 @@ class Video:
         # (coded index, display index, picture): the first two never tie, so pictures are never compared.
         waiting: list[tuple[int, int, Picture]] = []
         assembly = self._assembly
-        with closing(self._decoder):
+        with closing(self._decoder), closing(assembly):
             for picture in self._decoder.pictures():
                 heapq.heappush(waiting, (picture.index, picture.display, picture))
                 newest = max(index for index, *_ in waiting)
