@@ -20,7 +20,7 @@ from taplab.video.headers import Headers
 from taplab.video.mpeg12 import MPEG12
 from taplab.video.mute import MOST, Mute
 from taplab.video.pieces import Decoded, SideBySide, index_of
-from taplab.video.promise import Promise
+from taplab.video.promise import Promise, rate_of
 from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
 from taplab.video.transport import Part, packet_size
 
@@ -116,7 +116,7 @@ class Decoder:
         self._stopped_by: str | None = None  # why reading ended
         self._ends_early: str | None = None
         self.broke_off: str | None = None
-        self.rate: Fraction | None = self.stream.average_rate
+        self.rate: Fraction | None = rate_of(self.stream)
         # AVI has no presentation times: what comes is the order of decoding.
         self.has_pts = self.container.format.name != "avi" or not self.rate
         self.time_base = self.stream.time_base or Fraction(1, 1000)
