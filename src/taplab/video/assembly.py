@@ -51,7 +51,8 @@ class Assembly:
             if index > self.next:
                 if self.next not in failed and self.next >= given_up_before:
                     return
-                self._miss(self.next, interlaced=picture.frame.interlaced_frame)
+                refused = self.next in failed
+                self._miss(self.next, interlaced=picture.frame.interlaced_frame, refused=refused)
                 self.next += 1
                 continue
             heapq.heappop(waiting)
@@ -63,8 +64,11 @@ class Assembly:
         for index in range(self.next, packets):
             self._miss(index, interlaced=self.interlaced)
 
-    def _miss(self, index: int, *, interlaced: bool) -> None:
-        """No picture came of this packet. Of interlaced video two may make one."""
+    def _miss(self, index: int, *, interlaced: bool, refused: bool = False) -> None:
+        """No picture came of this packet, which the decoder ``refused`` or not. Of interlaced video two may make one.
+
+        H.264 that begins at a recovery point has leading pictures behind its first, which only they refer to.
+        """
         why = self.video.why_missing(index)
         if why in ("hidden", "hidden key"):
             self.references.clear()
@@ -72,7 +76,8 @@ class Assembly:
         elif not interlaced:
             self.before += self.came == 0
             self.missed += self.came > 1
-            if why == "lost":
+            leads = self.came == 1 and not refused and self.video.codec == "h264"
+            if why == "lost" and not leads:
                 self._lose()
 
     def _lose(self) -> None:
