@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
+from av.video.frame import VideoFrame
 
 from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual
 from taplab.video.around import estimated_around, with_intra_estimated
@@ -116,6 +117,7 @@ class Assembly:
             measure=measure,
             scene=scene,
             is_reference=is_reference,
+            mirrored=_is_mirrored(frame),
             beyond=video.max_frames is not None and picture.display >= video.max_frames,
         )
 
@@ -185,3 +187,9 @@ class Assembly:
     def _measure(self, luma: Plane, lumas: tuple[Plane, ...], motion: Motion, rounding: int) -> Residual:
         with self.video.stopwatch("residual"):
             return measure_residual(luma, lumas, motion, self.video.thr_rgc, rounding)
+
+
+def _is_mirrored(frame: VideoFrame) -> bool:
+    """By FFmpeg's display matrix, 3x3: of it the upper left 2x2 turn and mirror."""
+    matrix = cast("Any", SideDataContainer)(frame).get(SideData.DISPLAYMATRIX)
+    return matrix is not None and bool(np.linalg.det(np.frombuffer(matrix, np.int32).reshape(3, 3)[:2, :2]) < 0)
