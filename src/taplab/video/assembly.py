@@ -101,6 +101,8 @@ class Assembly:
             if is_reference:
                 self.references = [*self.references, this][-REFERENCES_KEPT:]
         self.kind, self.interlaced = kind, frame.interlaced_frame
+        if self.came == 0:  # what containers say of it may be wrong, as of H.264 that is cropped
+            video.width, video.height = frame.width, frame.height
         self.came += 1
         return CodedFrame(
             index=picture.index,

@@ -13,8 +13,8 @@ from av.video.codeccontext import VideoCodecContext
 from taplab.errors import SourceError
 from taplab.threads import decoding_threads
 from taplab.timing import Stopwatch
-from taplab.video.address import STDIN, address_of, has_an_end, is_live
-from taplab.video.container import open_container, open_part, the_video
+from taplab.video.address import address_of, has_an_end, is_live
+from taplab.video.container import check_index_comes_first, open_container, open_part, the_video
 from taplab.video.gops import Packet, Played, Tape, pieces
 from taplab.video.headers import Headers
 from taplab.video.mpeg12 import MPEG12
@@ -228,11 +228,8 @@ class Decoder:
                 self._stopped_by = f"nothing came for {self.timeout:g} s" if self.timeout else "interrupted"
                 break
             except av.error.FFmpegError as error:
-                if self.promise.read == 0 and self.container.format.name.startswith("mov") and self._is_a_pipe:
-                    raise SourceError(
-                        f"{self.source}: its index comes last, and what is piped is read once; give the file by name, "
-                        "or put the index first: ffmpeg -i IN.mp4 -c copy -movflags +faststart OUT.mp4"
-                    ) from error
+                if self.promise.read == 0 and self.container.format.name.startswith("mov"):
+                    check_index_comes_first(self.source, error)
                 self._stopped_by = error.strerror
                 break
             if packet is not None and packet.has_sidedata("encryption_info"):
@@ -245,10 +242,6 @@ class Decoder:
                 yield packet
         self._ends_early = self.promise.broken(live=self.live)
         yield None
-
-    @property
-    def _is_a_pipe(self) -> bool:
-        return self.source in STDIN or Path(self.source).is_fifo()
 
     @property
     def missing(self) -> int:
