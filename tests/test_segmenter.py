@@ -95,6 +95,20 @@ def test_what_an_earlier_run_saved_goes_and_what_it_did_not_stays(make_clip, mod
     assert mine.read_text() == "precious"
 
 
+def test_what_a_run_left_that_was_killed_goes(make_clip, model, tmp_path):
+    """Killed, it could not clear up: files that were being written have names of their own."""
+    clip = make_clip("mpeg4")
+    Segmenter(model).run(clip, tmp_path, save=("overlay", "masks", "scores"), max_frames=2)
+    said = json.loads((tmp_path / "summary.json").read_text())
+    (tmp_path / "summary.json").write_text(json.dumps(said | {"saved": ["overlay", "masks", "scores", "coco"]}))
+    (tmp_path / "overlay.mp4").rename(tmp_path / "overlay.mp4.part")
+    (tmp_path / "coco.json.part").touch()
+    (tmp_path / "scores/mine.txt").touch()
+    Segmenter(model).run(clip, tmp_path, save=("jsonl",), max_frames=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["frames.jsonl", "scores", "summary.json"]
+    assert [p.name for p in (tmp_path / "scores").iterdir()] == ["mine.txt"]
+
+
 def test_files_of_others_are_never_removed(make_clip, model, tmp_path):
     clip = make_clip("mpeg4")
     for name in ("overlay.mp4", "masks/000000.png", "masks/000031.png", "frames.jsonl", "scores/000002.npy"):

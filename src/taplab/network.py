@@ -16,13 +16,14 @@ from taplab.modules.gathered import Gathered
 from taplab.output_stride import resampled, shares
 from taplab.policies.base import Answer, Ask
 from taplab.timing import Stopwatch
-from taplab.types import CodedFrame, Rgb
+from taplab.types import CodedFrame
+from taplab.upright import MIRRORED, upright
 
 # Beyond this a larger batch is slower on a CPU, whose caches it leaves: with BL2 on two cores four frames of 360x480 at
 # a time gained a quarter over one, four of 1024x2048 lost a quarter.
 CPU_BATCH_PIXELS = 700_000
 
-_Shape = tuple[int, int, int]  # rows, columns, quarter turns
+_Shape = tuple[int, int, int]  # rows, columns, turns
 
 
 class Network:
@@ -87,8 +88,8 @@ class Network:
         match = torch.stack([a.carried.match for a in answers if isinstance(a.carried, Gathered)])
         turns = answers[0].frame.turns
         with self.stopwatch("network"):
-            images = np.stack([_turned(answer.frame.rgb(), turns) for answer in answers])
-            carried, match = _turned_back(carried, -turns), _turned_back(match, -turns)
+            images = np.stack([upright(answer.frame.rgb(), turns) for answer in answers])
+            carried, match = _turned(carried, turns), _turned(match, turns)
             scores = asked(self.model, self.model.follow, images, carried, match[:, None])
             check_finite(self.model, scores)
             scores = _turned_back(scores, turns)
@@ -98,7 +99,7 @@ class Network:
 
     def _run(self, asks: list[Ask], turns: int) -> list[Tensor]:
         with self.stopwatch("network"):
-            images = np.stack([_turned(ask.frame.rgb(ask.region), turns) for ask in asks])
+            images = np.stack([upright(ask.frame.rgb(ask.region), turns) for ask in asks])
             scores = self._scores_of(images)
             check_finite(self.model, scores)
             scores = _turned_back(scores, turns)
@@ -132,9 +133,12 @@ def _shape(frame: CodedFrame) -> _Shape:
     return frame.height, frame.width, frame.turns
 
 
-def _turned(image: Rgb, turns: int) -> Rgb:
-    return np.rot90(image, turns)
+def _turned(stored: Tensor, turns: int) -> Tensor:
+    """``upright`` for tensors."""
+    turned = stored.rot90(turns % MIRRORED, (-2, -1)) if turns % MIRRORED else stored
+    return turned.flip(-1) if turns >= MIRRORED else turned
 
 
 def _turned_back(scores: Tensor, turns: int) -> Tensor:
-    return scores.rot90(-turns, (-2, -1)) if turns else scores
+    scores = scores.flip(-1) if turns >= MIRRORED else scores
+    return scores.rot90(-turns % MIRRORED, (-2, -1)) if turns % MIRRORED else scores

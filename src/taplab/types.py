@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from taplab.upright import MIRRORED, upright
+
 if TYPE_CHECKING:
     import av
 
@@ -114,6 +116,7 @@ class CodedFrame:
     measure: Callable[[], Residual] | None = field(default=None, repr=False)
     scene: int = 0
     is_reference: bool = True  # other frames may be predicted from it
+    mirrored: bool = False  # players are to show it so: left and right change places once it is turned
     beyond: bool = False  # shown after ``max_frames``: here only because earlier frames are predicted from it
     starts_lane: bool = False  # first frame of a lane: always seen by the network
     shared: bool = False  # asked for by two lanes: its own, and the one whose last B-frames need it
@@ -122,8 +125,11 @@ class CodedFrame:
 
     @property
     def turns(self) -> int:
-        """Quarter turns, counterclockwise, that make the picture upright; 0 for nearly all videos."""
-        return round(self.picture.rotation / 90) % 4
+        """What makes the picture upright, see ``upright``; 0 for nearly all videos."""
+        degrees = self.picture.rotation
+        if self.mirrored:  # FFmpeg's angle is then that of the columns, which point the other way
+            return round((180 - degrees) / 90) % 4 + MIRRORED
+        return round(degrees / 90) % 4
 
     @property
     def stands_alone(self) -> bool:
@@ -173,4 +179,4 @@ class Result:
     @property
     def upright(self) -> Labels:
         """The labels as they are looked at, turned as the video asks players to turn its pictures."""
-        return np.rot90(self.labels, self.frame.turns)
+        return upright(self.labels, self.frame.turns)

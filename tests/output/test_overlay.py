@@ -6,10 +6,12 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.sidedata.sidedata import Type
 
 from taplab.errors import OutputError, SettingError
 from taplab.output.overlay import OverlayWriter
 from taplab.types import IGNORE
+from taplab.upright import upright
 
 PALETTE = [(128, 64, 128), (0, 200, 60), (40, 60, 220)]
 TICK = Fraction(1, 90000)
@@ -217,8 +219,16 @@ def test_change_of_resolution_is_scaled_to_the_first_size(write, grey, result_of
     assert np.abs(shown[24, 48] - PALETTE[1]).max() < 12
 
 
-def test_rotation_is_passed_on(write, grey):
-    assert frames_of(write([grey(64, 48)] * 2, rotation=-90).path)[0].rotation == -90
+@pytest.mark.parametrize("turns", range(8))
+def test_how_it_is_turned_is_passed_on(write, grey, turns):
+    """Players take the corners on the left to where the matrix does, of columns to the right and rows down."""
+    side_data = frames_of(write([grey(64, 48)] * 2, turns=turns).path)[0].side_data.get(Type.DISPLAYMATRIX)
+    matrix = np.eye(3, dtype=np.int32) if side_data is None else np.frombuffer(side_data, np.int32).reshape(3, 3)
+    seen = np.zeros((2, 2), np.uint8)
+    for corner, (x, y) in enumerate([(-1, -1), (-1, 1)], start=1):
+        right, down = np.sign((x, y) @ np.sign(matrix[:2, :2])) > 0
+        seen[int(down), int(right)] = corner
+    assert np.array_equal(upright(np.array([[1, 0], [2, 0]], np.uint8), turns), seen)
 
 
 @pytest.mark.parametrize(("name", "video", "audio"), [("a.mp4", "libx264", "aac"), ("a.avi", "mpeg4", "libmp3lame")])

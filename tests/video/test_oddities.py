@@ -11,6 +11,7 @@ from PIL import Image
 
 from taplab import Segmenter, SourceError, TorchModel
 from taplab.data.synthetic import SyntheticDrive
+from taplab.upright import MIRRORED, upright
 
 MODES = ("per-frame", "offline", "live", "paper", "itp")
 FRAMES = 20
@@ -33,15 +34,15 @@ def drive(height, width, count=FRAMES, seed=5):
         yield np.ascontiguousarray(rgb[:height, :width])
 
 
-def add_video(container, encoder, size, pix_fmt="yuv420p", *, rotation=0, full_range=False, **options):
+def add_video(container, encoder, size, pix_fmt="yuv420p", *, rotation=0, mirrored=False, full_range=False, **options):
     stream = container.add_stream(encoder, rate=15, options={"g": "10", "bf": "0", **options})
     stream.height, stream.width = size
     stream.pix_fmt = pix_fmt
     stream.codec_context.time_base = Fraction(1, 15)
     if full_range:
         stream.codec_context.color_range = 2
-    if rotation:
-        stream.set_display_rotation(rotation)
+    if rotation or mirrored:
+        stream.set_display_rotation(rotation, hflip=mirrored)
     return stream
 
 
@@ -79,7 +80,7 @@ def check(path, mode, pictures, least=0.8):
     for result, picture in zip(results, pictures, strict=True):
         assert result.labels.shape == picture.shape[:2]
         assert np.array_equal(result.frame.rgb(), picture)
-        turned = np.ascontiguousarray(np.rot90(picture, result.frame.turns))
+        turned = np.ascontiguousarray(upright(picture, result.frame.turns))
         scores = torch.nn.functional.interpolate(MODEL(turned[None]), turned.shape[:2], mode="bilinear")
         agreement.append(np.mean(result.upright == scores.argmax(1)[0].numpy()))
     assert np.mean(agreement) > (0.999 if mode == "per-frame" else least)
@@ -147,6 +148,20 @@ def test_the_network_and_the_masks_are_upright(clip, tmp_path, mode, rotation):
     Segmenter(MODEL, mode=mode).run(path, tmp_path, save=("masks",), max_frames=2)
     with Image.open(tmp_path / "masks/000000.png") as mask:
         assert mask.size == ((192, 144) if rotation == 180 else (144, 192))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_mirrored_videos_are_seen_as_players_show_them(clip, tmp_path, mode, rotation):
+    """As some front cameras write them: turned, then left and right change places."""
+    path, pictures = clip(f"mirrored {rotation}", ".mp4", rotation=rotation, mirrored=True)
+    _, results = check(path, mode, pictures)
+    assert {r.frame.turns for r in results} == {rotation // 90 + MIRRORED}
+    Segmenter(MODEL, mode=mode).run(path, tmp_path)
+    with Image.open(tmp_path / "masks/000000.png") as mask:
+        assert np.array_equal(np.asarray(mask), np.fliplr(np.rot90(results[0].labels, rotation // 90)))
+    again = next(iter(Segmenter(MODEL).stream(tmp_path / "overlay.mp4")))
+    assert again.frame.turns == results[0].frame.turns
 
 
 def test_a_rotated_real_clip_is_seen_upright(shared):

@@ -140,6 +140,23 @@ def test_avi_at_twice_the_rate_has_every_second_slot_empty_and_is_whole(make_cli
     assert (video.lost, video.broke_off) == (0, None)
 
 
+def test_avi_whose_slots_are_fields_takes_as_long_as_it_says(make_clip, tmp_path):
+    """As FFmpeg writes H.264 that it copies: two slots a frame."""
+    clip = tmp_path / "fields.avi"
+    with av.open(str(make_clip("h264", ".avi", options={"bf": "2"}))) as a, av.open(str(clip), "w") as b:
+        stream = b.add_stream_from_template(a.streams.video[0])
+        stream.time_base = Fraction(1, 30)
+        for i, packet in enumerate(p for p in a.demux(a.streams.video[0]) if p.size):
+            packet.pts = packet.dts = 2 * i
+            packet.time_base, packet.duration, packet.stream = Fraction(1, 30), 1, stream
+            b.mux(packet)
+    with av.open(str(clip)) as container:
+        assert container.streams.video[0].average_rate == 30
+    video = Video(clip)
+    assert sorted(float(f.pts * f.time_base) for f in video.frames()) == [i / 15 for i in range(30)]
+    assert (video.rate, video.lost) == (15, 0)
+
+
 @pytest.mark.parametrize("suffix", [".ts", ".mkv"])
 def test_a_lost_h264_packet_is_seen_though_ffmpeg_conceals_it(make_clip, tmp_path, suffix):
     clip = remuxed(make_clip("h264"), tmp_path / f"lossy{suffix}", lambda i: i != 5)
@@ -159,6 +176,67 @@ def test_a_cut_matroska_file_says_so(make_clip, tmp_path):
     whole = Video(make_clip("mpeg4", ".mkv"))
     assert len(list(whole.frames())) == 30
     assert whole.broke_off is None
+
+
+@pytest.fixture
+def vp8(tmp_path):
+    """``vp8(name, times)``: frames at these times, in fifteenths of a second, as they are muxed."""
+
+    def write(name, times):
+        with av.open(str(tmp_path / name), "w") as container:
+            stream = container.add_stream("libvpx", rate=15, options={"deadline": "realtime", "lag-in-frames": "0"})
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            for time in times:
+                noise = np.random.default_rng(time).integers(0, 255, (48, 64, 3), dtype=np.uint8)
+                picture = av.VideoFrame.from_ndarray(noise)
+                picture.pts, picture.time_base = time, Fraction(1, 15)
+                container.mux(stream.encode(picture))
+            container.mux(stream.encode())
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+def test_matroska_of_a_variable_rate_is_whole_and_tells_where_it_was_cut(vp8, suffix):
+    """It announces a length and a frame duration, which together make more frames than there are."""
+    clip = vp8(f"variable{suffix}", [i * (i + 3) // 2 for i in range(30)])
+    video = Video(clip)
+    assert len(list(video.frames())) == 30
+    assert (video.rate, video.broke_off, video.lost) == (15, None, 0)
+    data = clip.read_bytes()
+    clip.write_bytes(data[: len(data) // 2])
+    video = Video(clip)
+    assert 0 < len(list(video.frames())) < 30
+    assert video.broke_off == "the file ends early"
+    assert video.lost > 2
+
+
+def test_packets_that_are_missing_in_the_middle_of_matroska_are_told(vp8):
+    video = Video(vp8("holed.webm", [*range(9), *range(13, 40)]))
+    assert len(list(video.frames())) == 36
+    assert (video.broke_off, video.lost) == ("packets are missing in the middle", 4)
+
+
+@pytest.mark.parametrize("count", [30, 30 * 1000 // 15])
+def test_an_ivf_file_that_counts_ticks_is_whole(vp8, tmp_path, count):
+    """As older FFmpeg wrote it: the length in ticks, here milliseconds, in place of the number of frames."""
+    clip = remuxed(vp8("ticks.webm", range(30)), tmp_path / "ticks.ivf", lambda i: True)
+    data = clip.read_bytes()
+    clip.write_bytes(data[:24] + count.to_bytes(4, "little") + data[28:])
+    video = Video(clip)
+    assert len(list(video.frames())) == 30
+    assert (video.broke_off, video.lost) == (None, 0)
+
+
+def test_a_cut_ivf_file_says_so(vp8):
+    clip = vp8("cut.ivf", range(30))
+    data = clip.read_bytes()
+    clip.write_bytes(data[: len(data) // 2])
+    video = Video(clip)
+    given = len(list(video.frames()))
+    assert video.broke_off == "the file ends early"
+    assert given + video.lost == 30
 
 
 def test_frames_that_an_edit_list_hides_are_no_damage(make_clip, tmp_path):

@@ -1,13 +1,19 @@
 """What users have now and then: codecs that tell little, odd names, standard input, no pixels to speak of."""
 
+import http.server
 import os
+import re
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from fractions import Fraction
+from functools import partial
 
 import av
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 from PIL import Image
 
 from taplab import Segmenter, SourceError
@@ -68,6 +74,20 @@ def test_numbered_images_are_given_as_their_folder(tmp_path):
         open_video(tmp_path / "frame%03d.png")
 
 
+def test_the_summary_tells_the_size_of_the_frames(make_clip, model, tmp_path):
+    """FFmpeg cuts less from the left than H.264 asks, and says otherwise before it decodes."""
+    with av.open(str(make_clip("h264", ".ts"))) as a, av.open(str(tmp_path / "crop.h264"), "w") as b:
+        stream = b.add_stream_from_template(a.streams.video[0])
+        how = "h264_metadata=crop_left=16:crop_right=32:crop_bottom=20"
+        crop = BitStreamFilterContext(how, a.streams.video[0], stream)
+        for packet in (p for whole in a.demux(a.streams.video[0]) for p in crop.filter(whole if whole.size else None)):
+            packet.stream = stream
+            b.mux(packet)
+    summary = Segmenter(model).run(tmp_path / "crop.h264", tmp_path / "out", max_frames=3)
+    with Image.open(tmp_path / "out/masks/000000.png") as mask:
+        assert mask.size == (summary.width, summary.height) != (192 - 48, 144 - 20)
+
+
 def test_a_single_image(model, drive, tmp_path):
     Image.fromarray(drive[0][0]).save(tmp_path / "one.jpg")
     (result,) = Segmenter(model).stream(tmp_path / "one.jpg")
@@ -84,23 +104,42 @@ def test_standard_input(make_clip, name):
     assert count.stdout == b"30\n"
 
 
-def test_an_index_at_the_end_cannot_be_piped(tmp_path):
-    """Of a file that fits no buffer: FFmpeg reads to the index, and cannot go back."""
+@pytest.fixture
+def index_last(tmp_path):
+    """A file that fits no buffer: FFmpeg reads to the index, and then has to go back."""
     noise = np.random.default_rng(0)
     frames = [noise.integers(0, 255, (144, 192, 3)).astype(np.uint8) for _ in range(60)]
     path = write(tmp_path / "clip.mp4", "mpeg4", "yuv420p", frames)
     assert path.stat().st_size > 1 << 18
-    with subprocess.Popen(["cat", str(path)], stdout=subprocess.PIPE) as cat:
+    return path
+
+
+FASTSTART = "or put the index first: ffmpeg -i IN.mp4 -c copy -movflags +faststart OUT.mp4"
+
+
+def test_an_index_at_the_end_cannot_be_piped(index_last):
+    with subprocess.Popen(["cat", str(index_last)], stdout=subprocess.PIPE) as cat:
         run = subprocess.run([sys.executable, "-c", COUNT, "-"], stdin=cat.stdout, capture_output=True, check=False)
-    assert (
-        run.stderr.decode()
-        .strip()
-        .endswith(
-            "-: its index comes last, and what is piped is read once; give the file by name, "
-            "or put the index first: ffmpeg -i IN.mp4 -c copy -movflags +faststart OUT.mp4"
-        )
-    )
-    assert len(list(open_video(path).frames())) == 60
+    why = "its index comes last, and what is piped is read once; give the file by name"
+    assert run.stderr.decode().strip().endswith(f"-: {why}, {FASTSTART}")
+    assert len(list(open_video(index_last).frames())) == 60
+
+
+def test_an_index_at_the_end_needs_a_server_that_knows_ranges(index_last):
+    class Whole(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+        def copyfile(self, source, outputfile):
+            with suppress(ConnectionError):
+                super().copyfile(source, outputfile)
+
+    handler = partial(Whole, directory=str(index_last.parent))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(SourceError, match=f"only from the beginning; download it first, {re.escape(FASTSTART)}"):
+            list(open_video(f"http://127.0.0.1:{server.server_port}/clip.mp4").frames())
+        server.shutdown()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

@@ -14,6 +14,7 @@ from taplab.errors import MissingExtraError, SourceError
 from taplab.labels import labels_from_scores
 from taplab.models.base import Model
 from taplab.types import Rgb
+from taplab.upright import upright
 from taplab.video import open_video
 
 # By the names of zoo's modules. What sees the picture at 1/8 of its size or finer, on the way down, and what gives the
@@ -79,7 +80,7 @@ def pictures_of(source: str | Path) -> tuple[list[Rgb], list[Rgb]]:
         length = video.expected_frames
         step = max(length // _FRAMES, 1) if length else _BLIND_STEP
         frames = (frame for frame in islice(video.frames(), 0, None, step) if not frame.damaged)
-        pictures = [np.ascontiguousarray(np.rot90(frame.rgb(), frame.turns)) for frame in islice(frames, _FRAMES)]
+        pictures = [np.ascontiguousarray(upright(frame.rgb(), frame.turns)) for frame in islice(frames, _FRAMES)]
     if not pictures:
         raise SourceError(f"{source}: holds no frame without damage; give another video")
     return [picture for k, picture in enumerate(pictures) if k % 4 != 3], pictures[3::4]

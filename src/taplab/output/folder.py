@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from taplab.errors import OutputError
@@ -44,11 +45,15 @@ def remove_earlier_run(out: Path, source: str, save: Collection[str]) -> None:
                 f"{others[0]}: is there already, and taplab did not write it; give another folder with -o"
             )
     old = [file for name in earlier for file in out.glob(FILES[name])]
+    old += [file for name in earlier for file in out.glob(f"{FILES[name]}.part")]  # it was killed
     at_risk = {file.resolve() for file in old} | {file.parent.resolve() for file in old if file.parent != out}
     if Path(source).resolve() in at_risk:
         raise OutputError(f"{out}: its files are what is to be segmented; give another folder with -o")
     for file in (*old, out / "summary.json"):
         file.unlink(missing_ok=True)
+    for folder in {file.parent for file in old} - {out}:
+        with suppress(OSError):  # others put something there
+            folder.rmdir()
 
 
 def _saved_by(summary: Path) -> Collection[str]:

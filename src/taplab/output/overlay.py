@@ -29,7 +29,8 @@ class OverlayWriter(Writer):
 
     width, height: of the source; an odd size loses its last column or row, frames of another size are scaled.
     time_base: of the source's timestamps. rate: its mean frame rate, if known. alpha: weight of the class colours.
-    rotation: ``picture.rotation`` of the source, passed on to the players. audio_from: the file to copy sound from.
+    turns: what makes the source upright (``taplab.upright``), left to the players. audio_from: the file to copy sound
+    from.
     notes: one line for each thing that was left out or changed, complete after ``close``.
 
     Pixels labelled IGNORE stay as they are; damaged frames get a red border. Frames are encoded on a background
@@ -49,7 +50,7 @@ class OverlayWriter(Writer):
         time_base: Fraction,
         rate: Fraction | None = None,
         alpha: float = 0.5,
-        rotation: int = 0,
+        turns: int = 0,
         audio_from: str | None = None,
     ) -> None:
         _check(width, height, alpha)
@@ -66,7 +67,7 @@ class OverlayWriter(Writer):
         with self._failures():
             self._part.touch()  # FFmpeg opens it with the first frame only
             even = (width // 2 * 2, height // 2 * 2)
-            self._file = Mp4(self._part, even, self._timeline, rate or DEFAULT_RATE, rotation, self.notes)
+            self._file = Mp4(self._part, even, self._timeline, rate or DEFAULT_RATE, turns, self.notes)
         self._backlog = Backlog("overlay", 1, MOST_WAITING)
 
     @property

@@ -77,6 +77,6 @@ def _overlay(run: "Segmentation", out: Path, first: Result) -> OverlayWriter:
         run.model.palette,
         time_base=first.frame.time_base,
         rate=source.rate,
-        rotation=first.frame.picture.rotation,
+        turns=first.frame.turns,
         audio_from=source.source if Path(source.source).is_file() else None,
     )

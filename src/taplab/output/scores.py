@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from taplab.errors import SettingError
 from taplab.output.frame_files import FrameFiles
 from taplab.types import Result
+from taplab.upright import upright
 
 
 class ScoreWriter(FrameFiles):
@@ -21,7 +22,7 @@ class ScoreWriter(FrameFiles):
     def _taken(self, result: Result) -> NDArray[np.float16]:
         if result.scores is None:
             raise SettingError("a result has no scores to save: call Segmenter.stream with scores=True")
-        return np.rot90(result.scores, result.frame.turns, axes=(1, 2))
+        return upright(result.scores, result.frame.turns, axes=(1, 2))
 
     def _save_part(self, part: Path, value: NDArray[np.float16]) -> None:
         np.save(part, np.ascontiguousarray(value))

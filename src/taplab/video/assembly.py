@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
+from av.video.frame import VideoFrame
 
 from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual
 from taplab.video.around import estimated_around, with_intra_estimated
@@ -51,7 +52,8 @@ class Assembly:
             if index > self.next:
                 if self.next not in failed and self.next >= given_up_before:
                     return
-                self._miss(self.next, interlaced=picture.frame.interlaced_frame)
+                refused = self.next in failed
+                self._miss(self.next, interlaced=picture.frame.interlaced_frame, refused=refused)
                 self.next += 1
                 continue
             heapq.heappop(waiting)
@@ -67,8 +69,11 @@ class Assembly:
         """Lets go of the pictures: the video that it belongs to keeps it for what it counted."""
         self.references.clear()
 
-    def _miss(self, index: int, *, interlaced: bool) -> None:
-        """No picture came of this packet. Of interlaced video two may make one."""
+    def _miss(self, index: int, *, interlaced: bool, refused: bool = False) -> None:
+        """No picture came of this packet, which the decoder ``refused`` or not. Of interlaced video two may make one.
+
+        H.264 that begins at a recovery point has leading pictures behind its first, which only they refer to.
+        """
         why = self.video.why_missing(index)
         if why in ("hidden", "hidden key"):
             self.references.clear()
@@ -76,7 +81,8 @@ class Assembly:
         elif not interlaced:
             self.before += self.came == 0
             self.missed += self.came > 1
-            if why == "lost":
+            leads = self.came == 1 and not refused and self.video.codec == "h264"
+            if why == "lost" and not leads:
                 self._lose()
 
     def _lose(self) -> None:
@@ -99,6 +105,8 @@ class Assembly:
             if is_reference:
                 self.references = [*self.references, this][-REFERENCES_KEPT:]
         self.kind, self.interlaced = kind, frame.interlaced_frame
+        if self.came == 0:  # what containers say of it may be wrong, as of H.264 that is cropped
+            video.width, video.height = frame.width, frame.height
         self.came += 1
         return CodedFrame(
             index=picture.index,
@@ -115,6 +123,7 @@ class Assembly:
             measure=measure,
             scene=scene,
             is_reference=is_reference,
+            mirrored=_is_mirrored(frame),
             beyond=video.max_frames is not None and picture.display >= video.max_frames,
         )
 
@@ -184,3 +193,9 @@ class Assembly:
     def _measure(self, luma: Plane, lumas: tuple[Plane, ...], motion: Motion, rounding: int) -> Residual:
         with self.video.stopwatch("residual"):
             return measure_residual(luma, lumas, motion, self.video.thr_rgc, rounding)
+
+
+def _is_mirrored(frame: VideoFrame) -> bool:
+    """By FFmpeg's display matrix, 3x3: of it the upper left 2x2 turn and mirror."""
+    matrix = cast("Any", SideDataContainer)(frame).get(SideData.DISPLAYMATRIX)
+    return matrix is not None and bool(np.linalg.det(np.frombuffer(matrix, np.int32).reshape(3, 3)[:2, :2]) < 0)

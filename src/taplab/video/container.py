@@ -2,6 +2,7 @@
 
 import time
 from functools import partial
+from pathlib import Path
 from typing import cast
 
 import av
@@ -10,7 +11,7 @@ from av.video.stream import VideoStream
 
 from taplab.errors import SourceError
 from taplab.interrupt import interruptible
-from taplab.video.address import address_of
+from taplab.video.address import STDIN, address_of
 from taplab.video.playlist import ended
 from taplab.video.transport import BUFFER, Part
 
@@ -82,6 +83,18 @@ def _open(source: str, timeout: float | None, part: Part | None) -> "av.containe
         container.close()
         raise NoVideoError(f"{source}: holds {kinds} streams only, no video; give a file with pictures")
     return container
+
+
+def check_index_comes_first(source: str, error: av.error.FFmpegError) -> None:
+    """Raises SourceError if an mp4 of which nothing could be read comes in one direction only: its index is its end."""
+    if source in STDIN or Path(source).is_fifo():
+        why, remedy = "its index comes last, and what is piped is read once", "give the file by name"
+    elif source.lower().startswith(("http://", "https://")):
+        why, remedy = "its index comes last, and its server hands it out only from the beginning", "download it first"
+    else:
+        return
+    first = "put the index first: ffmpeg -i IN.mp4 -c copy -movflags +faststart OUT.mp4"
+    raise SourceError(f"{source}: {why}; {remedy}, or {first}") from error
 
 
 def the_video(container: "av.container.InputContainer") -> VideoStream:

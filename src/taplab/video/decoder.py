@@ -13,14 +13,14 @@ from av.video.codeccontext import VideoCodecContext
 from taplab.errors import SourceError
 from taplab.threads import decoding_threads
 from taplab.timing import Stopwatch
-from taplab.video.address import STDIN, address_of, has_an_end, is_live
-from taplab.video.container import open_container, open_part, the_video
+from taplab.video.address import address_of, has_an_end, is_live
+from taplab.video.container import check_index_comes_first, open_container, open_part, the_video
 from taplab.video.gops import Packet, Played, Tape, pieces
 from taplab.video.headers import Headers
 from taplab.video.mpeg12 import MPEG12
 from taplab.video.mute import MOST, Mute
 from taplab.video.pieces import Decoded, SideBySide, index_of
-from taplab.video.promise import Promise
+from taplab.video.promise import Promise, rate_of
 from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
 from taplab.video.transport import Part, packet_size
 
@@ -116,7 +116,7 @@ class Decoder:
         self._stopped_by: str | None = None  # why reading ended
         self._ends_early: str | None = None
         self.broke_off: str | None = None
-        self.rate: Fraction | None = self.stream.average_rate
+        self.rate: Fraction | None = rate_of(self.stream)
         # AVI has no presentation times: what comes is the order of decoding.
         self.has_pts = self.container.format.name != "avi" or not self.rate
         self.time_base = self.stream.time_base or Fraction(1, 1000)
@@ -228,11 +228,8 @@ class Decoder:
                 self._stopped_by = f"nothing came for {self.timeout:g} s" if self.timeout else "interrupted"
                 break
             except av.error.FFmpegError as error:
-                if self.promise.read == 0 and self.container.format.name.startswith("mov") and self._is_a_pipe:
-                    raise SourceError(
-                        f"{self.source}: its index comes last, and what is piped is read once; give the file by name, "
-                        "or put the index first: ffmpeg -i IN.mp4 -c copy -movflags +faststart OUT.mp4"
-                    ) from error
+                if self.promise.read == 0 and self.container.format.name.startswith("mov"):
+                    check_index_comes_first(self.source, error)
                 self._stopped_by = error.strerror
                 break
             if packet is not None and packet.has_sidedata("encryption_info"):
@@ -245,10 +242,6 @@ class Decoder:
                 yield packet
         self._ends_early = self.promise.broken(live=self.live)
         yield None
-
-    @property
-    def _is_a_pipe(self) -> bool:
-        return self.source in STDIN or Path(self.source).is_fifo()
 
     @property
     def missing(self) -> int:

@@ -7,9 +7,15 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from taplab.video.span import Span
+from taplab.video.span import Span, Steps
 
 _ROUNDED = 2  # frames by which a count made of a duration may be wrong
+
+
+def rate_of(stream: VideoStream) -> Fraction | None:
+    """Frames a second, about. FFmpeg's mean counts the ticks of files that have two or more to a frame (AVI, DV)."""
+    mean, base = stream.average_rate, stream.base_rate
+    return base if mean and base and mean >= 2 * base else mean
 
 
 class Promise:
@@ -20,18 +26,21 @@ class Promise:
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
         self._container, self._stream = container, stream
-        rate = stream.average_rate
+        rate = self._rate = rate_of(stream)
         # AVI has no presentation times but slots of time; one without a frame has no packet.
         self._in_slots = container.format.name == "avi" and bool(rate)
         self.frames: int | None = stream.frames or None
-        self._tagged = self._frames_by_tag()
+        if self.frames and container.format.name == "ivf":  # older FFmpeg wrote ticks there
+            ticks_in_frames = self.frames * (stream.time_base or 0) * (rate or stream.base_rate or 0)
+            self.frames = min(self.frames, round(ticks_in_frames)) or None
+        self._end = self._end_by_tag()
         duration = container.duration  # microseconds
         by_duration = max(round(duration / 1e6 * float(rate)), 1) if duration and rate else None
         self.guess = self.frames or by_duration
         self.read = 0
         self._last_slot = 0
         self._step = 0  # slots between packets at the least: every second one is empty at twice the rate
-        self._span = Span()
+        self._span, self._steps = Span(), Steps(rate)
 
     def add(self, packet: "av.Packet[Any]") -> None:
         """A packet came."""
@@ -40,6 +49,8 @@ class Promise:
             self._step = min(self._step or slot, slot - self._last_slot)
             self._last_slot = slot
         self._span.add(packet)
+        if self._end:
+            self._steps.add(packet)
 
     def broken(self, *, live: bool) -> str | None:
         """At the end: what to tell if less came. live: the source sets its own pace."""
@@ -47,24 +58,32 @@ class Promise:
             self.frames -= max(self._last_slot + max(self._step, 1) - self.read, 0)
         if self.frames and self.read < self.frames:
             return "the file ends early"
-        if self._tagged and self.read < self._tagged - _ROUNDED:
-            self.frames = self._tagged
-            return "the file ends early"
+        if self._end and self._rate and (why := self._short_of(self._end, self._rate)):
+            return why
         is_playlist, duration = self._container.format.name == "hls", self._container.duration
         short = self._span.ends_short_of(duration) if live or is_playlist else None
         missing = self._span.missing(duration) if is_playlist else 0.0
         if short is None and missing:
-            self.frames = self.read + round(missing * float(self._stream.average_rate or 0))
+            self.frames = self.read + round(missing * float(self._rate or 0))
             return f"{missing:.1f} s are missing in the middle"
         return short
 
-    def _frames_by_tag(self) -> int | None:
-        """From the duration of the video track that Matroska files carry: "00:01:02.345000000"."""
-        stream, rate = self._stream, self._stream.average_rate
+    def _short_of(self, end: float, rate: Fraction) -> str | None:
+        """What to tell if the packets end before ``end`` (seconds), or some before are missing.
+
+        Only at a constant rate is a hole a loss.
+        """
+        behind = round((end - self._span.end) * rate)
+        missing = round((end - self._span.begin) * rate) - self.read if self._steps.constant() else behind
+        if missing <= _ROUNDED:
+            return None
+        self.frames = self.read + missing
+        return "the file ends early" if behind > _ROUNDED else "packets are missing in the middle"
+
+    def _end_by_tag(self) -> float | None:
+        """Seconds, that Matroska files carry for the video track: "00:01:02.345000000"."""
         try:
-            hours, minutes, seconds = stream.metadata["DURATION"].split(":")
-            start = (stream.start_time or 0) * (stream.time_base or Fraction(0))
-            length = int(hours) * 3600 + int(minutes) * 60 + float(seconds) - float(start)
+            hours, minutes, seconds = self._stream.metadata["DURATION"].split(":")
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
         except (KeyError, ValueError):
             return None
-        return round(length * float(rate or 0)) or None

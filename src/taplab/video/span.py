@@ -1,5 +1,6 @@
 """How much of a source came, by the times at which it is presented, and whether that is what was announced."""
 
+import heapq
 from fractions import Fraction
 from typing import Any
 
@@ -7,6 +8,8 @@ import av
 
 _HOLE = 0.5  # seconds between two packets from which on something is missing there
 _FORGIVEN, _FORGIVEN_SHARE = 1.0, 0.05  # seconds, and of the length: RTSP gives the first packets no time
+_REORDERED = 17  # packets that may wait for one that is shown before them
+_UNEVEN = 0.1  # share of steps at a constant rate that losses may have made longer
 
 
 class Span:
@@ -27,6 +30,16 @@ class Span:
         self._add_hole(None if packet.dts is None else packet.dts * packet.time_base, length)
         self._end = end if self._first is None else max(self._end, end)
         self._first = start if self._first is None else min(self._first, start)
+
+    @property
+    def begin(self) -> float:
+        """Seconds at which the first is shown; 0 where no packet had a time."""
+        return float(self._first or 0)
+
+    @property
+    def end(self) -> float:
+        """Seconds at which the last is over; 0 where no packet had a time."""
+        return float(self._end)
 
     @property
     def seconds(self) -> float:
@@ -54,3 +67,33 @@ class Span:
         if self.seconds >= length - max(_FORGIVEN, _FORGIVEN_SHARE * length):
             return None
         return f"ends after {self.seconds:.1f} s of {length:.4g} s"
+
+
+class Steps:
+    """From each presentation to the next, at ``rate`` frames a second: do they keep to it, but for a few?"""
+
+    def __init__(self, rate: Fraction | None) -> None:
+        self._length = 1 / rate if rate else None
+        self._waiting: list[Fraction] = []
+        self._last: Fraction | None = None
+        self._even = self._uneven = 0
+
+    def add(self, packet: "av.Packet[Any]") -> None:
+        """In coded order; one without a time does not count."""
+        if self._length is None or packet.pts is None or packet.time_base is None:
+            return
+        heapq.heappush(self._waiting, packet.pts * packet.time_base)
+        if len(self._waiting) > _REORDERED:
+            self._show(heapq.heappop(self._waiting), self._length)
+
+    def constant(self) -> bool:
+        """Of all that were added; where that is not known, no."""
+        while self._length and self._waiting:
+            self._show(heapq.heappop(self._waiting), self._length)
+        return self._even > 0 and self._uneven <= _UNEVEN * (self._even + self._uneven)
+
+    def _show(self, time: Fraction, length: Fraction) -> None:
+        if self._last is not None:
+            even = abs(time - self._last - length) < length / 4
+            self._even, self._uneven = self._even + even, self._uneven + (not even)
+        self._last = time
