@@ -31,6 +31,14 @@ def test_the_number_of_lanes_changes_nothing(make_clip, model, how, settings):
         assert runs[1][1].key_frames == runs[lanes][1].key_frames
 
 
+def test_the_number_of_lanes_changes_nothing_in_a_pyramid_of_b_frames(make_clip, model):
+    options = {"bf": "8", "b-pyramid": "normal", "refs": "8", "b_strategy": "0", "sc_threshold": "0"}
+    clip = make_clip("h264", ".mp4", gop=30, options=options)
+    one, many = (list(Segmenter(model, mode="paper", lanes=n).stream(clip)) for n in (1, 4))
+    for a, b in zip(one, many, strict=True):
+        assert np.mean(a.labels != b.labels) < 1e-4, a.index
+
+
 def test_per_frame_is_the_network_itself(make_clip, model, drive):
     segmentation = Segmenter(model, mode="per-frame").stream(make_clip("mpeg4"))
     for result in segmentation:

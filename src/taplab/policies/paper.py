@@ -73,11 +73,13 @@ class Paper(Policy):
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """Algorithm 1 on the frames of one lane."""
         known: dict[int, Answer] = {}  # the newest reference frames, by coded index
-        start = 0  # of the lane: display position of its key frame
+        start = before = 0  # of the lane, and of the one before it: display positions of their key frames
         for frame in frames:
-            start = frame.display if frame.starts_lane else start
-            # Frames shown after it refer to none before it, so that the number of lanes changes nothing.
-            there = {i: a for i, a in known.items() if a.frame.display >= start or frame.display < start}
+            if frame.starts_lane:
+                start, before = frame.display, start
+            # Frames refer to none before their own lane's, so that the number of lanes changes nothing.
+            first = start if frame.display >= start else before
+            there = {i: a for i, a in known.items() if a.frame.display >= first}
             carried = None if self.is_key(frame) else self.propagation(frame, there)
             if carried is None:
                 scores = yield Ask(frame)  # F_t = phi(I_t)
