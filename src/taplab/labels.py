@@ -42,9 +42,16 @@ class Contours:
 
 
 def labels_from_scores(scores: Tensor | Contours, size: tuple[int, int]) -> Labels:
-    """Argmax of ``scores`` ``[C, h, w]`` upsampled bilinearly (half-pixel centres) to ``size``: uint8 ``[H, W]``."""
+    """Argmax of ``scores`` ``[C, h, w]`` upsampled bilinearly (half-pixel centres) to ``size``: uint8 ``[H, W]``.
+
+    Class numbers ``[h, w]`` stand for scores of 1 and 0.
+    """
     if isinstance(scores, Contours):
         return scores.at(size)
+    if scores.ndim == 2:
+        if tuple(scores.shape) == size:
+            return scores.cpu().numpy().copy()  # the network may use its memory again
+        scores = ones_and_zeros(scores, int(scores.max()) + 1)  # classes beyond are nowhere
     on_cpu = scores.device.type == "cpu"
     if tuple(scores.shape[-2:]) == size:
         return best_classes(scores.float().numpy()) if on_cpu else _best(scores)
@@ -52,6 +59,12 @@ def labels_from_scores(scores: Tensor | Contours, size: tuple[int, int]) -> Labe
         return _best(F.interpolate(scores[None].float(), size, mode="bilinear", align_corners=False)[0])
     planes = scores.float().numpy()
     return Contours(best_classes(planes), planes.transpose(1, 2, 0), len(planes)).at(size)
+
+
+def ones_and_zeros(numbers: Tensor, classes: int) -> Tensor:
+    """Scores ``[C, h, w]`` of class numbers ``[h, w]``: 1 for the class that is named, 0 for the others."""
+    scores = numbers.new_zeros((classes, *numbers.shape), dtype=torch.float32)
+    return scores.scatter_(0, numbers[None].long(), 1)
 
 
 def grows(cells: tuple[int, ...], size: tuple[int, int]) -> bool:

@@ -33,7 +33,8 @@ class Network:
 
     A glance (``Model.follow``) counts as many pixels as could be seen in full at its cost.
 
-    exact: scores are given as the network gave them, however fine; else those for carrying, see ``resampled``.
+    exact: scores, or class numbers, are given as the network gave them, however fine; else scores for carrying, see
+    ``resampled``.
     """
 
     def __init__(self, model: Model, stopwatch: Stopwatch, *, exact: bool = False) -> None:
@@ -44,7 +45,7 @@ class Network:
         self._shared: dict[int, Tensor] = {}  # scores that a second lane will ask for, by coded index
 
     def __call__(self, asks: list[Ask]) -> list[Tensor]:
-        """Scores ``[C, h, w]`` for each request."""
+        """Scores ``[C, h, w]`` for each request, or class numbers ``[h, w]``, see ``exact``."""
         replies: dict[int, Tensor] = {}
         batches: dict[_Shape, list[int]] = defaultdict(list)  # -> positions in asks
         for k, ask in enumerate(asks):
@@ -111,10 +112,10 @@ class Network:
 
     def _scores_of(self, images: NDArray[np.uint8]) -> Tensor:
         size = images.shape[1:3]
-        if self.model.gives_numbers and not self.exact:
+        if self.model.gives_numbers and self.model.follow_cost is None:
             numbers = asked_numbers(self.model, images)
             self._check_size(numbers, size)
-            return shares(numbers, len(self.model.classes), size)
+            return numbers if self.exact else shares(numbers, len(self.model.classes), size)
         scores = asked(self.model, self.model, images)
         self._check_size(scores, size)
         return scores if self.exact else resampled(scores, size)

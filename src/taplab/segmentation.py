@@ -15,7 +15,7 @@ from taplab.account import Counts, summary_of
 from taplab.ahead import called_ahead
 from taplab.edges import labels_along_edges
 from taplab.errors import SettingError, SourceError
-from taplab.labels import Contours, labels_from_scores
+from taplab.labels import Contours, labels_from_scores, ones_and_zeros
 from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
 from taplab.models.base import Model
 from taplab.network import Network
@@ -151,7 +151,7 @@ class Segmentation:
     def _result(self, answer: Answer) -> Result:
         frame = answer.frame
         with self.stopwatch("warp"):
-            kept = _half(answer.carried.scores) if self._with_scores else None
+            kept = self._kept(answer.carried.scores) if self._with_scores else None
             scores = answer.carried.for_labels((frame.height, frame.width))
         with self.stopwatch("labels"):
             labels = self._labels(frame, scores)
@@ -168,6 +168,10 @@ class Segmentation:
             frame=frame,
             scores=kept,
         )
+
+    def _kept(self, scores: Tensor) -> NDArray[np.float16]:
+        """As results hold them."""
+        return _half(ones_and_zeros(scores, len(self.model.classes)) if scores.ndim == 2 else scores)
 
     def _labels(self, frame: CodedFrame, scores: Tensor | Contours) -> Labels:
         """At full size, along the edges of the picture where that was asked for."""

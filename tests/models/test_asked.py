@@ -91,6 +91,23 @@ def test_class_numbers_are_carried_as_the_scores_they_stand_for(make_clip, mode)
     assert np.mean([(a == b).mean() for a, b in zip(found, expected, strict=True)]) > 0.9999
 
 
+def test_per_frame_makes_no_scores_of_class_numbers(make_clip):
+    class Numbers(Sure):
+        def __call__(self, images):
+            raise AssertionError("scores of 1 and 0 take memory and time")
+
+    for give in (by_brightness, lambda x: by_brightness(x)[:, ::8, ::8]):
+        numbers, scores = Numbers(give), Sure(give)
+        scores.gives_numbers = False
+        found, expected = (
+            list(Segmenter(model, mode="per-frame").stream(make_clip(), max_frames=5, scores=True))
+            for model in (numbers, scores)
+        )
+        for a, b in zip(found, expected, strict=True):
+            assert np.array_equal(a.labels, b.labels)
+            assert np.array_equal(a.scores, b.scores)
+
+
 def test_an_answer_needs_no_gradient():
     weight = torch.nn.Parameter(torch.ones(()))
     model = Users(lambda x: brightness(x) * weight)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Ask:
-    """Please run the network on this frame, or on a region of it. The reply is ``[C, h, w]``."""
+    """Please run the network on this frame, or on a region of it. The reply is ``[C, h, w]``, see ``Policy.exact``."""
 
     frame: CodedFrame
     region: Region | None = None
@@ -54,7 +54,7 @@ class Policy(ABC):
     answered as soon as it comes. modules: of the paper's algorithm, for the record. forecast: of what is lost, if it
     makes one; such a policy serves one stream. bridges: I-frames need not be key frames, motion is to be estimated.
     follows_edges: contours of labels are those of the picture where it has some (``edges``). exact: it carries nothing,
-    so scores are not ``resampled``.
+    so scores are not ``resampled``, and class numbers ``[h, w]`` stay what they are.
     """
 
     name: str
