@@ -3,7 +3,9 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 
+from taplab.data.synthetic import SyntheticDrive
 from taplab.errors import SourceError
 from taplab.video import open_video
 from taplab.video.reader import Video
@@ -155,6 +157,29 @@ def test_avi_whose_slots_are_fields_takes_as_long_as_it_says(make_clip, tmp_path
     video = Video(clip)
     assert sorted(float(f.pts * f.time_base) for f in video.frames()) == [i / 15 for i in range(30)]
     assert (video.rate, video.lost) == (15, 0)
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "gray"])
+@pytest.mark.parametrize("edges", ["top=16", "top=4", "left=64", "left=32:crop_top=32:crop_right=8:crop_bottom=24"])
+def test_h264_that_is_cropped_at_the_top_or_the_left_has_its_motion_in_place(tmp_path, edges, pix_fmt):
+    """FFmpeg's vectors count from where the coded picture begins."""
+    whole, cropped = tmp_path / "whole.h264", tmp_path / "cropped.h264"
+    with av.open(str(whole), "w") as container:
+        stream = container.add_stream("libx264", rate=15, options={"bf": "2", "crf": "10"})
+        stream.width, stream.height, stream.pix_fmt = 192, 144, pix_fmt
+        for rgb, _ in SyntheticDrive(144, 192, 12, seed=5):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb)))
+        container.mux(stream.encode())
+    with av.open(str(whole)) as a, av.open(str(cropped), "w") as b:
+        stream = b.add_stream_from_template(a.streams.video[0])
+        crop = BitStreamFilterContext(f"h264_metadata=crop_{edges}", a.streams.video[0], stream)
+        for packet in (p for whole in a.demux(a.streams.video[0]) for p in crop.filter(whole if whole.size else None)):
+            packet.stream = stream
+            b.mux(packet)
+    scores = [
+        np.mean([f.residual.score for f in Video(path).frames() if f.residual is not None]) for path in (whole, cropped)
+    ]
+    assert scores[1] < 1.25 * scores[0]
 
 
 @pytest.mark.parametrize("suffix", [".ts", ".mkv"])

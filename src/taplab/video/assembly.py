@@ -14,7 +14,7 @@ from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Resid
 from taplab.video.around import estimated_around, with_intra_estimated
 from taplab.video.cuts import is_cut, is_estimated_cut, is_new_scene
 from taplab.video.decoder import Picture
-from taplab.video.motion import RECORD
+from taplab.video.motion import RECORD, without_margin
 from taplab.video.planes import luma_plane
 from taplab.video.references import Reference, coded_motion
 from taplab.video.residual import measure_residual
@@ -182,7 +182,7 @@ class Assembly:
         if records is None or frame.interlaced_frame or (kind == "B" and self.video.codec == "mpeg4"):
             return estimated_around(this, self.references)
         several = self.video.several_references()
-        vectors = np.frombuffer(records, RECORD)
+        vectors = without_margin(np.frombuffer(records, RECORD), *self.video.cut_off(frame))
         motion = coded_motion(vectors, this.luma, picture.display, self.references, several=several)
         return motion or estimated_around(this, self.references)
 

@@ -22,6 +22,10 @@ class _Sps:
     colour_planes: bool  # separate_colour_plane_flag: slices say which one they are of
     references: int  # max_num_ref_frames
     gaps_allowed: bool
+    right: int  # the first column and row, in coded pixels, that are not shown any more
+    bottom: int
+    left: int  # the first that are
+    top: int
 
 
 class H264Headers:
@@ -45,6 +49,17 @@ class H264Headers:
     def most_references(self) -> int:
         """Reference frames that the decoder keeps, at most; 0 before the first parameter set."""
         return max((sps.references for sps in self._sps.values()), default=0)
+
+    def cut_off(self, width: int, height: int) -> tuple[int, int]:
+        """Columns and rows that are coded to the left of and above a picture of this size, and are not part of it.
+
+        FFmpeg may leave some of the columns there, so that rows begin at addresses that processors like.
+        """
+        for sps in self._sps.values():
+            left, top = sps.right - width, sps.bottom - height
+            if 0 <= left <= sps.left and top == sps.top:
+                return left, top
+        return 0, 0
 
     def __call__(self, packet: bytes) -> tuple[bool | None, bool, bool]:
         """(others refer to this frame, a reference frame before it is missing, its own beginning is missing).
@@ -121,7 +136,7 @@ def _read_sps(bits: Bits) -> tuple[int, _Sps]:
     profile = bits(8)
     bits(8 + 8)  # constraints, level
     key = bits.golomb()
-    colour_planes = False
+    colour_planes, chroma = False, 1
     if profile in _HIGH_PROFILES:
         chroma = bits.golomb()
         colour_planes = chroma == 3 and bool(bits(1))
@@ -142,7 +157,20 @@ def _read_sps(bits: Bits) -> tuple[int, _Sps]:
         bits.golomb()
         for _ in range(bits.golomb()):
             bits.golomb()
-    return key, _Sps(frame_num_bits, colour_planes, bits.golomb(), bool(bits(1)))
+    references, gaps_allowed = bits.golomb(), bool(bits(1))
+    return key, _Sps(
+        frame_num_bits, colour_planes, references, gaps_allowed, *_edges(bits, 0 if colour_planes else chroma)
+    )
+
+
+def _edges(bits: Bits, chroma: int) -> tuple[int, int, int, int]:
+    """(right, bottom, left, top) of what is shown, in coded pixels; chroma: 1 4:2:0, 2 4:2:2."""
+    columns, rows = bits.golomb() + 1, bits.golomb() + 1
+    fields = 1 - bits(1)
+    bits(1 + fields)  # mb_adaptive_frame_field_flag, direct_8x8_inference_flag
+    left, right, top, bottom = (bits.golomb() for _ in range(4)) if bits(1) else (0, 0, 0, 0)
+    x, y = 2 if chroma in (1, 2) else 1, (2 if chroma == 1 else 1) * (1 + fields)
+    return 16 * columns - right * x, 16 * rows * (1 + fields) - bottom * y, left * x, top * y
 
 
 def _skip_scaling_list(bits: Bits, size: int) -> None:

@@ -105,6 +105,10 @@ class Headers:
         """May a frame be predicted from others than the nearest references? Only H.264 can do that here."""
         return self._h264 is not None and self._h264.most_references > 1
 
+    def cut_off(self, frame: VideoFrame) -> tuple[int, int]:
+        """Columns and rows between where vectors count from and where the picture begins."""
+        return (0, 0) if self._h264 is None else self._h264.cut_off(frame.width, frame.height)
+
     def _is_due(self, packet: Packet) -> bool:
         """Should a picture come of it? An AV1 packet is a temporal unit, of which one is shown."""
         return self._is_av1 if self._hevc is None else self._hevc(bytes(packet))

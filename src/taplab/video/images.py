@@ -90,6 +90,10 @@ class ImageFolder:
         """Only what is coded has any."""
         return False
 
+    def cut_off(self, frame: av.VideoFrame) -> tuple[int, int]:
+        """There is no more of them than can be seen."""
+        return 0, 0
+
     def to_rgb(self, picture: av.VideoFrame) -> Rgb:
         """The image as it was read."""
         return cast(Rgb, picture.to_ndarray())

@@ -27,6 +27,16 @@ RECORD = np.dtype(
 )
 
 
+def without_margin(records: NDArray[Any], left: int, top: int) -> NDArray[Any]:
+    """Records of a picture that begins ``left`` columns and ``top`` rows into the coded one, where FFmpeg's begin."""
+    if not left and not top:
+        return records
+    moved = records.copy()
+    for name, by in (("src_x", left), ("dst_x", left), ("src_y", top), ("dst_y", top)):
+        moved[name] -= by
+    return moved
+
+
 def motion_from_records(
     records: NDArray[Any], height: int, width: int, past: int | None, future: int | None
 ) -> Motion | None:

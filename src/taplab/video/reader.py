@@ -65,7 +65,7 @@ class Video:
         self.time_base = self._decoder.time_base if self.has_pts or not self.rate else 1 / self.rate
         self.why_missing = self._decoder.headers.why_missing
         self.in_coded_order = self._decoder.in_coded_order
-        self.has_vectors = self._decoder.has_vectors
+        self.has_vectors, self.cut_off = self._decoder.has_vectors, self._decoder.headers.cut_off
         self.several_references = self._decoder.headers.several_references
         self.uses_motion = motion
         self._passed_over = self._decoder.passed_over
