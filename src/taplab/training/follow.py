@@ -5,6 +5,7 @@ The network for key frames is a trained BL2 and stays as it is.
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -60,8 +61,8 @@ class FollowSettings:
     def __post_init__(self) -> None:
         if min(self.steps, self.batch, self.clips, self.each) < 1:
             raise SettingError(f"steps {self.steps}, clips {self.clips}: each must be at least 1")
-        if self.rate <= 0:
-            raise SettingError(f"rate {self.rate:g}: must be above 0")
+        if not 0 < self.rate < math.inf:
+            raise SettingError(f"rate {self.rate:g}: must be a number above 0")
 
 
 def base_for(name: str, classes: Sequence[str]) -> Path:

@@ -1,5 +1,6 @@
 """What is fixed before a training begins: the paper's protocol, and the recipe of the bundled weights."""
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -52,8 +53,8 @@ class TrainSettings:
     mixed: bool = False
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.rate <= 0:
-            raise SettingError(f"steps {self.steps}, rate {self.rate}: both must be above 0")
+        if self.steps < 1 or not 0 < self.rate < math.inf:
+            raise SettingError(f"steps {self.steps}, rate {self.rate}: both must be numbers above 0")
         for _, (rows, columns) in self.crops:
             if min(rows, columns) < SMALLEST:
                 raise SettingError(
