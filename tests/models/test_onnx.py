@@ -52,6 +52,15 @@ def test_fixed_shape_resizes_and_turns_rgc_off(fixed, make_clip):
     assert "rgc is off" in summary.notes[0]
 
 
+@pytest.mark.parametrize("batch", [2, 3, 4])
+def test_a_fixed_batch_is_filled_up(tmp_path, batch):
+    pool = helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[4, 4], strides=[4, 4])
+    model = OnnxModel(save(tmp_path / "b.onnx", [batch, 3, "h", "w"], [batch, 3, "a", "b"], [pool]), **PLAIN)
+    means = IMAGES.reshape(3, 16, 4, 24, 4, 3).mean((2, 4)).transpose(0, 3, 1, 2) / 255
+    for images in (1, 2, 3):
+        assert np.allclose(model(IMAGES[:images]), means[:images], atol=1e-5)
+
+
 def scores_network(path, classes, stride, layout, size=(320, 320), first=0):
     """A network whose classes are multiples of the input's red, at the stride, as [N, C, h, w] or [N, h, w, C]."""
     conv = helper.make_node("Conv", ["x", "w"], ["s"], strides=[stride, stride], kernel_shape=[stride, stride])

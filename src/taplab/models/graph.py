@@ -101,11 +101,12 @@ class GraphModel(Model):
         return torch.from_numpy(self._output.scores(self._run(self._follower, 0, x, *told)))
 
     def _given_for(self, images: NDArray[np.uint8]) -> NDArray[Any]:
-        """The output as it is: one call of the session, or one an image where the batch size is fixed."""
+        """The output as it is: one call of the session, or full batches where their size is fixed."""
         x = self._prepare(images)
         step = self._batch or len(x)
+        x = np.concatenate([x, np.repeat(x[-1:], -len(x) % step, axis=0)]) if len(x) % step else x
         parts = [self._run(self._session, self._wanted, x[i : i + step]) for i in range(0, len(x), step)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return (parts[0] if len(parts) == 1 else np.concatenate(parts))[: len(images)]
 
     def _prepare(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """Normalised, in the order and type of the input."""
