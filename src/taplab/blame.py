@@ -12,14 +12,15 @@ _LONGEST = 300  # characters of an error of a user's code
 
 
 @contextmanager
-def blamed(name: str) -> Generator[None]:
-    """Whatever a user's code raises becomes a ModelError of one line, with type and text."""
+def blamed(name: str, remedy: str = "") -> Generator[None]:
+    """Whatever a user's code raises becomes a ModelError of one line, with type and text, and what may help."""
     try:
         yield
     except TaplabError:
         raise
     except Exception as error:
-        raise ModelError(f"{name}: raised {shorten(f'{type(error).__name__}: {error}', _LONGEST)}") from error
+        told = shorten(f"{type(error).__name__}: {error}", _LONGEST)
+        raise ModelError(f"{name}: raised {told}{remedy and f'; {remedy}'}") from error
 
 
 def described(found: object) -> str:

@@ -84,3 +84,14 @@ def test_device_is_never_replaced():
     if not torch.cuda.is_available():
         with pytest.raises(DeviceError, match="--device cpu"):
             TorchModel(Net(), classes="ab", device="cuda")
+
+
+@pytest.mark.parametrize(("size", "multiple", "told"), [((8, 12), 1, True), ((32, 64), 1, False), ((8, 12), 32, False)])
+def test_an_error_that_a_multiple_may_mend_says_so(size, multiple, told):
+    class Halves(Net):
+        def forward(self, x):
+            raise RuntimeError("sizes of tensors must match")
+
+    with pytest.raises(ModelError, match=r"torch, given 2 x \d+x\d+ pixels: raised RuntimeError: sizes") as error:
+        TorchModel(Halves(), classes="ab", multiple=multiple)(np.zeros((2, *size, 3), np.uint8))
+    assert ("multiple=32" in str(error.value)) is told

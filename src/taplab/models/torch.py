@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from taplab.blame import blamed
 from taplab.errors import DeviceError, ModelError
 from taplab.models.base import Model, check_channels, check_classes
 from taplab.models.folded import folded
@@ -20,6 +21,8 @@ Precision = Literal["float32", "bfloat16", "auto"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 FARTHEST = 4.0  # that a mean or std for RGB in 0..1 can be meant to be; for 0..255 they are about 120 and 60
+_COMMON = 32  # pixels, of whose multiples many networks want rows and columns
+_MULTIPLE = f"if it takes only multiples of some pixels, give TorchModel(..., multiple={_COMMON})"
 
 
 class TorchModel(Model):
@@ -101,7 +104,12 @@ class TorchModel(Model):
     def _run(self, net: Callable[..., Any], images: NDArray[np.uint8], *more: Tensor) -> Tensor:
         x = self.prepared(images)
         half = self.dtype != torch.float32
-        with torch.autocast(torch.device(self.device).type, self.dtype) if half else contextlib.nullcontext():
+        rows, columns = x.shape[-2:]
+        fits = self.multiple > 1 or rows % _COMMON == columns % _COMMON == 0
+        with (
+            blamed(f"{self.name}, given {len(x)} x {rows}x{columns} pixels", "" if fits else _MULTIPLE),
+            torch.autocast(torch.device(self.device).type, self.dtype) if half else contextlib.nullcontext(),
+        ):
             return _scores_of(net(x, *more), self.name)
 
 
