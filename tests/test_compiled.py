@@ -106,6 +106,16 @@ def test_a_changed_kernel_in_another_file_is_seen(kernel, start, tmp_path):
     assert not set(kept(tmp_path)) & set(before)
 
 
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize("size", [0, 30])
+def test_what_a_power_cut_spoilt_is_compiled_anew(kernel, start, tmp_path, ending, size):
+    said(start())
+    for file in (tmp_path / "cache").rglob(f"*.{ending}"):
+        file.write_bytes(file.read_bytes()[:size])
+    assert said(start()) == ["9.0", "9.0", "(9+0j)", "0"]
+    assert said(start()) == ["9.0", "9.0", "(9+0j)", "3"]
+
+
 def test_all_kernels_are_kept_so():
     files = Path(taplab.__file__).parent.rglob("*.py")
     assert not [f.name for f in files if "from numba import njit" in f.read_text() or "@numba.njit" in f.read_text()]

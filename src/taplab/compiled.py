@@ -50,6 +50,19 @@ class _Files(IndexDataCacheFile):
     def _data_name(self, number: int) -> str:
         return f"{Path(self._index_name).stem}.{uuid.uuid4().hex[:16]}.nbc"
 
+    def _load_index(self) -> dict[Any, str]:
+        """Empty where it is spoilt, as after a full disk or a power cut."""
+        try:
+            return super()._load_index()  # type: ignore[no-any-return, no-untyped-call]
+        except Exception:  # whatever unpickling raises
+            return {}
+
+    def _load_data(self, name: str) -> Any:
+        try:
+            return super()._load_data(name)  # type: ignore[no-untyped-call]
+        except Exception as error:
+            raise OSError(f"{name} cannot be read") from error  # which numba takes for: not there
+
     def _save_index(self, overloads: dict[Any, str]) -> None:
         """And removes what no index names any more. Who looks for it just now compiles it."""
         super()._save_index(overloads)  # type: ignore[no-untyped-call]
