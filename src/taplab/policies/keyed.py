@@ -111,7 +111,8 @@ def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]], mapped: Map
         wanted = np.ones_like(active) if whole else cells.calm(settled) == IGNORE
         said = [(s.key.probabilities, s.key.picture, w, share) for (s, share), w in zip(sides, ways, strict=True)]
         mixture = gathering.gather(now, said, classes, active, wanted, mapped)
-        np.copyto(mixture.best, settled, where=~wanted)
+        # Also where their scores were gathered and say otherwise: no contour may touch cells whose scores were not.
+        np.copyto(mixture.best, settled, where=~active)
         frame.colours = None
         return mixture
 
