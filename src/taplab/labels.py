@@ -62,9 +62,9 @@ def labels_from_scores(scores: Tensor | Contours, size: tuple[int, int]) -> Labe
 
 
 def ones_and_zeros(numbers: Tensor, classes: int) -> Tensor:
-    """Scores ``[C, h, w]`` of class numbers ``[h, w]``: 1 for the class that is named, 0 for the others."""
-    scores = numbers.new_zeros((classes, *numbers.shape), dtype=torch.float32)
-    return scores.scatter_(0, numbers[None].long(), 1)
+    """Scores ``[..., C, h, w]`` of class numbers ``[..., h, w]``: 1 for the class that is named, 0 for the others."""
+    scores = numbers.new_zeros((*numbers.shape[:-2], classes, *numbers.shape[-2:]), dtype=torch.float32)
+    return scores.scatter_(-3, numbers.unsqueeze(-3).long(), 1)
 
 
 def grows(cells: tuple[int, ...], size: tuple[int, int]) -> bool:

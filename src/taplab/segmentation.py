@@ -31,7 +31,6 @@ from taplab.video.live import limited
 
 _PATIENCE = 2.0  # seconds to wait for the end of a read that may hang; it ends by its own time limit
 _THREADS = 4  # that scores and labels are worked out on: more only wait for memory
-_LANES = 4  # of so many the labels may be on the way while the network runs for the next ones
 
 R = TypeVar("R")
 
@@ -140,8 +139,8 @@ class Segmentation:
         """On threads, beside the network; with one core, or where frames are answered at once, on none."""
         cores = 1 if self._answers_at_once else torch.get_num_threads()
         threads = min(cores, _THREADS) if cores > 1 else 0
-        lanes = 1 if self._is_one_lane else min(self.lanes, _LANES)
-        return called_ahead(function, answers, threads, self.stopwatch, lanes * self._ahead_of_lane)
+        most = self._ahead_of_lane if self._is_one_lane else 0
+        return called_ahead(function, answers, threads, self.stopwatch, most)
 
     def _touched(self, answer: Answer) -> Answer:
         with self.stopwatch("warp"):

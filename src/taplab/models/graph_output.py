@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from taplab.errors import ModelError
+from taplab.labels import ones_and_zeros
 
 _NAMES = 'write the names of the classes into a TOML file of the same name: classes = ["road", "car"]'
 _THRESHOLD = (
@@ -51,7 +53,7 @@ class GraphOutput:
         Raises ModelError where it is none of these, or cannot be read without a setting.
         """
         if self.gives_numbers(output):
-            return _one_hot(self.numbers(output), self.classes or 0)
+            return ones_and_zeros(torch.from_numpy(self.numbers(output)), self.classes or 0).numpy()
         output = self._single(output)
         if output.ndim == 3:
             return self._of_one_map(output)
@@ -75,10 +77,3 @@ class GraphOutput:
             raise ModelError(f"{self.name}: gives one score map; {_THRESHOLD}")
         beyond = values.astype(np.float32) - np.float32(self.threshold)
         return np.stack([-beyond, beyond], axis=1)
-
-
-def _one_hot(numbers: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
-    """1 for the class that is named, 0 for the others."""
-    scores = np.zeros((len(numbers), classes, *numbers.shape[1:]), np.float32)
-    np.put_along_axis(scores, numbers[:, None].astype(np.intp), 1, axis=1)
-    return scores
