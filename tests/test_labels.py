@@ -12,6 +12,12 @@ def plain(scores, size):
     return F.interpolate(scores[None].double(), size, mode="bilinear", align_corners=False)[0]
 
 
+def agree(labels, upsampled):
+    """Where two classes tie to the last bits, either is right."""
+    lead = upsampled.gather(0, torch.from_numpy(labels).long()[None])[0]
+    return labels.shape == upsampled.shape[1:] and bool(torch.all(upsampled.amax(0) - lead < 1e-5))
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 2**31),
@@ -29,9 +35,7 @@ def test_equal_to_upsampling_and_argmax(seed, classes, h, w, scale, ragged, smoo
         scores = F.avg_pool2d(F.pad(scores[None], (2, 2, 2, 2), mode="replicate"), 5, 1)[0] * 5
     size = (h * scale + ragged[0] % scale, w * scale + ragged[1] % scale)
     labels, upsampled = labels_from_scores(scores, size), plain(scores, size)
-    # Where two classes tie to the last bits, either is right.
-    lead = upsampled.gather(0, torch.from_numpy(labels).long()[None])[0]
-    assert torch.all(upsampled.amax(0) - lead < 1e-5)
+    assert agree(labels, upsampled)
     if classes > 1:
         top = upsampled.topk(2, 0).values
         clear = (top[0] - top[1] > 1e-4).numpy()
@@ -48,7 +52,7 @@ def test_a_class_that_wins_at_no_corner_can_win_inside():
 @pytest.mark.parametrize("size", [(6, 8), (3, 20), (12, 4), (1, 1), (5, 7), (39, 29), (100, 3)])
 def test_any_size(cells, size):
     scores = torch.randn(3, *cells)
-    assert np.array_equal(labels_from_scores(scores, size), plain(scores, size).argmax(0).numpy())
+    assert agree(labels_from_scores(scores, size), plain(scores, size))
 
 
 def test_type_and_half_precision():
