@@ -1,5 +1,6 @@
 """Clips made by the real encoders from a synthetic drive, small images, and the real clips where they are at hand."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from PIL import Image
 from taplab import TorchModel
 from taplab.data.synthetic import SyntheticDrive
 from taplab.video.encode import encode_clip
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # kernels for a GPU run in numpy, if triton is there
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -55,7 +55,12 @@ def labels_from_scores(scores: Tensor | Contours, size: tuple[int, int]) -> Labe
     on_cpu = scores.device.type == "cpu"
     if tuple(scores.shape[-2:]) == size:
         return best_classes(scores.float().numpy()) if on_cpu else _best(scores)
-    if not on_cpu:  # where the plain way is the fast one
+    if not on_cpu:
+        from taplab.modules import on_device  # stands on this module
+
+        if on_device.takes(scores):
+            labels: Labels = on_device.labels(scores, size).cpu().numpy()
+            return labels
         return _best(F.interpolate(scores[None].float(), size, mode="bilinear", align_corners=False)[0])
     planes = scores.float().numpy()
     return Contours(best_classes(planes), planes.transpose(1, 2, 0), len(planes)).at(size)

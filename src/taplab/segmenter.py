@@ -70,8 +70,7 @@ class Segmenter:
 
     def _fitting_lanes(self) -> int:
         """Fewer where they are long: memory is their number times the interval."""
-        most = 16 if self.model.device.startswith("cuda") else 4
-        return max(min(most, most * 24 // self.settings.interval), 1)
+        return max(min(4, 96 // self.settings.interval), 1)
 
     def stream(
         self,

@@ -15,11 +15,19 @@ def wait_politely() -> None:
 
 
 def decoding_threads() -> int:
-    """GOPs of a file that are decoded side by side: TAPLAB_DECODE_THREADS, 1 if it is not set.
+    """GOPs of a file that are decoded side by side: TAPLAB_DECODE_THREADS, else a quarter of the cores, at most 4.
 
-    Raises SettingError if that is no positive number.
+    With 16 cores and a GPU 4 read 1024x2048 at twice the speed of one (MPEG-4, H.264), more gained nothing; with two
+    cores nothing was gained. Raises SettingError if the variable is no positive number.
     """
-    text = os.environ.get("TAPLAB_DECODE_THREADS", "1")
+    text = os.environ.get("TAPLAB_DECODE_THREADS")
+    if text is None:
+        return max(min(_cores() // 4, 4), 1)
     if not text.isdecimal() or int(text) < 1:
         raise SettingError(f"TAPLAB_DECODE_THREADS '{text}': give a whole number from 1, or unset it")
     return int(text)
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

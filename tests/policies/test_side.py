@@ -104,7 +104,7 @@ def test_nothing_is_worked_out_before_the_first_look(key, monkeypatch):
 
 
 def test_a_way_of_thousands_of_frames(key, monkeypatch):
-    monkeypatch.setattr(module, "_corrected", lambda frame, key, way: way)
+    monkeypatch.setattr(module, "_corrected", composed_only)
     side, still = Side(key.frame, key), key.frame.picture
     for k in range(1, 3001):
         side = side.before(frame(k, still), moved(0, k - 1))
@@ -120,13 +120,17 @@ def test_frames_and_ways_before_are_let_go(key):
     assert before() is None
 
 
+def composed_only(frame, key, steps):
+    return module._composed(frame, key.cells, steps)
+
+
 def test_many_threads_work_each_step_out_once(key, monkeypatch):
     calls, lock, real = [], threading.Lock(), module._corrected
 
-    def counted(frame, key, way):
+    def counted(frame, key, steps):
         with lock:
             calls.append(frame.index)
-        return real(frame, key, way)
+        return real(frame, key, steps)
 
     monkeypatch.setattr(module, "_corrected", counted)
     sides = chain(key, 8, error=1.0)
@@ -142,7 +146,7 @@ def test_many_threads_work_each_step_out_once(key, monkeypatch):
 
 
 def test_blocks_from_two_references_that_lead_to_one_key_frame(key, monkeypatch):
-    monkeypatch.setattr(module, "_corrected", lambda frame, key, way: way)
+    monkeypatch.setattr(module, "_corrected", composed_only)
     start = Side(key.frame, key)
     first = start.before(frame(1, picture(0)), moved(-4, 0))
     weight = np.zeros(BLOCKS, np.float32)
@@ -154,9 +158,3 @@ def test_blocks_from_two_references_that_lead_to_one_key_frame(key, monkeypatch)
     np.testing.assert_array_equal(way.displacement[:, 16:], np.full((24, 16, 2), (-4, 0)))
     assert along(frame(2, picture(0), *fields), {0: start, 1: first}, before=False) is None
     assert along(frame(2, picture(0)), {0: start}, before=True) is None
-
-
-def test_scores_elsewhere_have_ways_that_are_not_corrected(key, monkeypatch):
-    monkeypatch.setattr(module, "_corrected", None)
-    unseen = Key(key.frame, torch.empty((1, *CELLS), device="meta"))
-    np.testing.assert_allclose(chain(unseen, 2, error=1.0)[-1].displacement[..., 0], -6 / 4)

@@ -39,7 +39,7 @@ def cell_picture(picture: av.VideoFrame, cells: tuple[int, int]) -> CellPicture:
 
 def colours(frame: CodedFrame, cells: tuple[int, int]) -> CellPicture:
     """The same of a frame, kept until somebody sets ``frame.colours`` to None."""
-    found = frame.colours
+    found: CellPicture | None = frame.colours
     if found is None or found.shape[:2] != cells:
         found = frame.colours = cell_picture(frame.picture, cells)
     return found

@@ -8,6 +8,7 @@ successive frames are added up (``compose``), and the scores are sampled once (`
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ class Carried:
     """
 
     origin: Tensor
-    displacement: Displacement | None = None
+    displacement: Displacement | Tensor | None = None
     sampled: Sampled | None = None
 
     def __post_init__(self) -> None:
@@ -44,8 +45,9 @@ class Carried:
     def for_labels(self, size: tuple[int, int]) -> Contours | Tensor:
         """All that labels of this size, in pixels, take."""
         fits = self.origin.device.type == "cpu" and grows(self.origin.shape[-2:], size)
-        if self.displacement is None or self.sampled is None or not fits or "scores" in self.__dict__:
+        if not isinstance(self.displacement, np.ndarray) or not fits or "scores" in self.__dict__:
             return self.scores
+        assert self.sampled is not None
         return self.sampled.contours(self.displacement)
 
 
@@ -62,9 +64,7 @@ def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int
     carried = []
     for field in fields:
         source = references[field.reference]
-        cells = (int(source.origin.shape[-2]), int(source.origin.shape[-1]))
-        way = compose(field.vectors, source.displacement, cells, size)
-        carried.append(Carried(source.origin, way, source.sampled))
+        carried.append(Carried(source.origin, _way(field.vectors, source, size), source.sampled))
     if len(carried) == 1:
         return carried[0]
     scores = torch.zeros_like(carried[0].origin)
@@ -72,6 +72,17 @@ def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int
         weight = torch.from_numpy(to_cells(field.weight, (scores.shape[-2], scores.shape[-1]), size, MOTION_BLOCK))
         scores += part.scores * weight.to(scores.device, scores.dtype)
     return Carried(scores)
+
+
+def _way(vectors: NDArray[np.float32], source: Carried, size: tuple[int, int]) -> Displacement | Tensor:
+    """``compose``, on the device of the scores."""
+    from taplab.modules import on_device  # stands on this module
+
+    cells = (int(source.origin.shape[-2]), int(source.origin.shape[-1]))
+    before: Any = source.displacement
+    if on_device.takes(source.origin):
+        return on_device.composed(vectors, before, cells, size, source.origin.device)
+    return compose(vectors, before, cells, size)
 
 
 def compose(
@@ -95,14 +106,14 @@ def compose(
     return out
 
 
-def warp(scores: Tensor, displacement: Displacement) -> Tensor:
+def warp(scores: Tensor, displacement: Displacement | Tensor) -> Tensor:
     """Samples ``scores`` ``[C, h, w]`` at ``cell + displacement`` ``[h, w, 2]`` (Eq. 1); borders replicate."""
-    h, w = displacement.shape[:2]
-    x = displacement[..., 0] + np.arange(w, dtype=np.float32)
-    y = displacement[..., 1] + np.arange(h, dtype=np.float32)[:, None]
+    moved = displacement if isinstance(displacement, Tensor) else torch.from_numpy(displacement).to(scores.device)
+    h, w = moved.shape[:2]
+    x = moved[..., 0] + torch.arange(w, device=moved.device)
+    y = moved[..., 1] + torch.arange(h, device=moved.device)[:, None]
     # grid_sample counts from -1 at the left edge of the first cell to 1 at the right edge of the last one.
-    grid = np.stack([(2 * x + 1) / w - 1, (2 * y + 1) / h - 1], axis=-1)
-    where = torch.from_numpy(grid).to(scores.device, scores.dtype)
+    where = torch.stack([(2 * x + 1) / w - 1, (2 * y + 1) / h - 1], -1).to(scores.dtype)
     out = F.grid_sample(scores[None], where[None], mode="bilinear", padding_mode="border", align_corners=False)
     return out[0]
 

@@ -1,35 +1,40 @@
-r"""``cells``, ``matching`` and ``gathering`` in torch operations, for scores on a GPU.
+"""``cells``, ``matching``, ``gathering`` and ``ffw.compose`` for scores on a GPU, by the kernels of ``device_kernels``.
 
-The same formulas, on whole maps instead of cell by cell, with pictures and scores channels first. Everything runs on
-the device of what it is given, the CPU included, which is how it is tested against the compiled kernels.
+Nothing comes back to the processor but labels. All is queued on the device's one stream, so that what a thread launches
+later finds what others launched before.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
-from taplab.modules.cells import ABSENT, STRANGE, CellPicture, Displacement
+from taplab.modules import cells
+from taplab.modules.cells import ABSENT, STRANGE
 from taplab.modules.gathered import Gathered
 from taplab.modules.gathering import SPREAD
-from taplab.modules.matching import FAR, MOVE_COST
-from taplab.types import IGNORE
+from taplab.modules.matching import ENOUGH, MOVE_COST
+from taplab.types import IGNORE, MOTION_BLOCK, CodedFrame
+from taplab.video.planes import yuv_planes
 
-PASSES = 2  # over the map: what one cell found reaches its neighbours with the next
-_STEPS = tuple((dx, dy) for step in FAR for dx, dy in ((0, step), (0, -step), (step, 0), (-step, 0)))
-_HALVES = ((0.0, 0.5), (0.0, -0.5), (0.5, 0.0), (-0.5, 0.0))
-_AROUND = tuple((float(dx), float(dy)) for dy in (-1, 0, 1) for dx in (-1, 0, 1))
+PASSES = 3  # over the map: what one cell found reaches its neighbours with the next
+_CELLS = 128  # that a program takes; of the scores as many as fit into registers
+_NUMBERS = 2048
 
 
 @dataclass(frozen=True, eq=False)
 class KeyCells:
     """What is kept of a key frame on the device.
 
-    scores: ``[C + 1, h, w]``, probabilities times presence, and the presence. picture: ``[3, h, w]``, mean Y, U, V.
-    calm: ``[h, w]``, see ``calm``.
+    scores: ``[h, w, L]``, probabilities times presence, and the presence behind them (``cells.padded``). picture:
+    ``[h, w, 4]``, mean Y, U, V. calm: uint8 ``[h, w]``, see ``calm``.
     """
 
     scores: Tensor
@@ -37,11 +42,15 @@ class KeyCells:
     calm: Tensor
 
 
+Way = tuple[KeyCells, Tensor | None, float]  # a key frame, the displacement to it, and its share
+
+
 class GatheredOnDevice(Gathered):
     """See ``Gathered``; scores and match stay on the device, and labels take all of them."""
 
-    def __init__(self, work: Callable[[], tuple[Tensor, Tensor]]) -> None:
+    def __init__(self, work: Callable[[], tuple[Tensor, Tensor]], classes: int) -> None:
         self._all: Callable[[], tuple[Tensor, Tensor]] | None = work
+        self.classes = classes
 
     @cached_property
     def _found(self) -> tuple[Tensor, Tensor]:
@@ -52,13 +61,13 @@ class GatheredOnDevice(Gathered):
 
     @property
     def present(self) -> Tensor:
-        """As key frames keep them: ``[C + 1, h, w]``."""
+        """As key frames keep them: ``[h, w, L]``."""
         return self._found[0]
 
     @property
     def scores(self) -> Tensor:
         """Probabilities ``[C, h, w]``."""
-        return self._found[0][:-1]
+        return self._found[0][..., : self.classes].permute(2, 0, 1)
 
     @property
     def match(self) -> Tensor:
@@ -70,143 +79,137 @@ class GatheredOnDevice(Gathered):
         return self.scores
 
 
-def gathered(picture: CellPicture, sides: Sequence[tuple[KeyCells, Displacement | None, float]]) -> GatheredOnDevice:
-    """The scores of some key frames, each with the way to it and its share, weighed by how well they match.
+def takes(scores: Tensor) -> bool:
+    """Are scores on a device that these kernels run on? Where not, they are brought to the processor."""
+    return scores.is_cuda and find_spec("triton") is not None
 
-    picture: of the frame, ``[h, w, 4]``. A way is None from the key frame itself, where there is nothing to refine.
-    """
+
+def gathered(frame: CodedFrame, sides: Callable[[], Sequence[Way]], classes: int) -> GatheredOnDevice:
+    """The scores of some key frames, weighed by how well they match. A way is None from the key frame itself."""
 
     def work() -> tuple[Tensor, Tensor]:
-        device = sides[0][0].scores.device
-        now = uploaded(picture, device)
-        ways = [now.new_zeros((2, *now.shape[1:])) if way is None else uploaded(way, device) for _, way, _ in sides]
-        placed = list(zip(sides, ways, strict=True))
-        active = settled(now, [(key.calm, key.picture, way) for (key, _, _), way in placed]) == IGNORE
-        refined = [way if known is None else refine(now, key.picture, way, active) for (key, known, _), way in placed]
-        return gather(
-            now,
-            [(key.scores, key.picture, way, share) for (key, _, share), way in zip(sides, refined, strict=True)],
-            active,
-        )
+        ways = sides()
+        first = ways[0][0].picture
+        now = colours(frame, (first.shape[0], first.shape[1]), first.device)
+        frame.colours = None
+        still = now.new_zeros((*now.shape[:2], 2))
+        placed = [(key, still if way is None else way, share) for key, way, share in ways]
+        return gather(now, placed, classes, settled(now, placed))
 
-    return GatheredOnDevice(work)
+    return GatheredOnDevice(work, classes)
 
 
-def key_cells(scores: Tensor, presence: Tensor | None, picture: CellPicture) -> KeyCells:
+def key_cells(scores: Tensor, presence: Tensor | None, picture: Tensor) -> KeyCells:
     """Of the network's scores ``[C, h, w]``, the presence ``[h, w]`` of a region, and the colours ``[h, w, 4]``."""
-    mask = torch.ones(scores.shape[1:]) if presence is None else presence
-    mask = mask.to(scores.device)
-    present = torch.cat([scores.softmax(0).float() * mask, mask[None]])
+    classes, rows, columns = scores.shape
+    mask = scores.new_ones((rows, columns)) if presence is None else presence.to(scores.device)
+    present = scores.new_zeros((rows, columns, cells.lanes(classes)), dtype=torch.float32)
+    present[..., :classes] = (scores.float().softmax(0) * mask).permute(1, 2, 0)
+    present[..., classes] = mask
     best = torch.where(mask > 0, scores.argmax(0), ABSENT)
-    return KeyCells(present, uploaded(picture, scores.device), calm(best))
+    return KeyCells(present, picture, calm(best))
 
 
-def uploaded(array: CellPicture | Displacement, device: torch.device) -> Tensor:
-    """Channels first, without the fourth of a picture's; copied while the device works."""
-    planes = torch.from_numpy(array)[..., :3].permute(2, 0, 1).contiguous()
-    return planes.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else planes
+def colours(frame: CodedFrame, size: tuple[int, int], device: torch.device) -> Tensor:
+    """``cells.cell_picture`` on the device, kept until somebody sets ``frame.colours`` to None."""
+    found = frame.colours
+    if not isinstance(found, Tensor) or tuple(found.shape[:2]) != size:
+        found = torch.zeros((*size, 4), device=device)
+        for k, plane in enumerate(yuv_planes(frame.picture)):
+            down, across = (-(-pixels // count) for pixels, count in zip(plane.shape, size, strict=True))
+            _launch("average", found, uploaded(plane, device), found, *size, *plane.shape, k, DOWN=down, ACROSS=across)
+        frame.colours = found
+    return found
 
 
-def refine(now: Tensor, key: Tensor, displacement: Tensor, active: Tensor) -> Tensor:
-    """See ``matching.refine``; all cells at once, so offers come from the pass before.
-
-    now, key: ``[3, h, w]``. displacement: ``[2, h, w]``. active: bool ``[h, w]``.
-    """
-    here = _grid(now)
-    best, least = displacement, _difference(now, key, (here + displacement)[None])[0]
-    for _ in range(PASSES):
-        offers = torch.stack([_shifted(best, dx, dy) for dx, dy in _STEPS])
-        best, least = _take_over(now, key, here, offers, best, least)
-    halves = torch.stack([best + best.new_tensor(half)[:, None, None] for half in _HALVES])
-    best, _ = _take_over(now, key, here, halves, best, least)
-    return torch.where(active, best, displacement)
+def uploaded(array: NDArray[Any], device: torch.device) -> Tensor:
+    """Copied while the device works."""
+    if device.type != "cuda":
+        return torch.from_numpy(np.array(array))
+    # Not Tensor.pin_memory: that copies on all cores, which others need.
+    pinned = torch.empty(array.shape, dtype=getattr(torch, array.dtype.name), pin_memory=True)
+    pinned.numpy()[...] = array
+    return pinned.to(device, non_blocking=True)
 
 
-def _take_over(
-    now: Tensor, key: Tensor, here: Tensor, offers: Tensor, best: Tensor, least: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The best of the offers ``[N, 2, h, w]`` where it matches enough better."""
-    found, which = _difference(now, key, here + offers).min(0)
-    offered = offers.gather(0, which.expand(1, 2, *which.shape))[0]
-    better = found + MOVE_COST < least
-    return torch.where(better, offered, best), torch.where(better, found + MOVE_COST, least)
-
-
-def gather(now: Tensor, sides: Sequence[tuple[Tensor, Tensor, Tensor, float]], active: Tensor) -> tuple[Tensor, Tensor]:
-    """See ``gathering.gather``: scores ``[C + 1, h, w]``, the presence last, and match ``[h, w]``.
-
-    A side: scores ``[C + 1, h, w]``, picture ``[3, h, w]``, displacement ``[2, h, w]`` and share.
-    """
-    here = _grid(now)
-    total, most = torch.zeros_like(sides[0][0]), torch.zeros_like(active, dtype=torch.float32)
-    for scores, key, way, share in sides:
-        nearest = _sample(scores, (here + way)[None], "nearest")[0]
-        around = here + way + torch.stack([way.new_tensor(step)[:, None, None] for step in _AROUND])
-        weights = torch.exp(-_difference(now, key, around) / SPREAD) + 1e-9
-        weighed = torch.zeros_like(scores)
-        for weight, place in zip(weights, around, strict=True):  # one after another: nine maps of all classes are large
-            weighed += weight * _sample(scores, place[None], "bilinear")[0]
-        spoken = nearest[-1] > 0
-        total += share * spoken * torch.where(active, weighed, nearest)
-        most += share * nearest[-1] * torch.where(active, 9.0, 1.0)
-    return total / total[-1], (total[-1] / most).clamp(max=1)
-
-
-def calm(best: Tensor) -> Tensor:
-    """See ``cells.calm``: of the best classes ``[h, w]``, ABSENT among them."""
-    padded = F.pad(best[None, None].float(), (1, 1, 1, 1), mode="replicate")
-    most, least = F.max_pool2d(padded, 3, 1)[0, 0], -F.max_pool2d(-padded, 3, 1)[0, 0]
-    return torch.where((most == least) | (best == ABSENT), best, IGNORE)
-
-
-def settled(now: Tensor, sides: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
-    """See ``cells.settled``. A side: calm classes ``[h, w]``, picture and displacement, channels first."""
-    here = _grid(now)
-    out, *others = (_follow(now, classes, key, here + way) for classes, key, way in sides)
-    for found in others:
-        out = torch.where((found == out) | (found == ABSENT), out, IGNORE)
+def composed(
+    vectors: NDArray[Any], before: Tensor | None, cells: tuple[int, int], size: tuple[int, int], device: torch.device
+) -> Tensor:
+    """See ``ffw.compose``: vectors of blocks, on the processor, and the reference's displacement, on the device."""
+    out = torch.empty((*cells, 2), device=device)
+    scale = cells[0] / size[0], cells[1] / size[1]  # cells a pixel
+    moved = before is not None
+    _launch(
+        "compose", out, uploaded(vectors, device), before if moved else out, out, *cells, vectors.shape[1],
+        *(1 / (s * MOTION_BLOCK) for s in scale), *scale, MOVED=moved,
+    )  # fmt: skip
     return out
 
 
-def _follow(now: Tensor, classes: Tensor, key: Tensor, place: Tensor) -> Tensor:
-    """The class where each cell comes from; IGNORE if it looks different there."""
-    there = _sample(torch.cat([classes[None].float(), key]), place[None], "nearest")[0]
-    strange = ((there[1:] - now).abs().sum(0) > STRANGE) & (there[0] != ABSENT)
-    return torch.where(strange, IGNORE, there[0].long())
+def corrected(now: Tensor, key: KeyCells, way: Tensor, doubt: float) -> Tensor:
+    """See ``matching.refine``, where it does not lead well inside a class, or to colours further away than ``doubt``.
+
+    Changes ``way``. All cells at once, so that offers come from the pass before.
+    """
+    rows, columns = way.shape[:2]
+    other = torch.empty_like(way)
+    for k in range(PASSES):
+        _launch(
+            "correct", way, now, key.calm, key.picture, way, other, rows, columns,
+            doubt, max(ENOUGH, MOVE_COST), MOVE_COST, HALVES=k == PASSES - 1,
+        )  # fmt: skip
+        way, other = other, way
+    return way
 
 
-def _grid(picture: Tensor) -> Tensor:
-    """(x, y) of every cell, ``[2, h, w]``."""
-    h, w = picture.shape[-2:]
-    y, x = torch.meshgrid(
-        torch.arange(h, device=picture.device, dtype=torch.float32),
-        torch.arange(w, device=picture.device, dtype=torch.float32),
-        indexing="ij",
+def settled(now: Tensor, sides: Sequence[tuple[KeyCells, Tensor, float]], strange: float = STRANGE) -> Tensor:
+    """See ``cells.settled``; uint8 ``[h, w]``."""
+    out = torch.empty(now.shape[:2], dtype=torch.uint8, device=now.device)
+    for k, (key, way, _) in enumerate(sides):
+        _launch("settle", way, now, key.calm, key.picture, way, out, *out.shape, strange, FIRST=k == 0)
+    return out
+
+
+def gather(
+    now: Tensor, sides: Sequence[tuple[KeyCells, Tensor, float]], classes: int, settled: Tensor
+) -> tuple[Tensor, Tensor]:
+    """See ``gathering.gather``: scores ``[h, w, L]``, the presence behind them, and match ``[h, w]``."""
+    rows, columns, lanes = sides[0][0].scores.shape
+    out, match, spoken = (
+        torch.empty_like(sides[0][0].scores),
+        torch.empty_like(now[..., 0]),
+        torch.empty_like(now[..., 0]),
     )
-    return torch.stack([x, y])
+    width = 1 << (lanes - 1).bit_length()
+    for k, (key, way, share) in enumerate(sides):
+        _launch(
+            "gather", way, now, key.scores, key.picture, way, settled, out, match, spoken, rows, columns, lanes,
+            classes, share, SPREAD, block=max(min(_NUMBERS // width, _CELLS), 1),
+            FIRST=k == 0, LAST=k == len(sides) - 1, LANES=width,
+        )  # fmt: skip
+    return out, match
 
 
-def _difference(now: Tensor, key: Tensor, places: Tensor) -> Tensor:
-    """Sum over Y, U, V of the difference with the key frame's picture at places ``[N, 2, h, w]``; ``[N, h, w]``."""
-    return (_sample(key, places, "bilinear") - now).abs().sum(1)
+def labels(scores: Tensor, size: tuple[int, int]) -> Tensor:
+    """Argmax of scores ``[C, h, w]`` upsampled bilinearly to ``size``, see ``labels``: uint8 ``[H, W]``."""
+    out = torch.empty(size, dtype=torch.uint8, device=scores.device)
+    classes, rows, columns = scores.shape
+    _launch("label", out, scores, out, rows, columns, *size, *scores.stride(), CLASSES=classes)
+    return out
 
 
-def _sample(values: Tensor, places: Tensor, mode: str) -> Tensor:
-    """Values ``[C, h, w]`` at places (x, y) ``[N, 2, h, w]`` in cells; borders replicate. ``[N, C, h, w]``."""
-    h, w = values.shape[-2:]
-    # grid_sample counts from -1 at the centre of the first cell to 1 at that of the last one.
-    scale = places.new_tensor([2 / max(w - 1, 1), 2 / max(h - 1, 1)])
-    where = places.permute(0, 2, 3, 1) * scale - 1
-    return F.grid_sample(
-        values.expand(len(places), *values.shape), where, mode=mode, padding_mode="border", align_corners=True
-    )
+def calm(best: Tensor) -> Tensor:
+    """See ``cells.calm``: of the best classes ``[h, w]``, ABSENT among them; uint8."""
+    padded = F.pad(best[None, None].float(), (1, 1, 1, 1), mode="replicate")
+    most, least = F.max_pool2d(padded, 3, 1)[0, 0], -F.max_pool2d(-padded, 3, 1)[0, 0]
+    return torch.where((most == least) | (best == ABSENT), best, IGNORE).to(torch.uint8)
 
 
-def _shifted(displacement: Tensor, dx: int, dy: int) -> Tensor:
-    """That of the cell (dx, dy) away; at the border a cell's own."""
-    h, w = displacement.shape[-2:]
-    x = torch.arange(w, device=displacement.device)
-    y = torch.arange(h, device=displacement.device)
-    x = torch.where((x + dx < 0) | (x + dx >= w), x, x + dx)
-    y = torch.where((y + dy < 0) | (y + dy >= h), y, y + dy)
-    return displacement[:, y][:, :, x]
+def _launch(name: str, cells: Tensor, *arguments: Any, block: int = 0, **constants: Any) -> None:
+    """Runs a kernel for all cells, or pixels, of a map ``[h, w, ...]``, on its device."""
+    from taplab.modules import device_kernels  # imports triton
+
+    block = block or _CELLS
+    programs = -(-(cells.shape[0] * cells.shape[1]) // block)
+    with torch.cuda.device_of(cells):  # type: ignore[no-untyped-call]
+        getattr(device_kernels, name)[programs,](*arguments, BLOCK=block, **constants)

@@ -71,7 +71,9 @@ class Key:
     @cached_property
     def on_device(self) -> KeyCells:
         """All that frames take from it, where the scores are not on the CPU."""
-        return on_device.key_cells(self.scores, self.presence, self.picture)
+        return on_device.key_cells(
+            self.scores, self.presence, on_device.colours(self.frame, self.cells, self.scores.device)
+        )
 
     @cached_property
     def picture(self) -> CellPicture:
@@ -89,7 +91,7 @@ class Key:
 
 def is_on_cpu(scores: Tensor) -> bool:
     """Are these for the compiled kernels?"""
-    return scores.device.type == "cpu"
+    return not on_device.takes(scores)
 
 
 def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]], mapped: Mapped = map) -> Gathered:
@@ -100,8 +102,8 @@ def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]], mapped: Map
     first = sides[0][0].key
     classes = len(first.scores)
     if not first.is_on_cpu:
-        now = cells.cell_picture(frame.picture, first.cells)
-        return on_device.gathered(now, [(side.key.on_device, side.displacement, share) for side, share in sides])
+        ways = lambda: [(side.key.on_device, side.displacement, share) for side, share in sides]  # noqa: E731
+        return on_device.gathered(frame, ways, classes)
 
     def work(whole: bool) -> Mixture:
         now = cells.colours(frame, first.cells)

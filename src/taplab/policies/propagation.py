@@ -1,7 +1,7 @@
 """What carries scores to a frame that the network does not see: the paper's FFW, or an optical flow (Table 3)."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from taplab.modules import ffw
 from taplab.modules.ffw import Carried
@@ -50,6 +50,7 @@ class OpticalFlow:
         if frame.damaged or not sound:
             return None
         reference, carried = min(sound, key=lambda a: (abs(a[0].display - frame.display), a[0].display))
+        before: Any = carried.displacement
         vectors = ask(self.flow, self.name, frame.rgb(), reference.rgb())
         cells = int(carried.origin.shape[-2]), int(carried.origin.shape[-1])
-        return Carried(carried.origin, ffw.compose(vectors, carried.displacement, cells, size, block=1))
+        return Carried(carried.origin, ffw.compose(vectors, before, cells, size, block=1))

@@ -7,11 +7,14 @@ thread looks, beside the network.
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from taplab.modules import cells, ffw, matching
+from taplab.modules import cells, ffw, matching, on_device
 from taplab.modules.ffw import Displacement
 from taplab.modules.mismatch import grid
 from taplab.types import IGNORE, MOTION_BLOCK, CodedFrame, MotionField
@@ -38,7 +41,7 @@ class Side:
         if steps:
             size = grid((frame.height, frame.width))
             self.coarse = _composed(frame, size, [(field, side.coarse) for field, side in steps])
-        self._displacement: Displacement | None = None
+        self._displacement: Displacement | Tensor | None = None
         self._open: tuple[CodedFrame, Sequence[Step]] | None = (frame, steps) if steps else None
         self._lock = threading.Lock()
 
@@ -47,8 +50,11 @@ class Side:
         return Side(frame, self.key, [(field, self)])
 
     @property
-    def displacement(self) -> Displacement | None:
-        """From each score cell to the key frame's, ``[h, w, 2]``, corrected; None at the key frame itself."""
+    def displacement(self) -> Any:
+        """From each score cell to the key frame's, ``[h, w, 2]``, corrected; None at the key frame itself.
+
+        A tensor where the key frame's scores are on a GPU, else an array.
+        """
         waiting = [self]
         while waiting:  # a long way, and not by recursion
             earlier = waiting[-1]._missing()
@@ -60,9 +66,9 @@ class Side:
 
     @property
     def way(self) -> Displacement:
-        """The displacement, or zeros."""
+        """The displacement on the processor, or zeros."""
         found = self.displacement
-        return np.zeros((*self.key.cells, 2), np.float32) if found is None else found
+        return found if isinstance(found, np.ndarray) else np.zeros((*self.key.cells, 2), np.float32)
 
     def _missing(self) -> "list[Side]":
         """The sides that this one begins with and that are not worked out."""
@@ -74,8 +80,8 @@ class Side:
             if self._open is None:
                 return
             frame, steps = self._open
-            way = _composed(frame, self.key.cells, [(field, side._displacement) for field, side in steps])
-            self._displacement = _corrected(frame, self.key, way) if self.key.is_on_cpu else way
+            begun: list[tuple[MotionField, Any]] = [(field, side._displacement) for field, side in steps]
+            self._displacement = (_corrected if self.key.is_on_cpu else _on_device)(frame, self.key, begun)
             self._open = None  # lets go of the frames before
 
 
@@ -87,15 +93,31 @@ def _composed(
     ways = [ffw.compose(field.vectors, before, size, pixels) for field, before in steps]
     if len(ways) == 1:
         return ways[0]
-    first = ffw.to_cells(steps[0][0].weight, size, pixels, MOTION_BLOCK) >= 0.5
-    return np.where(first[..., None], ways[0], ways[1])
+    return np.where(_by_first(frame, size, steps[0][0])[..., None], ways[0], ways[1])
 
 
-def _corrected(frame: CodedFrame, key: "Key", way: Displacement) -> Displacement:
+def _by_first(frame: CodedFrame, size: tuple[int, int], field: MotionField) -> NDArray[np.bool_]:
+    """Cells ``[h, w]`` of blocks that were predicted from this field's reference."""
+    return ffw.to_cells(field.weight, size, (frame.height, frame.width), MOTION_BLOCK) >= 0.5
+
+
+def _corrected(frame: CodedFrame, key: "Key", steps: Sequence[tuple[MotionField, Displacement | None]]) -> Displacement:
     """Where it does not lead well inside a class, or to another colour."""
+    way = _composed(frame, key.cells, steps)
     now = cells.colours(frame, key.cells)
     sure = cells.settled(now, [(key.calm, key.picture, way)], DOUBT)
     return matching.refine(now, key.picture, way, sure == IGNORE)
+
+
+def _on_device(frame: CodedFrame, key: "Key", steps: Sequence[tuple[MotionField, Tensor | None]]) -> Tensor:
+    """The same, composed and corrected on the device of the key frame's scores."""
+    pixels, device = (frame.height, frame.width), key.scores.device
+    ways = [on_device.composed(field.vectors, before, key.cells, pixels, device) for field, before in steps]
+    way = ways[0]
+    if len(ways) > 1:
+        first = on_device.uploaded(_by_first(frame, key.cells, steps[0][0]), device)
+        way = torch.where(first[..., None], ways[0], ways[1])
+    return on_device.corrected(on_device.colours(frame, key.cells, device), key.on_device, way, DOUBT)
 
 
 def along(frame: CodedFrame, sides: Mapping[int, Side], *, before: bool) -> Side | None:

@@ -69,6 +69,8 @@ def motion_from_records(
 
 def _shares(hits: list[NDArray[np.bool_]]) -> list[NDArray[np.float32]]:
     """Weight of each field in each block: equal among those that have a vector, among all where none has."""
+    if len(hits) == 1:
+        return [np.ones(hits[0].shape, np.float32)]
     votes = np.stack(hits).astype(np.float32)
     votes[:, ~votes.any(0)] = 1
     return list(votes / votes.sum(0))
@@ -111,12 +113,16 @@ def fill_from_nearest(vectors: NDArray[np.float32], hit: NDArray[np.bool_]) -> N
             i = a if sweep == 0 else rows - 1 - a
             for b in range(cols):
                 j = b if sweep == 0 else cols - 1 - b
+                if hit[i, j]:  # nothing is nearer
+                    continue
                 _relax(near, i, j, -step, -step)
                 _relax(near, i, j, -step, 0)
                 _relax(near, i, j, -step, step)
                 _relax(near, i, j, 0, -step)
             for b in range(cols - 1, -1, -1):
-                _relax(near, i, b if sweep == 0 else cols - 1 - b, 0, step)
+                j = b if sweep == 0 else cols - 1 - b
+                if not hit[i, j]:
+                    _relax(near, i, j, 0, step)
     source = vectors.copy()
     for i in range(rows):
         for j in range(cols):
