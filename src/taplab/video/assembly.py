@@ -111,8 +111,8 @@ class Assembly:
         return CodedFrame(
             index=picture.index,
             display=picture.display,
-            pts=frame.pts if video.has_pts else picture.display,
-            time_base=(frame.time_base if video.has_pts else None) or video.time_base,
+            pts=picture.pts,
+            time_base=frame.time_base or video.time_base,
             kind=kind,
             width=frame.width,
             height=frame.height,

@@ -22,6 +22,7 @@ from taplab.video.mute import MOST, Mute
 from taplab.video.pieces import Decoded, SideBySide, index_of
 from taplab.video.promise import Promise, rate_of
 from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
+from taplab.video.times import Times
 from taplab.video.transport import Part, packet_size
 
 _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
@@ -35,6 +36,7 @@ class Picture:
     """A decoded picture with what its packet said about it.
 
     index: coded order; display order where the codec has no vectors. display: order in which the decoder gave it out.
+    pts: when it is shown, in ticks of the stream, None where that does not tell.
     rounding: MPEG-4's rounding type. refers: whether others refer to it, None where the packet does not say.
     after_loss: a reference frame before it is missing from the stream. corrupt: its packet is broken. said_key: its
     packet says that decoding can begin here, and the decoder does not deny it.
@@ -43,6 +45,7 @@ class Picture:
     index: int
     display: int
     frame: av.VideoFrame
+    pts: int | None
     rounding: int = 0
     refers: bool | None = None
     after_loss: bool = False
@@ -117,9 +120,9 @@ class Decoder:
         self._ends_early: str | None = None
         self.broke_off: str | None = None
         self.rate: Fraction | None = rate_of(self.stream)
-        # AVI has no presentation times: what comes is the order of decoding.
-        self.has_pts = self.container.format.name != "avi" or not self.rate
         self.time_base = self.stream.time_base or Fraction(1, 1000)
+        self._in_slots = self.container.format.name == "avi"
+        self._times = Times(in_slots=self._in_slots, step=round(1 / self.rate / self.time_base) if self.rate else 1)
         self.promise = Promise(self.container, self.stream)
 
     def pictures(self) -> Iterator[Picture]:
@@ -157,6 +160,9 @@ class Decoder:
         """The beginning of the stream, as far as it can be cut into pieces; maybe all, maybe nothing."""
         if self.threads < 2 or not self.in_coded_order or self.timeout or self.live or not Path(self.source).is_file():
             return
+        flushed = self.codec == "h264"
+        if flushed and self._in_slots:  # what is given out by flushing has no slot
+            return
 
         def new_decoder() -> VideoCodecContext:
             again = self._part.again() if self._part else nullcontext()
@@ -168,9 +174,7 @@ class Decoder:
             return context
 
         most = max(_WAITING // (max(self.context.width * self.context.height, 1) * 3 // 2), 1)
-        side_by_side = SideBySide(
-            new_decoder, self.stopwatch, flushed=self.codec == "h264", threads=self.threads, most=most
-        )
+        side_by_side = SideBySide(new_decoder, self.stopwatch, flushed=flushed, threads=self.threads, most=most)
         yield from side_by_side(pieces(tape, self.codec, self.context.extradata, most // 2))
 
     def _linear(self, coded: Iterator[Played], given: set[int]) -> Iterator[Picture]:
@@ -210,10 +214,11 @@ class Decoder:
             lost, self._lost_just_now = self._lost_just_now, False
             at, (corrupt, said_key) = self.given, self.headers.at(frame)
             self.given += 1
-            return Picture(at, at, frame, after_loss=lost, corrupt=corrupt, said_key=said_key)
+            pts = self._times.of(frame)
+            return Picture(at, at, frame, pts, after_loss=lost, corrupt=corrupt, said_key=said_key)
         opaque = frame.opaque
         index = opaque[0] if isinstance(opaque, tuple) else self.given
-        picture = Picture(index, self.given, frame, *self.headers.take(index))
+        picture = Picture(index, self.given, frame, self._times.of(frame), *self.headers.take(index))
         self.given += 1
         return picture
 
@@ -239,6 +244,7 @@ class Decoder:
                 break
             self.promise.add(packet)
             if packet.size:
+                self._times.note(packet)
                 yield packet
         self._ends_early = self.promise.broken(live=self.live)
         yield None
