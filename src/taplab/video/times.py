@@ -29,7 +29,8 @@ class Times:
         self._forward = not in_slots  # each packet was later than the one before
         self._newest: int | None = None  # packet's time
         self._last: tuple[int | None, int | None] = None, None  # picture's own time, time of decoding
-        self._floor: int | None = None  # the latest time given before times of decoding were found out
+        self._given: int | None = None  # time of the last picture
+        self._floor: int | None = None  # what was given before times of decoding were found out
 
     def note(self, packet: "Packet") -> None:
         """Remembers the time of a packet; none of a stream whose B-frames have times of their own."""
@@ -48,13 +49,14 @@ class Times:
         (own_before, decoded_before), own, decoded = self._last, frame.pts, frame.dts
         if decoded is None and self._by == "decoding":  # given out behind the last packet
             decoded = 0 if decoded_before is None else decoded_before + self._step
-        self._last = own, decoded
-        due = self._next_due(own, is_key=frame.key_frame)
-        if self._by == "own" and self._forward and own is not None and not _goes_forward(own_before, own):
-            self._by = "decoding" if _goes_forward(decoded_before, decoded) else "order"
-            self._floor = own_before
+        self._last, due = (own, decoded), self._next_due(own, is_key=frame.key_frame)
+        if self._by == "own" and self._forward and own is not None and _goes_forward(own, own_before):
+            self._by, self._floor = "decoding", self._given
+        if self._by == "decoding" and self._due and not _goes_forward(decoded_before, decoded):
+            self._by, self._floor = "order", self._given
         time = {"own": own, "decoding": decoded, "order": due}[self._by]
-        return time if time is None or self._floor is None else max(time, self._floor)
+        self._given = time if time is None or self._floor is None else max(time, self._floor)
+        return self._given
 
     def _next_due(self, own: int | None, *, is_key: bool) -> int | None:
         while is_key and own in self._due and self._due[0] != own:  # all before it were shown, or are lost
@@ -63,4 +65,5 @@ class Times:
 
 
 def _goes_forward(before: int | None, time: int | None) -> bool:
+    """From the one to the other, where both are known; from nothing, too."""
     return time is not None and (before is None or time > before)
