@@ -1,6 +1,7 @@
 """When pictures are shown: as FFmpeg plays the source, and never before one that was shown already."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import pytest
@@ -20,7 +21,7 @@ def times_of(path):
 
 def steps(times, scale):
     """Between one and the next, in units of 1 / scale."""
-    return [round(float(b - a) * scale, 1) for a, b in zip(times, times[1:], strict=False)]
+    return [round(float(b - a) * scale, 1) for a, b in pairwise(times)]
 
 
 def remuxed(source, target, *, decoding, spoil=()):

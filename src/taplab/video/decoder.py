@@ -29,6 +29,7 @@ _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded sid
 TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
 # Codecs for which FFmpeg exports true vectors.
 CODECS_WITH_VECTORS = ("mpeg4", "mpeg1video", "mpeg2video", "h263", "h263p", "flv", "flv1", "h264")
+_WITHOUT_KEYS = ("roqvideo",)  # neither packets nor the decoder say what is a key frame: the first picture is one
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ class Decoder:
         # which waits for Python's lock while closing it may hold that: dav1d then hangs. Also vectors go missing under
         # frame threading of H.264 with B-frames, and pictures of damaged streams differ from those of slices.
         context.copy_opaque = self.in_coded_order
-        context.thread_type = "SLICE" if self.in_coded_order else "AUTO"
+        # DV's frame threads refuse pictures where its size changes.
+        context.thread_type = "SLICE" if self.in_coded_order or self.codec == "dvvideo" else "AUTO"
         if self.codec == "h264":
             # Threads turn FFmpeg's error resilience off, and with it the news that a slice did not decode. They gain
             # little: nearly all streams have one slice a picture.
@@ -213,6 +215,7 @@ class Decoder:
         if not self.in_coded_order:  # motion will be estimated from the picture shown before: display order will do
             lost, self._lost_just_now = self._lost_just_now, False
             at, (corrupt, said_key) = self.given, self.headers.at(frame)
+            said_key |= at == 0 and self.codec in _WITHOUT_KEYS
             self.given += 1
             pts = self._times.of(frame)
             return Picture(at, at, frame, pts, after_loss=lost, corrupt=corrupt, said_key=said_key)
