@@ -24,7 +24,7 @@ def steps(times, scale):
     return [round(float(b - a) * scale, 1) for a, b in pairwise(times)]
 
 
-def remuxed(source, target, *, decoding, spoil=()):
+def with_times(source, target, *, decoding, spoil=()):
     """A copy of ``source``. decoding: with its times of decoding as those of presentation. spoil: packets of zeros."""
     with av.open(str(source)) as a, av.open(str(target), "w") as b:
         stream = b.add_stream_from_template(a.streams.video[0])
@@ -88,7 +88,7 @@ def test_times_of_decoding_in_place_of_presentation(make_clip, tmp_path, codec, 
     """They are found out within the first B-frames, which stand together; then every picture has its time."""
 
     source = make_clip(codec, ".mp4", fps=fps, options={"bf": bf})
-    clip = remuxed(source, tmp_path / f"wrong{suffix}", decoding=True)
+    clip = with_times(source, tmp_path / f"wrong{suffix}", decoding=True)
     frames = sorted(Video(clip, threads=threads).frames(), key=lambda frame: frame.display)
     times = [frame.pts * frame.time_base for frame in frames]
     assert times == sorted(times)
@@ -100,7 +100,7 @@ def test_times_of_decoding_in_place_of_presentation(make_clip, tmp_path, codec, 
 def test_times_of_decoding_with_many_lost(make_clip, tmp_path, bf, late):
     """From the next key frame on they are off by no more than the pictures that lead it."""
     source = make_clip("mpeg4", ".mp4", options={"bf": bf})
-    times = times_of(remuxed(source, tmp_path / "wrong.mkv", decoding=True, spoil=range(2, 9)))
+    times = times_of(with_times(source, tmp_path / "wrong.mkv", decoding=True, spoil=range(2, 9)))
     assert len(times) < 26
     assert times == sorted(times)
     assert steps(times[-12:], 15) == [1] * 11
@@ -109,7 +109,7 @@ def test_times_of_decoding_with_many_lost(make_clip, tmp_path, bf, late):
 
 def test_without_b_frames_a_lost_picture_leaves_a_gap(make_clip, tmp_path):
     """Packets that only go forward in time are no sign of anything by themselves."""
-    times = times_of(remuxed(make_clip("mpeg4", ".mp4"), tmp_path / "lost.mkv", decoding=False, spoil=[6]))
+    times = times_of(with_times(make_clip("mpeg4", ".mp4"), tmp_path / "lost.mkv", decoding=False, spoil=[6]))
     assert [round(float(time) * 15) for time in times] == [i for i in range(30) if i != 6]
 
 

@@ -2,23 +2,22 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
 from taplab.errors import SourceError
 from taplab.threads import decoding_threads
 from taplab.timing import Stopwatch
 from taplab.video.address import address_of, has_an_end, is_live
+from taplab.video.codec import CODECS_WITH_VECTORS, prepare
 from taplab.video.container import check_index_comes_first, open_container, open_part, the_video
 from taplab.video.gops import Packet, Played, Tape, pieces
 from taplab.video.headers import Headers
-from taplab.video.mpeg12 import MPEG12
 from taplab.video.mute import MOST, Mute
+from taplab.video.picture import Picture
 from taplab.video.pieces import Decoded, SideBySide, index_of
 from taplab.video.promise import Promise, rate_of
 from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
@@ -27,36 +26,7 @@ from taplab.video.transport import Part, packet_size
 
 _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
 TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
-# Codecs for which FFmpeg exports true vectors.
-CODECS_WITH_VECTORS = ("mpeg4", "mpeg1video", "mpeg2video", "h263", "h263p", "flv", "flv1", "h264")
 _WITHOUT_KEYS = ("roqvideo",)  # neither packets nor the decoder say what is a key frame: the first picture is one
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A decoded picture with what its packet said about it.
-
-    index: coded order; display order where the codec has no vectors. display: order in which the decoder gave it out.
-    pts: when it is shown, in ticks of the stream, None where that does not tell.
-    rounding: MPEG-4's rounding type. refers: whether others refer to it, None where the packet does not say.
-    after_loss: a reference frame before it is missing from the stream. corrupt: its packet is broken. said_key: its
-    packet says that decoding can begin here, and the decoder does not deny it.
-    """
-
-    index: int
-    display: int
-    frame: av.VideoFrame
-    pts: int | None
-    rounding: int = 0
-    refers: bool | None = None
-    after_loss: bool = False
-    corrupt: bool = False
-    said_key: bool = False
-
-    @property
-    def is_key(self) -> bool:
-        """By its decoder; by its packet where that does not tell, as those of Flash Screen Video or QuickTime RLE."""
-        return self.frame.key_frame or self.said_key
 
 
 class Decoder:
@@ -97,20 +67,7 @@ class Decoder:
         self.codec: str = context.name
         self.in_coded_order = self.codec in CODECS_WITH_VECTORS
         self.has_vectors = vectors and self.in_coded_order
-        # Only where slices are decoded side by side. A decoder that has threads of its own gives marks back on them,
-        # which waits for Python's lock while closing it may hold that: dav1d then hangs. Also vectors go missing under
-        # frame threading of H.264 with B-frames, and pictures of damaged streams differ from those of slices.
-        context.copy_opaque = self.in_coded_order
-        # DV's frame threads refuse pictures where its size changes.
-        context.thread_type = "SLICE" if self.in_coded_order or self.codec == "dvvideo" else "AUTO"
-        if self.codec == "h264":
-            # Threads turn FFmpeg's error resilience off, and with it the news that a slice did not decode. They gain
-            # little: nearly all streams have one slice a picture.
-            context.thread_count = 1
-        if self.has_vectors:
-            context.options = {"flags2": "+export_mvs"}
-        if self.codec in MPEG12 and not context.has_b_frames:
-            context.flags |= Flags.low_delay  # or the last frame comes without vectors
+        prepare(context, vectors=vectors)
         self.headers = Headers(self.codec, context.extradata, marked=self.in_coded_order)
         self.failed: set[int] = set()  # coded indices that the decoder refused
         self._lost_just_now = False

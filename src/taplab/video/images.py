@@ -13,7 +13,7 @@ from taplab.errors import SourceError
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Rgb
 from taplab.video.assembly import Assembly
-from taplab.video.decoder import Picture
+from taplab.video.picture import Picture
 
 _RATE = Fraction(25)
 

@@ -17,7 +17,8 @@ from taplab.video.assembly import Assembly
 from taplab.video.container import NoVideoError
 from taplab.video.convert import converted
 from taplab.video.count import Count
-from taplab.video.decoder import TIMEOUT, Decoder, Picture
+from taplab.video.decoder import TIMEOUT, Decoder
+from taplab.video.picture import Picture
 from taplab.words import counted
 
 REORDER = 17  # H.264 allows 16 frames between coded and display order
