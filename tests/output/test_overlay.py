@@ -59,18 +59,22 @@ def boxes_of(path):
     return names
 
 
-def make_clip(path, *, video="libx264", audio="aac", seconds=2, start=0.0):
-    """A real clip with a moving pattern at 25 frames a second and a 440 Hz tone, both beginning at ``start``."""
+def make_clip(path, *, video="libx264", audio="aac", seconds=2, start=0.0, every=1):
+    """A real clip with a moving pattern at 25 frames a second and a 440 Hz tone, both beginning at ``start``.
+
+    every: of the frames of the pattern only each so-many-th is there.
+    """
     with av.open(str(path), "w") as container:
-        pictures = container.add_stream(video, rate=25)
+        pictures = container.add_stream(video, rate=Fraction(25, every))
         pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
         tone = container.add_stream(audio, rate=48000)
         tone.layout = "mono"
         for index in range(25 * seconds):
             shade = np.roll(np.arange(64, dtype=np.uint8) * 4, index)
             picture = av.VideoFrame.from_ndarray(np.tile(shade[None, :, None], (48, 1, 3)))
-            picture.pts, picture.time_base = index + round(25 * start), Fraction(1, 25)
-            container.mux(pictures.encode(picture))
+            picture.pts, picture.time_base = (index + round(25 * start)) // every, Fraction(every, 25)
+            if index % every == 0:
+                container.mux(pictures.encode(picture))
             wave = np.sin(440 * 2 * np.pi * (np.arange(1920) + 1920 * index) / 48000) / 4
             sound = av.AudioFrame.from_ndarray((wave * 32767).astype(np.int16)[None], format="s16", layout="mono")
             sound.sample_rate, sound.time_base = 48000, Fraction(1, 48000)
@@ -263,6 +267,18 @@ def test_sound_stops_with_the_pictures(tmp_path, overlay_clip):
     clip = make_clip(tmp_path / "a.mp4")
     writer, _ = overlay_clip(clip, count=10)
     assert 0.35 < sound_of(writer.path)[-1][0] < 0.4
+
+
+@pytest.mark.parametrize("name", ["slow.mp4", "slow.ts", "slow.mkv"])
+def test_the_last_of_slow_pictures_lasts_as_long_as_in_the_source(tmp_path, overlay_clip, name):
+    """A picture every 10 s. A transport stream says nothing of its rate."""
+    clip = make_clip(tmp_path / name, seconds=30, every=250)
+    writer, times = overlay_clip(clip)
+    assert times_of(writer.path) == times
+    with av.open(str(writer.path)) as container:
+        stream = container.streams.video[0]
+        assert float((stream.start_time + stream.duration) * stream.time_base) == pytest.approx(float(times[0]) + 30)
+    assert len(sound_of(writer.path)) >= len(sound_of(clip)) - 2  # the encoder's padding behind the end
 
 
 def test_sound_that_does_not_fit_is_left_out_with_a_note(tmp_path, overlay_clip):

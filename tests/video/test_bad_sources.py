@@ -160,3 +160,33 @@ def test_a_playlist_over_http(tmp_path):
     assert len(frames) == 30
     assert all(a.pts < b.pts for a, b in itertools.pairwise(sorted(frames, key=lambda f: f.display)))
     assert np.all([not f.damaged for f in frames])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("missing.mp4", None, "no such file"),
+        ("empty.mp4", b"", "not a video"),
+        ("text.mp4", b"hello " * 100, "not a video"),
+    ],
+)
+def test_what_is_no_video_is_refused_in_one_line(tmp_path, name, content, says):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SourceError, match=says) as caught:
+        open_video(path)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_audio_only_is_refused(tmp_path):
+    path = tmp_path / "tone.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(SourceError, match="audio"):
+        open_video(path)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from taplab import PaperSettings, Segmenter, TaplabError, TorchModel
-from taplab.video.decoder import CODECS_WITH_VECTORS
+from taplab.video.codec import CODECS_WITH_VECTORS
 
 PACKETS = 16  # of each clip
 SECONDS = 20  # for one mutant in one mode; it takes a few hundredths

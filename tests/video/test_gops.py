@@ -92,7 +92,7 @@ def look(picture):
     """Everything that is known of a picture, but for what it shows."""
     frame = picture.frame
     own = (picture.index, picture.display, picture.rounding, picture.refers, picture.after_loss, picture.corrupt)
-    kind = (frame.key_frame, frame.pict_type, frame.is_corrupt, frame.interlaced_frame)
+    kind = (picture.pts, frame.key_frame, frame.pict_type, frame.is_corrupt, frame.interlaced_frame)
     return own, kind, (frame.pts, frame.width, frame.height, frame.format.name, frame.rotation, frame.color_range)
 
 

@@ -27,14 +27,14 @@ SILENT = {  # codecs whose decoders do not say which pictures are key pictures
 }
 
 
-def write(path, codec, pix_fmt, frames):
+def write(path, codec, pix_fmt, frames, rate=25):
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=25)
+        stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pix_fmt
         for i, rgb in enumerate(frames):
             picture = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format=pix_fmt)
-            picture.pts, picture.time_base = i, Fraction(1, 25)
+            picture.pts, picture.time_base = i, 1 / Fraction(rate)
             container.mux(stream.encode(picture))
         container.mux(stream.encode())
     return path
@@ -50,6 +50,38 @@ def test_key_pictures_that_only_the_packets_tell(drive, tmp_path, codec):
     assert len(frames) == 30
     assert not any(f.damaged for f in frames)
     assert sum(f.motion is not None for f in frames) > 20
+
+
+def test_roq_whose_packets_tell_nothing_begins_with_a_key_picture(drive, tmp_path):
+    path = write(tmp_path / "clip.roq", "roqvideo", "yuvj444p", [rgb[:128, :128] for rgb, _ in drive], rate=30)
+    with av.open(str(path)) as container:
+        assert not any(packet.is_keyframe for packet in container.demux(video=0))
+    frames = list(open_video(path).frames())
+    assert len(frames) == 30
+    assert not any(f.damaged for f in frames)
+    assert sum(f.motion is not None for f in frames) > 20
+
+
+def test_dv_that_changes_its_size_amid_damage_gives_all_that_decodes(tmp_path):
+    """FFmpeg's frame threads refuse what others decode."""
+    parts = []
+    for height, rate, pix_fmt in ((576, Fraction(25), "yuv420p"), (480, Fraction(30000, 1001), "yuv411p")):
+        noise = np.random.default_rng(0).integers(0, 255, (height // 8, 90, 3), dtype=np.uint8)
+        frames = [np.roll(noise, i, 1).repeat(8, 0).repeat(8, 1) for i in range(12)]
+        part = write(tmp_path / f"{height}.dv", "dvvideo", pix_fmt, frames, rate=rate)
+        parts.append(part.read_bytes())
+    whole, path = b"".join(parts), tmp_path / "hurt.dv"
+    path.write_bytes(whole[:100_000] + whole[300_000:])
+    decodes = {}
+    for threads in ("NONE", "FRAME"):
+        with av.open(str(path)) as container:
+            container.streams.video[0].thread_type = threads
+            decodes[threads] = 0
+            for packet in container.demux(video=0):
+                with suppress(av.error.FFmpegError):
+                    decodes[threads] += len(packet.decode())
+    assert decodes["FRAME"] < decodes["NONE"]  # or this test is of no use any more
+    assert len(list(open_video(path).frames())) == decodes["NONE"]
 
 
 def test_a_video_too_small_for_an_overlay_gets_its_masks(model, tmp_path):

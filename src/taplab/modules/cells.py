@@ -1,8 +1,6 @@
 """What is compared and mixed at the size of the score map: a frame's colours, key frames' probabilities and classes.
 
-Colours and probabilities of a cell lie side by side, so that kernels take them as whole vectors. numba keeps compiled
-kernels by the file that they are in: who changes ``difference`` here, or ``simd``, deletes the kept ones of those who
-call it.
+Colours and probabilities of a cell lie side by side, so that kernels take them as whole vectors (``simd``).
 """
 
 from collections.abc import Sequence

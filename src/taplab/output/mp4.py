@@ -37,6 +37,7 @@ class Mp4:
         self._notes = notes
         self._sound: Sound | None = None
         self._end = Fraction(0)
+        self._lasts = timeline.frame_ticks  # the frame that was added last
         self._container = self._opened()
 
     def begin(self, picture: av.VideoFrame, first: Fraction, audio_from: str | None) -> None:
@@ -56,10 +57,11 @@ class Mp4:
             sound.begin(first, self._timeline.shift)
         self._sound = sound
 
-    def add(self, picture: av.VideoFrame, pts: int) -> None:
-        """Encode a limited-range yuv420p frame; ``pts`` in ticks of the timeline."""
+    def add(self, picture: av.VideoFrame, pts: int, lasts: int) -> None:
+        """Encode a limited-range yuv420p frame; ``pts``, and how long it lasts if it is the last, in ticks."""
         picture.pts, picture.time_base = pts, self._timeline.time_base
-        self._end = (pts + self._timeline.frame_ticks) * self._timeline.time_base
+        self._lasts = lasts
+        self._end = (pts + lasts) * self._timeline.time_base
         self._write(self._stream.encode(picture))
 
     def finish(self) -> None:
@@ -110,8 +112,7 @@ class Mp4:
 
     def _write(self, packets: "list[av.Packet[Any]]") -> None:
         for packet in packets:
-            if not packet.duration:  # of the last frame, or a clip of one frame would last no time
-                packet.duration = self._timeline.frame_ticks
+            packet.duration = self._lasts  # only that of the last frame counts
             if self._sound is not None and packet.dts is not None:
                 self._sound.copy_until(min(packet.dts * self._timeline.time_base, self._end))
             self._container.mux(packet)

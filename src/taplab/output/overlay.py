@@ -125,7 +125,7 @@ class OverlayWriter(Writer):
             result = blended(source, labels, table)
             if damaged:
                 add_border(result, matrix)
-            self._file.add(result, place)
+            self._file.add(result, place, self._timeline.lasting(picture.duration * time_base))
 
     def _begin(self, picture: av.VideoFrame, place: int) -> None:
         shift = self._timeline.shift

@@ -41,6 +41,10 @@ class Timeline:
         self._last = max(wanted, self._last + 1)
         return self._last
 
+    def lasting(self, seconds: Fraction) -> int:
+        """Ticks of a frame that is shown for ``seconds``; of one that does not tell (0), those of the rate."""
+        return min(round(seconds / self.time_base), WIDEST_GAP) or self.frame_ticks
+
     def _begin(self, seconds: Fraction) -> None:
         if not 0 <= seconds <= LONGEST_LEAD:
             self._offset = -round(seconds / self.time_base)

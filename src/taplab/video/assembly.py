@@ -13,8 +13,8 @@ from av.video.frame import VideoFrame
 from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual
 from taplab.video.around import estimated_around, with_intra_estimated
 from taplab.video.cuts import is_cut, is_estimated_cut, is_new_scene
-from taplab.video.decoder import Picture
 from taplab.video.motion import RECORD, without_margin
+from taplab.video.picture import Picture
 from taplab.video.planes import luma_plane
 from taplab.video.references import Reference, coded_motion
 from taplab.video.residual import measure_residual
@@ -111,8 +111,8 @@ class Assembly:
         return CodedFrame(
             index=picture.index,
             display=picture.display,
-            pts=frame.pts if video.has_pts else picture.display,
-            time_base=(frame.time_base if video.has_pts else None) or video.time_base,
+            pts=picture.pts,
+            time_base=frame.time_base or video.time_base,
             kind=kind,
             width=frame.width,
             height=frame.height,

@@ -2,57 +2,31 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.codec.context import Flags
 from av.video.codeccontext import VideoCodecContext
 
 from taplab.errors import SourceError
 from taplab.threads import decoding_threads
 from taplab.timing import Stopwatch
 from taplab.video.address import address_of, has_an_end, is_live
+from taplab.video.codec import CODECS_WITH_VECTORS, prepare
 from taplab.video.container import check_index_comes_first, open_container, open_part, the_video
 from taplab.video.gops import Packet, Played, Tape, pieces
 from taplab.video.headers import Headers
-from taplab.video.mpeg12 import MPEG12
 from taplab.video.mute import MOST, Mute
+from taplab.video.picture import Picture
 from taplab.video.pieces import Decoded, SideBySide, index_of
 from taplab.video.promise import Promise, rate_of
 from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
+from taplab.video.times import Times
 from taplab.video.transport import Part, packet_size
 
 _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
 TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
-# Codecs for which FFmpeg exports true vectors.
-CODECS_WITH_VECTORS = ("mpeg4", "mpeg1video", "mpeg2video", "h263", "h263p", "flv", "flv1", "h264")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A decoded picture with what its packet said about it.
-
-    index: coded order; display order where the codec has no vectors. display: order in which the decoder gave it out.
-    rounding: MPEG-4's rounding type. refers: whether others refer to it, None where the packet does not say.
-    after_loss: a reference frame before it is missing from the stream. corrupt: its packet is broken. said_key: its
-    packet says that decoding can begin here, and the decoder does not deny it.
-    """
-
-    index: int
-    display: int
-    frame: av.VideoFrame
-    rounding: int = 0
-    refers: bool | None = None
-    after_loss: bool = False
-    corrupt: bool = False
-    said_key: bool = False
-
-    @property
-    def is_key(self) -> bool:
-        """By its decoder; by its packet where that does not tell, as those of Flash Screen Video or QuickTime RLE."""
-        return self.frame.key_frame or self.said_key
+_WITHOUT_KEYS = ("roqvideo",)  # neither packets nor the decoder say what is a key frame: the first picture is one
 
 
 class Decoder:
@@ -93,19 +67,7 @@ class Decoder:
         self.codec: str = context.name
         self.in_coded_order = self.codec in CODECS_WITH_VECTORS
         self.has_vectors = vectors and self.in_coded_order
-        # Only where slices are decoded side by side. A decoder that has threads of its own gives marks back on them,
-        # which waits for Python's lock while closing it may hold that: dav1d then hangs. Also vectors go missing under
-        # frame threading of H.264 with B-frames, and pictures of damaged streams differ from those of slices.
-        context.copy_opaque = self.in_coded_order
-        context.thread_type = "SLICE" if self.in_coded_order else "AUTO"
-        if self.codec == "h264":
-            # Threads turn FFmpeg's error resilience off, and with it the news that a slice did not decode. They gain
-            # little: nearly all streams have one slice a picture.
-            context.thread_count = 1
-        if self.has_vectors:
-            context.options = {"flags2": "+export_mvs"}
-        if self.codec in MPEG12 and not context.has_b_frames:
-            context.flags |= Flags.low_delay  # or the last frame comes without vectors
+        prepare(context, vectors=vectors)
         self.headers = Headers(self.codec, context.extradata, marked=self.in_coded_order)
         self.failed: set[int] = set()  # coded indices that the decoder refused
         self._lost_just_now = False
@@ -117,9 +79,9 @@ class Decoder:
         self._ends_early: str | None = None
         self.broke_off: str | None = None
         self.rate: Fraction | None = rate_of(self.stream)
-        # AVI has no presentation times: what comes is the order of decoding.
-        self.has_pts = self.container.format.name != "avi" or not self.rate
         self.time_base = self.stream.time_base or Fraction(1, 1000)
+        self._in_slots = self.container.format.name == "avi"
+        self._times = Times(in_slots=self._in_slots, step=round(1 / self.rate / self.time_base) if self.rate else 1)
         self.promise = Promise(self.container, self.stream)
 
     def pictures(self) -> Iterator[Picture]:
@@ -157,6 +119,9 @@ class Decoder:
         """The beginning of the stream, as far as it can be cut into pieces; maybe all, maybe nothing."""
         if self.threads < 2 or not self.in_coded_order or self.timeout or self.live or not Path(self.source).is_file():
             return
+        flushed = self.codec == "h264"
+        if flushed and self._in_slots:  # what is given out by flushing has no slot
+            return
 
         def new_decoder() -> VideoCodecContext:
             again = self._part.again() if self._part else nullcontext()
@@ -168,9 +133,7 @@ class Decoder:
             return context
 
         most = max(_WAITING // (max(self.context.width * self.context.height, 1) * 3 // 2), 1)
-        side_by_side = SideBySide(
-            new_decoder, self.stopwatch, flushed=self.codec == "h264", threads=self.threads, most=most
-        )
+        side_by_side = SideBySide(new_decoder, self.stopwatch, flushed=flushed, threads=self.threads, most=most)
         yield from side_by_side(pieces(tape, self.codec, self.context.extradata, most // 2))
 
     def _linear(self, coded: Iterator[Played], given: set[int]) -> Iterator[Picture]:
@@ -209,11 +172,13 @@ class Decoder:
         if not self.in_coded_order:  # motion will be estimated from the picture shown before: display order will do
             lost, self._lost_just_now = self._lost_just_now, False
             at, (corrupt, said_key) = self.given, self.headers.at(frame)
+            said_key |= at == 0 and self.codec in _WITHOUT_KEYS
             self.given += 1
-            return Picture(at, at, frame, after_loss=lost, corrupt=corrupt, said_key=said_key)
+            pts = self._times.of(frame)
+            return Picture(at, at, frame, pts, after_loss=lost, corrupt=corrupt, said_key=said_key)
         opaque = frame.opaque
         index = opaque[0] if isinstance(opaque, tuple) else self.given
-        picture = Picture(index, self.given, frame, *self.headers.take(index))
+        picture = Picture(index, self.given, frame, self._times.of(frame), *self.headers.take(index))
         self.given += 1
         return picture
 
@@ -239,6 +204,7 @@ class Decoder:
                 break
             self.promise.add(packet)
             if packet.size:
+                self._times.note(packet)
                 yield packet
         self._ends_early = self.promise.broken(live=self.live)
         yield None

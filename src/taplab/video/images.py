@@ -13,7 +13,7 @@ from taplab.errors import SourceError
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Rgb
 from taplab.video.assembly import Assembly
-from taplab.video.decoder import Picture
+from taplab.video.picture import Picture
 
 _RATE = Fraction(25)
 
@@ -26,7 +26,7 @@ class ImageFolder:
     """
 
     codec = "images"
-    has_vectors = in_coded_order = has_pts = live = False
+    has_vectors = in_coded_order = live = False
     reconnects = 0
     notes: Collection[str] = ()
 
@@ -79,7 +79,7 @@ class ImageFolder:
                 picture = av.VideoFrame.from_ndarray(image, format="rgb24")
             picture.pict_type = PictureType.I
             cast("Any", picture).key_frame = True  # PyAV's stubs do not know that it can be set
-            yield from assembly.release([(index, i, Picture(index, i, picture))], set(), given_up_before=0)
+            yield from assembly.release([(index, i, Picture(index, i, picture, i))], set(), given_up_before=0)
             index += 1
 
     def why_missing(self, index: int) -> Literal["lost"]:

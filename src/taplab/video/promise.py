@@ -9,13 +9,21 @@ from av.video.stream import VideoStream
 
 from taplab.video.span import Span, Steps
 
+_NO_TIMES = 0x80  # AVFMT_NOTIMESTAMPS
 _ROUNDED = 2  # frames by which a count made of a duration may be wrong
 
 
 def rate_of(stream: VideoStream) -> Fraction | None:
-    """Frames a second, about. FFmpeg's mean counts the ticks of files that have two or more to a frame (AVI, DV)."""
+    """Frames a second, about: FFmpeg's mean, or its guess where that is none.
+
+    Of raw streams the mean is 25, whatever they say; of files that have two or more ticks to a frame (AVI, DV) it
+    counts the ticks.
+    """
     mean, base = stream.average_rate, stream.base_rate
-    return base if mean and base and mean >= 2 * base else mean
+    if not mean or not base:
+        return mean
+    is_raw = bool(stream.container.format.flags & _NO_TIMES)
+    return stream.guessed_rate if is_raw or mean >= 2 * base else mean
 
 
 class Promise:

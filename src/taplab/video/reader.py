@@ -17,7 +17,8 @@ from taplab.video.assembly import Assembly
 from taplab.video.container import NoVideoError
 from taplab.video.convert import converted
 from taplab.video.count import Count
-from taplab.video.decoder import TIMEOUT, Decoder, Picture
+from taplab.video.decoder import TIMEOUT, Decoder
+from taplab.video.picture import Picture
 from taplab.words import counted
 
 REORDER = 17  # H.264 allows 16 frames between coded and display order
@@ -61,8 +62,7 @@ class Video:
         self.codec = self._decoder.codec
         self.width, self.height = self._decoder.context.width, self._decoder.context.height
         self.rate: Fraction | None = self._decoder.rate
-        self.has_pts = self._decoder.has_pts
-        self.time_base = self._decoder.time_base if self.has_pts or not self.rate else 1 / self.rate
+        self.time_base = self._decoder.time_base
         self.why_missing = self._decoder.headers.why_missing
         self.in_coded_order = self._decoder.in_coded_order
         self.has_vectors, self.cut_off = self._decoder.has_vectors, self._decoder.headers.cut_off
