@@ -87,8 +87,8 @@ def measured(clip, mode, frames):
     finally:
         sender.kill()
         sender.join()
-    if segmentation.frames != frames:
-        raise SystemExit(f"{segmentation.frames} of {frames} frames came: {segmentation.source.broke_off}")
+    if segmentation.counts.frames != frames:
+        raise SystemExit(f"{segmentation.counts.frames} of {frames} frames came: {segmentation.source.broke_off}")
     return looks
 
 
