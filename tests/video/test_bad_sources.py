@@ -160,3 +160,16 @@ def test_a_playlist_over_http(tmp_path):
     assert len(frames) == 30
     assert all(a.pts < b.pts for a, b in itertools.pairwise(sorted(frames, key=lambda f: f.display)))
     assert np.all([not f.damaged for f in frames])
+
+
+@pytest.mark.parametrize("encoder", ["libvpx-vp9", "libsvtav1"])
+def test_what_ffmpeg_does_not_read_from_transport_streams(tmp_path, encoder):
+    path = tmp_path / "clip.ts"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(encoder, rate=15)
+        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame(128, 96, "yuv420p")))
+        container.mux(stream.encode())
+    says = "holds data streams only, no video that FFmpeg knows; AV1 and VP9, .* give them as .mp4 or .mkv"
+    with pytest.raises(SourceError, match=says):
+        open_video(path)

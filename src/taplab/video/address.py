@@ -54,8 +54,10 @@ def _local(source: str) -> Address:
     if there and _LIST.match(_head(source)):
         return Address(_PROTOCOL + source, format="concat", options={"safe": "0"})  # its paths may lead anywhere
     url = _PROTOCOL + source if there and ":" in source else source  # or FFmpeg takes "12:30.mp4" for a protocol
-    playlist = source.lower().endswith(".m3u8")  # one without an end is read from its beginning as well
-    return Address(url, silent=playlist, options={"live_start_index": "0"} if playlist else {})
+    if not source.lower().endswith(".m3u8"):
+        return Address(url)
+    # One without an end is read from its beginning as well; the name of a key ends as that of no video does.
+    return Address(url, silent=True, options={"live_start_index": "0", "allowed_extensions": "ALL"})
 
 
 def _head(path: str) -> bytes:
