@@ -1,8 +1,9 @@
 """Does memory grow with the length of a stream? ``python benchmarks/endless.py --frames 6000 --modes paper,live``.
 
 A sender in a process of its own loops a clip of 1280x720 (H.264) over TCP without end, and this one segments it with a
-network that costs nearly nothing, so that all else is what is measured. Prints resident memory after the first minute
-of video (1,500 frames), at the end, and the most between; as JSON with ``--json FILE``.
+network that costs nearly nothing, so that all else is what is measured. Mode offline, which is for files, gets a
+list of files, the clip again and again. Prints resident memory after the first minute of video (1,500 frames), at the
+end, and the most between; as JSON with ``--json FILE``.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from taplab import Segmenter, SourceError, SyntheticDrive, TorchModel
 from taplab.video.encode import encode_clip
 
 FIRST_MINUTE = 1500  # frames, at 25 a second
+LENGTH = 100  # frames of the clip
 EVERY = 50  # frames between two looks
 
 
@@ -78,17 +80,30 @@ def opened(segmenter, address, frames):
 
 def measured(clip, mode, frames):
     """Resident memory after every ``EVERY`` frames, in megabytes."""
+    segmenter = Segmenter(TorchModel(Grey(), classes=("dark", "bright")), mode=mode)
+    if mode == "offline":
+        return looked_at(segmenter.stream(repeated(clip, frames), max_frames=frames), frames)
     address = free_address()
     sender = multiprocessing.get_context("spawn").Process(target=send, args=(clip, f"{address}?listen=1"), daemon=True)
     sender.start()
     try:
-        segmentation = opened(Segmenter(TorchModel(Grey(), classes=("dark", "bright")), mode=mode), address, frames)
-        looks = [resident() for result in segmentation if result.index % EVERY == EVERY - 1]
+        return looked_at(opened(segmenter, address, frames), frames)
     finally:
         sender.kill()
         sender.join()
-    if segmentation.frames != frames:
-        raise SystemExit(f"{segmentation.frames} of {frames} frames came: {segmentation.source.broke_off}")
+
+
+def repeated(clip, frames):
+    """A list of files as for FFmpeg's concat, with that many frames or more."""
+    playlist = Path(clip).with_name("clips.txt")
+    playlist.write_text(f"file '{Path(clip).name}'\n" * -(-frames // LENGTH))
+    return playlist
+
+
+def looked_at(segmentation, frames):
+    looks = [resident() for result in segmentation if result.index % EVERY == EVERY - 1]
+    if segmentation.counts.frames != frames:
+        raise SystemExit(f"{segmentation.counts.frames} of {frames} frames came: {segmentation.source.broke_off}")
     return looks
 
 
@@ -117,7 +132,7 @@ def main():
     if options.frames <= FIRST_MINUTE:
         parser.error(f"--frames {options.frames}: the first minute alone has {FIRST_MINUTE}")
     with tempfile.TemporaryDirectory() as folder:
-        drive = (rgb for rgb, _ in SyntheticDrive(720, 1280, 100, seed=3))
+        drive = (rgb for rgb, _ in SyntheticDrive(720, 1280, LENGTH, seed=3))
         clip = str(encode_clip(Path(folder) / "clip.mp4", drive, codec="h264", gop=25, fps=25, options={"bf": "2"}))
         rows = []
         for mode in options.modes.split(","):

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from taplab.interrupt import PutOff, interruptible
+from taplab.interrupt import PutOff, exit_status, heed_termination, interruptible
 
 
 def ctrl_c():
@@ -44,6 +44,31 @@ def test_the_program_s_own_handler_stays():
     finally:
         signal.signal(signal.SIGINT, before)
     assert seen == [signal.SIGINT, signal.SIGINT]
+
+
+@pytest.fixture
+def heeding():
+    """SIGTERM interrupts, as in the command; Ctrl-C does nothing, as in a job in the background."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    heed_termination()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_termination_is_put_off_and_told_from_ctrl_c(heeding, monkeypatch):
+    monkeypatch.setattr("taplab.interrupt._received", signal.SIGINT)
+    assert exit_status() == 130
+    handler = signal.getsignal(signal.SIGTERM)
+    with PutOff() as interruption:
+        signal.raise_signal(signal.SIGTERM)
+        assert interruption.asked
+        ctrl_c()  # stays ignored
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert exit_status() == 143
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
 
 
 def test_other_threads_have_no_handlers():

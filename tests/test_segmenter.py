@@ -205,7 +205,23 @@ def test_a_failing_network_leaves_no_half_written_overlay(make_clip, model, tmp_
         Segmenter(model, mode="per-frame", lanes=1).run(make_clip("mpeg4"), tmp_path)
     assert not list(tmp_path.glob("overlay*"))
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert (summary["interrupted"], summary["frames"]) == (True, 2) == (True, len(list((tmp_path / "masks").iterdir())))
+    assert (summary["interrupted"], summary["frames"]) == (False, 2)
+    assert summary["failed"].startswith("torch, given 1 x 144x192 pixels: raised RuntimeError: out of order")
+    assert len(list((tmp_path / "masks").iterdir())) == 2
+
+
+def test_what_the_caller_fails_in_is_told_too(make_clip, model, tmp_path):
+    def fail(run, result):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        Segmenter(model).run(make_clip("mpeg4"), tmp_path, on_frame=fail)
+    assert json.loads((tmp_path / "summary.json").read_text())["failed"] == "ZeroDivisionError"
+
+
+def test_a_folder_without_a_name(make_clip, model):
+    with pytest.raises(OutputError, match="its name is empty"):
+        Segmenter(model).run(make_clip("mpeg4"), "")
 
 
 def test_a_folder_of_images(model, drive, tmp_path):

@@ -46,7 +46,7 @@ class Counts:
         return max(self.seconds, time.perf_counter() - self.started if self.frames else 0.0)
 
 
-def summary_of(run: "Segmentation", *, interrupted: bool) -> Summary:
+def summary_of(run: "Segmentation", *, interrupted: bool, failed: str | None) -> Summary:
     """The account so far."""
     counts, source, policy, forecast = run.counts, run.source, run.policy, run.policy.forecast
     total = counts.total
@@ -79,6 +79,7 @@ def summary_of(run: "Segmentation", *, interrupted: bool) -> Summary:
         saved=list(run.saved),
         broke_off=source.broke_off,
         interrupted=interrupted,
+        failed=failed,
         notes=[*run.notes, *policy.notes, *source.notes, *_missed(run, total), *_lost_on_the_way(run, dropped)],
     )
 

@@ -28,6 +28,7 @@ from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Labels, Result
 from taplab.video import LiveVideo, Source
 from taplab.video.live import limited
+from taplab.words import one_line
 
 _PATIENCE = 2.0  # seconds to wait for the end of a read that may hang; it ends by its own time limit
 _THREADS = 4  # that scores and labels are worked out on: more only wait for memory
@@ -179,9 +180,9 @@ class Segmentation:
             return labels_along_edges(scores, frame.picture, size)
         return labels_from_scores(scores, size)
 
-    def summary(self, *, interrupted: bool = False) -> Summary:
+    def summary(self, *, interrupted: bool = False, failed: BaseException | None = None) -> Summary:
         """The account so far."""
-        return summary_of(self, interrupted=interrupted)
+        return summary_of(self, interrupted=interrupted, failed=None if failed is None else one_line(failed))
 
 
 def in_display_order(results: Iterable[Result], skipped: Collection[int] = ()) -> Iterator[Result]:

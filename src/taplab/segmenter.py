@@ -1,10 +1,11 @@
 """The front door: a model and a way of working, for any number of sources."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from taplab.errors import SettingError, SourceError, TaplabError
+from taplab.errors import OutputError, SettingError, SourceError
 from taplab.interrupt import PutOff
 from taplab.models.asked import check_model
 from taplab.models.base import Model
@@ -17,6 +18,8 @@ from taplab.segmentation import Segmentation
 from taplab.timing import Stopwatch
 from taplab.types import Result
 from taplab.video import RECONNECT, TIMEOUT, Source, open_video
+
+OnFrame = Callable[[Segmentation, Result], None]
 
 
 class Segmenter:
@@ -100,14 +103,14 @@ class Segmenter:
         timeout: float = TIMEOUT,
         reconnect: float = RECONNECT,
         keep_all: bool = False,
-        on_frame: Callable[[Segmentation, Result], None] | None = None,
+        on_frame: OnFrame | None = None,
     ) -> Summary:
         """Segments ``source`` into the folder ``out``: masks/, overlay.mp4, summary.json.
 
         save: any of "overlay", "masks", "scores" (scores/000000.npy, float16), "coco" (coco.json, needs pycocotools),
         "jsonl" (frames.jsonl, what is known of each frame). timeout, reconnect, keep_all: see ``stream``. on_frame:
         called after every frame, for progress. An interrupt (Ctrl-C) leaves finished files of the frames so far and is
-        raised again.
+        raised again; what fails on the way is ``failed`` in the summary that is left, too.
         Raises SourceError, OutputError, ModelError, SettingError, MissingExtraError.
         """
         wanted = tuple(save)
@@ -117,20 +120,12 @@ class Segmenter:
         remove_earlier_run(out, segmentation.source.source, wanted)
         segmentation.saved = wanted
         segmentation.summary(interrupted=True).save(out / "summary.json")  # says whose the folder is, if we are killed
-        interrupted = False
-        with PutOff(segmentation.interrupt) as ctrl_c, writing(segmentation, out, wanted) as write:
-            try:
-                for result in segmentation:
-                    with segmentation.stopwatch("write"):
-                        write(result)
-                    if on_frame is not None:
-                        on_frame(segmentation, result)
-            except KeyboardInterrupt:
-                interrupted = True
-            except TaplabError:  # the masks so far stay
-                segmentation.summary(interrupted=True).save(out / "summary.json")
-                raise
-            interrupted = interrupted or ctrl_c.asked
+        try:
+            interrupted = _written(segmentation, out, on_frame)
+        except Exception as error:  # the masks so far stay
+            with suppress(OutputError):
+                segmentation.summary(failed=error).save(out / "summary.json")
+            raise
         summary = segmentation.summary(interrupted=interrupted)
         summary.save(out / "summary.json")
         if interrupted:
@@ -178,3 +173,19 @@ class Segmenter:
         notes = [*self.notes, *self._unused_notes(policy.name)]
         how = {"keep_all": keep_all, "scores": scores}
         return Segmentation(opened, self.model, policy, self.lanes, stopwatch, notes, self.asked, **how)
+
+
+def _written(segmentation: Segmentation, out: Path, on_frame: OnFrame | None) -> bool:
+    """Every result, in whole files; whether it was interrupted."""
+    interrupted = False
+    with PutOff(segmentation.interrupt) as ctrl_c, writing(segmentation, out, segmentation.saved) as write:
+        try:
+            for result in segmentation:
+                with segmentation.stopwatch("write"):
+                    write(result)
+                if on_frame is not None:
+                    on_frame(segmentation, result)
+        except KeyboardInterrupt:
+            interrupted = True
+        interrupted = interrupted or ctrl_c.asked
+    return interrupted

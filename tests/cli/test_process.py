@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import av
 import pytest
 
 
@@ -64,6 +65,7 @@ def test_exit_status_of_errors(tmp_path):
     for args, status, says in (
         (["segment", tmp_path / "none.mp4", *out], 1, "taplab: error: .*none.mp4: no such file.*"),
         (["train", "kitti", *out], 2, "taplab: error: kitti: no such data; .*"),
+        (["demo", "-o", ""], 2, "taplab: error: -o: its name is empty; .*"),
     ):
         result = taplab(*args)
         assert (result.returncode, result.stdout) == (status, "")
@@ -83,17 +85,18 @@ def test_train_with_torchrun(tmp_path):
     assert [s["step"] for s in steps if "loss" in s] == [2]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
-def test_ctrl_c_keeps_what_is_done(make_clip, tmp_path):
+@pytest.mark.skipif(os.name == "nt", reason="sends signals")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_is_done_is_kept(make_clip, tmp_path, number, status):
     clip = make_clip("mpeg4")
     how = [sys.executable, "-m", "taplab", "segment", clip, "-o", tmp_path, "--mode", "per-frame", "--lanes", "1", "-v"]
     with subprocess.Popen(how, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:
             if line.startswith("     2  "):
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 break
         rest = process.stderr.read()
-        assert process.wait(30) == 130
+        assert process.wait(30) == status
     assert "Traceback" not in rest
     assert "interrupted" in rest
     time.sleep(0.1)
@@ -101,4 +104,5 @@ def test_ctrl_c_keeps_what_is_done(make_clip, tmp_path):
     assert summary["interrupted"]
     assert len(list((tmp_path / "masks").glob("*.png"))) >= summary["frames"] >= 3
     assert not list(tmp_path.glob("**/*part*"))
-    assert (tmp_path / "overlay.mp4").exists()
+    with av.open(str(tmp_path / "overlay.mp4")) as overlay:
+        assert sum(1 for _ in overlay.decode(video=0)) == summary["frames"]

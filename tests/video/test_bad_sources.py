@@ -190,3 +190,16 @@ def test_audio_only_is_refused(tmp_path):
         container.mux(stream.encode())
     with pytest.raises(SourceError, match="audio"):
         open_video(path)
+
+
+@pytest.mark.parametrize("encoder", ["libvpx-vp9", "libsvtav1"])
+def test_what_ffmpeg_does_not_read_from_transport_streams(tmp_path, encoder):
+    path = tmp_path / "clip.ts"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(encoder, rate=15)
+        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame(128, 96, "yuv420p")))
+        container.mux(stream.encode())
+    says = "holds data streams only, no video that FFmpeg knows; AV1 and VP9, .* give them as .mp4 or .mkv"
+    with pytest.raises(SourceError, match=says):
+        open_video(path)

@@ -167,3 +167,37 @@ def test_a_list_of_files_is_read_one_after_another(make_clip, tmp_path, head):
     frames = list(open_video(tmp_path / "list.txt").frames())
     assert len(frames) == 60
     assert not any(f.damaged for f in frames)
+
+
+@pytest.fixture
+def encrypted(make_clip, tmp_path):
+    """A playlist of thirty frames, encrypted with AES-128, whose key lies beside it."""
+    (tmp_path / "secret.key").write_bytes(bytes(range(16)))
+    (tmp_path / "info.txt").write_text(f"secret.key\n{tmp_path / 'secret.key'}\n")
+    options = {"hls_time": "0.5", "hls_list_size": "0", "hls_key_info_file": str(tmp_path / "info.txt")}
+    path = str(tmp_path / "list.m3u8")
+    with av.open(str(make_clip("h264", ".ts", gop=10))) as clip, av.open(path, "w", options=options) as out:
+        stream = out.add_stream_from_template(clip.streams.video[0])
+        for packet in clip.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    assert "METHOD=AES-128" in (tmp_path / "list.m3u8").read_text()
+    return tmp_path
+
+
+def test_encrypted_segments_whose_key_is_there(encrypted):
+    with served(encrypted) as address:
+        for source in (f"{address}/list.m3u8", encrypted / "list.m3u8"):
+            assert len(list(open_video(source, timeout=5).frames())) == 30
+
+
+@pytest.mark.parametrize("key", [b"", bytes(16), None], ids=["empty", "wrong", "gone"])
+def test_encrypted_segments_whose_key_is_not(encrypted, key):
+    (encrypted / "secret.key").unlink()
+    if key is not None:
+        (encrypted / "secret.key").write_bytes(key)
+    with served(encrypted) as address:
+        for source in (f"{address}/list.m3u8", encrypted / "list.m3u8"):
+            with pytest.raises(SourceError, match="cannot or may not read its segments or their key"):
+                open_video(source, timeout=5)

@@ -11,6 +11,8 @@ import typer
 
 from taplab import __version__
 from taplab.errors import SettingError, TaplabError
+from taplab.interrupt import exit_status
+from taplab.words import one_line
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,7 +36,7 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except KeyboardInterrupt:
             print("taplab: interrupted", file=sys.stderr)
-            raise typer.Exit(130) from None
+            raise typer.Exit(exit_status()) from None
         except BrokenPipeError:
             sys.stderr.close()  # or the interpreter complains about stdout at its end
             raise typer.Exit(1) from None
@@ -58,18 +60,17 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
 
 @contextmanager
 def interruption_told(kept: Callable[[], str], *, by_me: bool = True) -> Iterator[None]:
-    """At Ctrl-C in here, what is ``kept`` is told in one line, if it is for this process to tell; exit status 130."""
+    """At Ctrl-C or SIGTERM in here, what is ``kept`` is told in one line, if it is for this process to tell. Exits."""
     try:
         yield
     except KeyboardInterrupt:
         if by_me:
             print(f"taplab: interrupted; {kept()}", file=sys.stderr)
-        raise typer.Exit(130) from None
+        raise typer.Exit(exit_status()) from None
 
 
 def _report(error: object) -> None:
-    line = " ".join(str(error).split()) or type(error).__name__
-    print(f"taplab: error: {line}", file=sys.stderr)
+    print(f"taplab: error: {one_line(error)}", file=sys.stderr)
 
 
 def _version(wanted: bool) -> None:

@@ -36,7 +36,8 @@ def calibrate(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="TOML file for --config; what else is in it stays.")
+        Path | None,
+        typer.Option("-o", "--out", parser=options.path, help="TOML file for --config; what else is in it stays."),
     ] = None,
     share: Annotated[float, typer.Option(help="Of the frames that would be warped; 0.1 as in the paper.")] = 0.1,
     interval: Annotated[

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 @reported
 def demo(
     out: Annotated[
-        Path, typer.Option("-o", "--out", help="Folder for the clip, masks, overlay, picture and summary.")
+        Path,
+        typer.Option(
+            "-o", "--out", parser=options.path, help="Folder for the clip, masks, overlay, picture and summary."
+        ),
     ] = Path("out/demo"),
     frames: Annotated[int, typer.Option(min=2)] = 96,
     height: Annotated[int, typer.Option(min=64)] = 512,

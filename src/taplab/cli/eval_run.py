@@ -75,7 +75,9 @@ class RunOptions:
     frame: Annotated[
         int | None, typer.Option(min=0, help="That pictures show; a labelled one far from its key frame if not given.")
     ] = None
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for tables and figures.")] = Path("out/paper")
+    out: Annotated[Path, typer.Option("-o", "--out", parser=options.path, help="Folder for tables and figures.")] = (
+        Path("out/paper")
+    )
     rounds: Annotated[int, typer.Option(min=0, help="Of timing, on the first clip; 0 measures no speed.")] = 3
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores here.")] = None
     cache: Annotated[

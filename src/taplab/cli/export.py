@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @reported
 def export(
     model: Annotated[str, typer.Argument(help="A bundled model, or a .safetensors file or folder.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="FILE.onnx, or FILE.xml for OpenVINO.")],
+    out: Annotated[Path, typer.Option("-o", "--out", parser=options.path, help="FILE.onnx, or FILE.xml for OpenVINO.")],
     int8: Annotated[
         str | None,
         typer.Option(

@@ -61,7 +61,8 @@ def inspect(
     ctx: typer.Context,
     source: Annotated[str, typer.Argument(help="A video file, a URL that FFmpeg reads, or a folder of images.")],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Folder for motion.png, residual.png, timeline.png.")
+        Path | None,
+        typer.Option("-o", "--out", parser=options.path, help="Folder for motion.png, residual.png, timeline.png."),
     ] = None,
     frame: Annotated[
         int | None, typer.Option(min=0, help="Frame to draw (display order); default: the middle.")

@@ -2,9 +2,12 @@
 
 import sys
 
+from taplab.interrupt import exit_status, heed_termination
+
 
 def main() -> None:
     """Runs the command; each of them registers itself when it is imported."""
+    heed_termination()
     try:
         from taplab.cli import (  # noqa: F401
             bench,
@@ -22,4 +25,4 @@ def main() -> None:
 
         app()
     except KeyboardInterrupt:  # before a command had begun
-        sys.exit(130)
+        sys.exit(exit_status())

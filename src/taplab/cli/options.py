@@ -7,6 +7,7 @@ import typer
 
 from taplab.cli.app import reported
 from taplab.config import names, read_config
+from taplab.errors import SettingError
 
 
 @reported
@@ -15,6 +16,14 @@ def _take_defaults(ctx: typer.Context, path: Path | None) -> Path | None:
     if path is not None:
         ctx.default_map = read_config(path).defaults()
     return path
+
+
+@reported
+def path(text: str | Path) -> Path:
+    """Not an empty one, as of a variable of the shell that is not set: it would be taken for this folder."""
+    if text == "":
+        raise SettingError("-o: its name is empty; give a folder or file, or . for this folder")
+    return Path(text)
 
 
 Config = Annotated[

@@ -27,7 +27,9 @@ def segment(
     source: Annotated[
         str, typer.Argument(help="A video file, a URL that FFmpeg reads, a camera (camera:0), images, or -.")
     ],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for masks/, overlay.mp4, summary.json, …")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", parser=options.path, help="Folder for masks/, overlay.mp4, summary.json, …")
+    ],
     model: options.Model = "bl2-camvid",
     mode: Annotated[
         str, typer.Option(help="auto (offline, for streams live), offline, live, paper, per-frame.")

@@ -37,7 +37,10 @@ _OF_DATA = {
 def train(
     ctx: typer.Context,
     data: Annotated[str, typer.Argument(help="camvid, cityscapes (both with --root), sequence or synthetic.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for checkpoint, logs and model.safetensors.")],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", parser=options.path, help="Folder for checkpoint, logs and model.safetensors."),
+    ],
     root: Annotated[Path | None, typer.Option(help="Where CamVid or Cityscapes is.")] = None,
     split: Annotated[str, typer.Option(help="Split of --root to train on.")] = "train",
     validation: Annotated[str | None, typer.Option(help="Split to validate on, or none. Default: val if any.")] = None,

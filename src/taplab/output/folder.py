@@ -21,6 +21,8 @@ _ALWAYS = ("overlay", "masks")  # what runs saved whose summary does not say it
 
 def writable_folder(path: Path | str) -> Path:
     """Makes the folder if it is not there. Raises OutputError if nothing can be written into it."""
+    if path == "":
+        raise OutputError("out: its name is empty; give a folder, or . for this one")
     folder = Path(path)
     probe = folder / f".taplab-probe-{os.getpid()}"  # several processes may try at once
     try:

@@ -17,8 +17,9 @@ class Summary:
     foretell it; None where nothing is predicted (modes paper and per-frame). motion: frames by origin of their vectors.
     damaged: frames marked damaged plus frames that could not be decoded. dropped: frames of a live source that came
     faster than they could be worked on; they are not among ``frames``. reconnects: how often a live source was lost and
-    taken up again. seconds: by stage, summed over threads, and the total by the clock. fps: frames by total seconds.
-    saved: what was written beside this, such as "masks".
+    taken up again. interrupted: it was stopped, or is under way. failed: the error that ended it. seconds: by stage,
+    summed over threads, and the total by the clock. fps: frames by total seconds. saved: what was written beside this,
+    such as "masks".
     """
 
     source: str
@@ -47,6 +48,7 @@ class Summary:
     saved: list[str] = field(default_factory=list)
     broke_off: str | None = None
     interrupted: bool = False
+    failed: str | None = None
     notes: list[str] = field(default_factory=list)
 
     def save(self, path: Path) -> None:

@@ -45,10 +45,18 @@ def open_video(
     if Path(text).is_dir():
         return ImageFolder(Path(text), motion=motion, thr_rgc=thr_rgc, max_frames=max_frames, stopwatch=stopwatch)
 
-    def opened(limit: float, most: int | None = None) -> Video:
-        return Video(text, motion=motion, thr_rgc=thr_rgc, max_frames=most, timeout=limit, stopwatch=stopwatch)
+    def opened(limit: float, *, most: int | None = None, again: bool = True) -> Video:
+        return Video(
+            text,
+            motion=motion,
+            thr_rgc=thr_rgc,
+            max_frames=most,
+            timeout=limit,
+            stopwatch=stopwatch,
+            known_live=again,
+        )
 
-    video = opened(timeout, max_frames)
+    video = opened(timeout, most=max_frames, again=False)
     if not video.live:
         return video
     video.max_frames = None  # of all connections together

@@ -54,8 +54,10 @@ def _local(source: str) -> Address:
     if there and _LIST.match(_head(source)):
         return Address(_PROTOCOL + source, format="concat", options={"safe": "0"})  # its paths may lead anywhere
     url = _PROTOCOL + source if there and ":" in source else source  # or FFmpeg takes "12:30.mp4" for a protocol
-    playlist = source.lower().endswith(".m3u8")  # one without an end is read from its beginning as well
-    return Address(url, silent=playlist, options={"live_start_index": "0"} if playlist else {})
+    if not source.lower().endswith(".m3u8"):
+        return Address(url)
+    # One without an end is read from its beginning as well; the name of a key ends as that of no video does.
+    return Address(url, silent=True, options={"live_start_index": "0", "allowed_extensions": "ALL"})
 
 
 def _head(path: str) -> bytes:
@@ -75,17 +77,26 @@ def _options(scheme: str) -> dict[str, str]:
 
 
 def is_live(address: Address, container: "av.container.InputContainer") -> bool:
-    """Whether an open source sets its own pace: one without an end in sight does, and a playlist that still grows."""
+    """Whether an open source sets its own pace: one without an end in sight does, and a playlist that still grows.
+
+    What comes without a length may be a recording, all the same: ``pace`` tells.
+    """
     if address.live is not None:
         return address.live
     if container.format.name == "hls":
         return container.duration is None
-    return container.duration is None and container.size <= 0
+    return has_no_length(address, container)
+
+
+def has_no_length(address: Address, container: "av.container.InputContainer") -> bool:
+    """It comes over HTTP, and how much there is was not said."""
+    return address.live is None and container.duration is None and container.size <= 0
 
 
 def has_an_end(container: "av.container.InputContainer") -> bool:
     """May the end of what was read be the end of the source? Else the sender went away, and may come back.
 
-    Where a length was announced ``Span`` tells whether it was reached.
+    Where a length was announced ``Span`` tells whether it was reached. Over HTTP without one FFmpeg reads to the end
+    where a connection breaks between two chunks, and to an error where HTTP/1.0 ends: both say nothing.
     """
     return container.duration is not None or container.format.name == "hls"

@@ -79,10 +79,19 @@ def _open(source: str, timeout: float | None, part: Part | None) -> "av.containe
             raise SourceError(f"{source}: {why}; check it with ffprobe") from error
         raise SourceError(f"{source}: cannot be opened ({error.strerror})") from error
     if not any(map(_is_video, container.streams)):
-        kinds = ", ".join(sorted({"cover picture" if s.type == "video" else s.type for s in container.streams})) or "no"
+        why = _why_no_video(container)
         container.close()
-        raise NoVideoError(f"{source}: holds {kinds} streams only, no video; give a file with pictures")
+        raise NoVideoError(f"{source}: {why}")
     return container
+
+
+def _why_no_video(container: "av.container.InputContainer") -> str:
+    kinds = ", ".join(sorted({"cover picture" if s.type == "video" else s.type for s in container.streams})) or "no"
+    held = f"holds {kinds} streams only, no video"
+    if container.format.name == "mpegts" and any(s.name == "bin_data" for s in container.streams):
+        unread = "AV1 and VP9, which FFmpeg does not read from transport streams, look like that"
+        return f"{held} that FFmpeg knows; {unread}: give them as .mp4 or .mkv"
+    return f"{held}; give a file with pictures"
 
 
 def check_index_comes_first(source: str, error: av.error.FFmpegError) -> None:

@@ -1,5 +1,7 @@
 """A source opened with FFmpeg: its pictures as they leave the decoder, and an honest account of what was lost."""
 
+import errno
+import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
 from fractions import Fraction
@@ -11,12 +13,13 @@ from av.video.codeccontext import VideoCodecContext
 from taplab.errors import SourceError
 from taplab.threads import decoding_threads
 from taplab.timing import Stopwatch
-from taplab.video.address import address_of, has_an_end, is_live
+from taplab.video.address import address_of, has_an_end, has_no_length, is_live
 from taplab.video.codec import CODECS_WITH_VECTORS, prepare
 from taplab.video.container import check_index_comes_first, open_container, open_part, the_video
 from taplab.video.gops import Packet, Played, Tape, pieces
 from taplab.video.headers import Headers
 from taplab.video.mute import MOST, Mute
+from taplab.video.pace import Incoming, keeps_time
 from taplab.video.picture import Picture
 from taplab.video.pieces import Decoded, SideBySide, index_of
 from taplab.video.promise import Promise, rate_of
@@ -35,7 +38,7 @@ class Decoder:
     vectors: have FFmpeg export motion vectors where the codec has them (``has_vectors`` says whether it does).
     timeout: seconds that a stream or playlist may keep silent; files are waited for. threads: GOPs of a file that are
     decoded side by side where it can be cut safely, as ``decoding_threads`` says by default. start: byte of a file at
-    which to begin.
+    which to begin. known_live: it was opened before, and set its own pace.
     """
 
     def __init__(
@@ -47,8 +50,9 @@ class Decoder:
         timeout: float = TIMEOUT,
         threads: int | None = None,
         start: int = 0,
+        known_live: bool = False,
     ) -> None:
-        self.source, self.stopwatch = source, stopwatch
+        self.source, self.stopwatch, began = source, stopwatch, time.monotonic()
         address, size = address_of(source), packet_size(source)
         self.timeout = timeout if address.silent else None
         self._part: Part | None = None
@@ -59,6 +63,10 @@ class Decoder:
             self.container, self._part, self.passed_over = open_part(source, size, start)
         self.live, self.has_an_end = is_live(address, self.container), has_an_end(self.container)
         self.stream = the_video(self.container)
+        self.incoming = Incoming(self.container.demux(self.stream))
+        self.has_no_length = has_no_length(address, self.container)
+        if self.live and self.has_no_length and not known_live and keeps_time(self.container):
+            self.live = not self.incoming.outruns_the_clock(began)
         context = self.stream.codec_context
         if context is None:
             self.close()
@@ -76,6 +84,7 @@ class Decoder:
         self.mute = Mute()
         self.threads = decoding_threads() if threads is None else threads
         self._stopped_by: str | None = None  # why reading ended
+        self.end_unsaid = False  # the server of what has no length closed the connection, as it does at the end, too
         self._ends_early: str | None = None
         self.broke_off: str | None = None
         self.rate: Fraction | None = rate_of(self.stream)
@@ -184,18 +193,18 @@ class Decoder:
 
     def _packets(self) -> Iterator["Packet | None"]:
         """The video packets, then None to flush the decoder. A stream that breaks off ends here."""
-        packets = self.container.demux(self.stream)
         while True:
             try:
                 with self.stopwatch("decode"):
-                    packet = next(packets, None)
+                    packet = next(self.incoming, None)
             except av.error.ExitError:
                 self._stopped_by = f"nothing came for {self.timeout:g} s" if self.timeout else "interrupted"
                 break
             except av.error.FFmpegError as error:
                 if self.promise.read == 0 and self.container.format.name.startswith("mov"):
                     check_index_comes_first(self.source, error)
-                self._stopped_by = error.strerror
+                self.end_unsaid = self.has_no_length and error.errno == errno.EIO
+                self._stopped_by = None if self.end_unsaid else error.strerror
                 break
             if packet is not None and packet.has_sidedata("encryption_info"):
                 self._stopped_by = "it is encrypted; decrypt it first"

@@ -8,6 +8,7 @@ from contextlib import closing
 from taplab.errors import SourceError
 from taplab.types import CodedFrame
 from taplab.video.count import Count
+from taplab.video.pace import are_the_same
 from taplab.video.reader import Video
 
 RECONNECT = 30.0  # seconds to go on trying
@@ -21,11 +22,11 @@ class LiveVideo:
     reconnect: seconds to go on trying once a connection is lost, 0 for none. max_frames: stop after so many.
 
     With every connection a new scene begins; its first time stamp is the last one before plus the seconds between.
+    A server that is there at the first try and begins again with the same packets has a recording: that has ended.
     """
 
     live = True
     skipped: Collection[int] = ()  # see ``Video``
-    notes: Collection[str] = ()
 
     def __init__(
         self,
@@ -42,10 +43,12 @@ class LiveVideo:
         self.thr_rgc, self.stopwatch = video.thr_rgc, video.stopwatch
         self.expected_frames = self.max_frames = max_frames
         self.reconnects = 0
+        self.notes: list[str] = []
         self._lost = 0  # frames, in connections that are over
         self._why: str | None = None  # it was given up
         self._lost_at: float | None = None  # when the connection at hand was lost, by time.monotonic()
         self._pause = _FIRST_PAUSE
+        self._beginning = video.beginning
         self._stopped, self._reading = threading.Event(), threading.Lock()
 
     @property
@@ -70,6 +73,9 @@ class LiveVideo:
                 frames = self._video.frames()
                 while (frame := self._next(frames)) is not None:
                     if self._lost_at is not None:
+                        if self._served_anew():
+                            self.notes.append("its server begins again with what came first: this is taken for the end")
+                            return
                         self.reconnects += 1
                         count.begin()
                     self._lost_at, self._pause = None, _FIRST_PAUSE
@@ -89,6 +95,10 @@ class LiveVideo:
     def _next(self, frames: Iterator[CodedFrame]) -> CodedFrame | None:
         with self._reading:
             return None if self._stopped.is_set() else next(frames, None)
+
+    def _served_anew(self) -> bool:
+        """The server was there all the time, and sends what it sent first: no camera does that."""
+        return self._pause <= 2 * _FIRST_PAUSE and are_the_same(self._video.beginning, self._beginning)
 
     def _again(self) -> bool:
         """Tries to connect for as long as is allowed since the last frame; whether it worked."""

@@ -18,6 +18,7 @@ from taplab.video.container import NoVideoError
 from taplab.video.convert import converted
 from taplab.video.count import Count
 from taplab.video.decoder import TIMEOUT, Decoder
+from taplab.video.pace import Beginning
 from taplab.video.picture import Picture
 from taplab.words import counted
 
@@ -28,8 +29,8 @@ class Video:
     """An opened video. ``frames()`` may be called once; memory does not grow with its length.
 
     motion: attach motion and residual to the frames. thr_rgc: grey levels above which a pixel of the residual counts
-    (``THR_RGC``). max_frames: stop after so many. timeout, threads, start: see ``Decoder``. Raises SourceError if it
-    cannot be opened.
+    (``THR_RGC``). max_frames: stop after so many. timeout, threads, start, known_live: see ``Decoder``. Raises
+    SourceError if it cannot be opened.
 
     A file of transport streams that were joined is read to its end; what it says of itself is true of the first part,
     and a new scene begins with every other.
@@ -49,6 +50,7 @@ class Video:
         stopwatch: Stopwatch | None = None,
         threads: int | None = None,
         start: int = 0,
+        known_live: bool = False,
     ) -> None:
         self.source, self.max_frames = str(source), max_frames
         self.stopwatch = stopwatch or Stopwatch()
@@ -57,7 +59,13 @@ class Video:
         self._lost_before, self._why = 0, cast("str | None", None)  # in the parts before it
         self._opened = partial(Video, motion=motion, thr_rgc=thr_rgc, stopwatch=self.stopwatch, threads=threads)
         self._decoder = Decoder(
-            self.source, self.stopwatch, vectors=motion, timeout=timeout, threads=threads, start=start
+            self.source,
+            self.stopwatch,
+            vectors=motion,
+            timeout=timeout,
+            threads=threads,
+            start=start,
+            known_live=known_live,
         )
         self.codec = self._decoder.codec
         self.width, self.height = self._decoder.context.width, self._decoder.context.height
@@ -87,7 +95,9 @@ class Video:
         before, parts = self._assembly.before + self._decoder.headers.before, self._passed_over
         late = f"it begins with {counted(before, 'frame')} that cannot be decoded"
         silent = f"{counted(parts, 'part')} without pictures passed over"
-        return [note for number, note in ((before, late), (parts, silent)) if number]
+        unsaid = "its server closed the connection and had not said how much there is; whether this is all is not known"
+        told = (before, late), (parts, silent), (self._decoder.end_unsaid, unsaid)
+        return [note for there, note in told if there]
 
     @property
     def live(self) -> bool:
@@ -98,6 +108,11 @@ class Video:
     def ended(self) -> bool:
         """It was read to its end: not broken off, nor left by a sender that may come back."""
         return self._decoder.ended
+
+    @property
+    def beginning(self) -> Beginning:
+        """Of what a server sends without saying how much there is, by which it is known if it comes again."""
+        return self._decoder.incoming.beginning if self._decoder.has_no_length else []
 
     @property
     def lost(self) -> int:

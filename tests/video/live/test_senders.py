@@ -1,12 +1,10 @@
-"""Live sources from real senders on loopback: HTTP, FFmpeg over UDP and TCP, GStreamer's RTSP server."""
+"""Live sources from real senders on loopback: FFmpeg over UDP, TCP and HTTP, GStreamer's RTSP server."""
 
-import http.server
 import itertools
 import re
 import shutil
 import socket
 import subprocess
-import threading
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -26,41 +24,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Sender(http.server.BaseHTTPRequestHandler):
-    """/file says how long it is, /stream does not."""
-
-    data = b""
-
-    def do_GET(self):
-        self.send_response(200)
-        if self.path == "/file":
-            self.send_header("Content-Length", str(len(self.data)))
-        self.end_headers()
-        self.wfile.write(self.data)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.mark.parametrize(("path", "live"), [("file", False), ("stream", True)])
-def test_http_is_live_where_no_end_is_in_sight(clip, model, path, live):
-    handler = type("Handler", (Sender,), {"data": clip.read_bytes()})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"http://127.0.0.1:{server.server_port}/{path}"
-        segmentation = Segmenter(model).stream(address, timeout=5, reconnect=0, keep_all=True)
-        assert segmentation.source.live is live
-        assert segmentation.policy.name == ("live" if live else "offline")
-        assert len(list(segmentation)) == 30
-        server.shutdown()
-
-
 @contextmanager
-def ffmpeg(clip, target, pause):
+def ffmpeg(clip, pause, *target):
     """FFmpeg sending the clip again and again, at its own pace; it begins after some seconds."""
     if shutil.which("ffmpeg") is None:
         pytest.skip("needs the ffmpeg command (apt-get install ffmpeg)")
-    send = ["-v", "error", "-stream_loop", "-1", "-re", "-i", str(clip), "-c", "copy", "-f", "mpegts", target]
+    send = ["-v", "error", "-stream_loop", "-1", "-re", "-i", str(clip), "-c", "copy", "-f", "mpegts", *target]
     with running("sh", "-c", f'sleep {pause}; exec ffmpeg "$@"', "ffmpeg", *send) as process:
         yield process
 
@@ -115,12 +84,17 @@ def check_the_break(before, after, video):
 
 def test_a_udp_sender_killed_and_restarted(clip):
     address = f"udp://127.0.0.1:{free_port()}"
-    check_the_break(*through_a_break(address, lambda pause=0: ffmpeg(clip, address, pause), pause=4))
+    check_the_break(*through_a_break(address, lambda pause=0: ffmpeg(clip, pause, address), pause=4))
 
 
 def test_a_tcp_sender_killed_and_restarted(clip):
     address = f"tcp://127.0.0.1:{free_port()}"
-    check_the_break(*through_a_break(address, lambda pause=0: ffmpeg(clip, f"{address}?listen=1", pause)))
+    check_the_break(*through_a_break(address, lambda pause=0: ffmpeg(clip, pause, f"{address}?listen=1")))
+
+
+def test_an_http_sender_killed_and_restarted(clip):
+    address = f"http://127.0.0.1:{free_port()}/live"
+    check_the_break(*through_a_break(address, lambda pause=1: ffmpeg(clip, pause, "-listen", "1", address), pause=2))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,105 @@
+"""Streams and recordings from real HTTP servers: with a length, in chunks, until the connection is closed."""
+
+import http.server
+import itertools
+import threading
+import time
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from taplab import Segmenter
+from taplab.video import open_video
+from taplab.video.encode import encode_clip
+from taplab.video.live import LiveVideo
+
+PIECE = 188 * 20
+SECONDS = 2.0  # that the clip lasts
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """/file says how long it is; /chunked marks its end, /closed does not; with ?slow the clip takes as long as it
+    plays, and more. Every connection gets the next of ``served``, the last one again and again.
+    """
+
+    served, timeout = (), 10
+
+    def do_GET(self):
+        data, path = next(self.served), self.path
+        self.protocol_version = "HTTP/1.0" if path.startswith("/closed") else "HTTP/1.1"
+        self.send_response(200)
+        if path.startswith("/file"):
+            self.send_header("Content-Length", str(len(data)))
+        elif path.startswith("/chunked"):
+            self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with suppress(ConnectionError):
+            self.send(data, chunked=path.startswith("/chunked"), slow=path.endswith("?slow"))
+        self.close_connection = True
+
+    def send(self, data, *, chunked, slow):
+        pieces = [data[at : at + PIECE] for at in range(0, len(data), PIECE)]
+        for piece in pieces:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            if slow:
+                time.sleep(1.15 * SECONDS / len(pieces))
+        if chunked:
+            self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def server(*served):
+    """The address of one; each connection gets the next of ``served``, bytes."""
+    each = itertools.chain(served, itertools.repeat(served[-1]))
+    handler = type("Handler", (Server,), {"served": each})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("path", "live"),
+    [("/file", False), ("/chunked", False), ("/closed", False), ("/chunked?slow", True), ("/closed?slow", True)],
+)
+def test_what_comes_no_faster_than_it_plays_is_live(clip, model, path, live):
+    with server(clip.read_bytes()) as address:
+        segmentation = Segmenter(model).stream(address + path, timeout=5, reconnect=0, keep_all=True)
+        assert segmentation.source.live is live
+        assert segmentation.policy.name == ("live" if live else "offline")
+        assert [result.index for result in segmentation] == list(range(30))
+    assert segmentation.source.broke_off is None
+    assert segmentation.summary().damaged == 0
+
+
+@pytest.mark.parametrize("path", ["/chunked", "/closed"])
+def test_a_recording_is_read_once(clip, model, tmp_path, path):
+    with server(clip.read_bytes()) as address:
+        summary = Segmenter(model).run(address + path, tmp_path, timeout=5)
+    assert (summary.frames, summary.dropped, summary.damaged, summary.mode) == (30, 0, 0, "offline")
+    assert bool(summary.notes) == (path == "/closed")  # whether it was cut off nobody knows
+
+
+@pytest.mark.parametrize("path", ["/chunked?slow", "/closed?slow"])
+def test_a_recording_that_comes_slowly_is_known_when_it_comes_again(clip, path):
+    with server(clip.read_bytes()) as address:
+        video = open_video(address + path, timeout=5, reconnect=20)
+        frames = list(video.frames())
+    assert isinstance(video, LiveVideo)
+    assert len(frames) == 30
+    assert (video.reconnects, video.broke_off, video.lost) == (0, None, 0)
+    assert video.notes == ["its server begins again with what came first: this is taken for the end"]
+
+
+@pytest.mark.parametrize("path", ["/chunked?slow", "/closed?slow"])
+def test_a_stream_that_broke_off_goes_on(clip, drive, tmp_path, path):
+    other = encode_clip(tmp_path / "later.ts", [rgb for rgb, _ in drive][::-1], codec="h264", gop=10)
+    with server(clip.read_bytes(), other.read_bytes()) as address:
+        video = open_video(address + path, timeout=5, reconnect=20, max_frames=45)
+        frames = list(video.frames())
+    assert [frame.display for frame in frames] == list(range(45))
+    assert (video.reconnects, video.notes) == (1, [])
+    assert frames[-1].scene > frames[0].scene
