@@ -139,7 +139,8 @@ class Segmentation:
     def _ahead(self, function: Callable[[Answer], R], answers: Iterable[Answer]) -> Iterator[R]:
         """On threads, beside the network; with one core, or where frames are answered at once, on none."""
         cores = 1 if self._answers_at_once else torch.get_num_threads()
-        threads = min(cores, _THREADS) if cores > 1 else 0
+        most_threads = _THREADS if self.model.device == "cpu" else 1  # that only queue work for a GPU
+        threads = min(cores, most_threads) if cores > 1 else 0
         most = self._ahead_of_lane if self._is_one_lane else 0
         return called_ahead(function, answers, threads, self.stopwatch, most)
 
