@@ -6,7 +6,7 @@ later finds what others launched before.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from typing import Any
 
@@ -81,7 +81,12 @@ class GatheredOnDevice(Gathered):
 
 def takes(scores: Tensor) -> bool:
     """Are scores on a device that these kernels run on? Where not, they are brought to the processor."""
-    return scores.is_cuda and find_spec("triton") is not None
+    return scores.is_cuda and _has_triton()
+
+
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
 
 
 def gathered(frame: CodedFrame, sides: Callable[[], Sequence[Way]], classes: int) -> GatheredOnDevice:

@@ -102,8 +102,11 @@ def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]], mapped: Map
     first = sides[0][0].key
     classes = len(first.scores)
     if not first.is_on_cpu:
-        ways = lambda: [(side.key.on_device, side.displacement, share) for side, share in sides]  # noqa: E731
-        return on_device.gathered(frame, ways, classes)
+
+        def placed() -> list[on_device.Way]:
+            return [(side.key.on_device, side.displacement, share) for side, share in sides]
+
+        return on_device.gathered(frame, placed, classes)
 
     def work(whole: bool) -> Mixture:
         now = cells.colours(frame, first.cells)
