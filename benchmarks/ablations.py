@@ -38,10 +38,9 @@ def work_out_alone(side: Side) -> None:
         if side._open is None:
             return
         frame, steps = side._open
-        side.straight = _composed(
-            frame, side.key.cells, [(field, one.__dict__.get("straight")) for field, one in steps]
-        )
-        side._displacement, side._open = _corrected(frame, side.key, side.straight), None
+        straight = [(field, one.__dict__.get("straight")) for field, one in steps]
+        side.straight = _composed(frame, side.key.cells, straight)
+        side._displacement, side._open = _corrected(frame, side.key, straight), None
 
 
 _MODULES, _POLICIES = "taplab.modules", "taplab.policies"
