@@ -63,8 +63,18 @@ def _torch() -> str:
     import torch
 
     bf16 = "bfloat16 is fast" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "no fast bfloat16"
-    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
-    return f"{torch.get_num_threads()} threads, {bf16}, {cuda}"
+    return f"{torch.get_num_threads()} threads, {bf16}, {_gpu()}"
+
+
+def _gpu() -> str:
+    import torch
+
+    from taplab.modules.on_device import has_triton
+
+    if not torch.cuda.is_available():
+        return "no CUDA device"
+    without = "" if has_triton() else " without triton: scores come to the processor (pip install triton)"
+    return torch.cuda.get_device_name() + without
 
 
 def _encoder() -> str:

@@ -81,11 +81,12 @@ class GatheredOnDevice(Gathered):
 
 def takes(scores: Tensor) -> bool:
     """Are scores on a device that these kernels run on? Where not, they are brought to the processor."""
-    return scores.is_cuda and _has_triton()
+    return scores.is_cuda and has_triton()
 
 
 @cache
-def _has_triton() -> bool:
+def has_triton() -> bool:
+    """Is what the kernels are written in installed?"""
     return find_spec("triton") is not None
 
 
