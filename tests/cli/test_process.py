@@ -88,7 +88,8 @@ def test_train_with_torchrun(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="sends signals")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_what_is_done_is_kept(make_clip, tmp_path, number, status):
-    clip = make_clip("mpeg4")
+    clip = tmp_path / "long.ts"  # so long that it is not done before the signal comes, however busy the machine is
+    clip.write_bytes(make_clip("mpeg4", ".ts").read_bytes() * 20)
     how = [sys.executable, "-m", "taplab", "segment", clip, "-o", tmp_path, "--mode", "per-frame", "--lanes", "1", "-v"]
     with subprocess.Popen(how, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:

@@ -24,6 +24,7 @@ class Times:
 
     def __init__(self, *, in_slots: bool, step: int) -> None:
         self._by: Literal["own", "decoding", "order"] = "decoding" if in_slots else "own"
+        self._in_slots = in_slots
         self._step = step
         self._due: deque[int] = deque(maxlen=_MOST)  # times of packets whose pictures are to come
         self._forward = not in_slots  # each packet was later than the one before
@@ -38,6 +39,8 @@ class Times:
         if packet.is_discard:
             return
         self._forward = self._forward and _goes_forward(self._newest, time)
+        if not (self._forward or self._in_slots):  # they are times of presentation: what went back was a loss
+            self._by, self._floor = "own", None
         if time is not None and (self._forward or self._by == "order"):
             self._newest = time
             self._due.append(time)

@@ -26,7 +26,7 @@ def slow():
 def test_what_is_too_much_is_dropped_and_counted(clip, sending, slow, tmp_path):
     with sending(clip.read_bytes()) as address:
         summary = Segmenter(slow, mode="per-frame").run(address, tmp_path, timeout=5, reconnect=0)
-    assert summary.frames >= 12
+    assert summary.frames >= 9  # those that wait, and more as the network takes them
     assert summary.dropped >= 5
     assert summary.frames + summary.dropped == 30
     assert f"{summary.dropped} of 30 frames were dropped" in summary.notes[0]
