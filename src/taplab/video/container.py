@@ -88,7 +88,7 @@ def _open(source: str, timeout: float | None, part: Part | None) -> "av.containe
 def _why_no_video(container: "av.container.InputContainer") -> str:
     kinds = ", ".join(sorted({"cover picture" if s.type == "video" else s.type for s in container.streams})) or "no"
     held = f"holds {kinds} streams only, no video"
-    if container.format.name == "mpegts" and any(s.name == "bin_data" for s in container.streams):
+    if container.format.name == "mpegts" and "bin_data" in {getattr(s, "name", "") for s in container.streams}:
         unread = "AV1 and VP9, which FFmpeg does not read from transport streams, look like that"
         return f"{held} that FFmpeg knows; {unread}: give them as .mp4 or .mkv"
     return f"{held}; give a file with pictures"
