@@ -46,7 +46,7 @@ def address_of(source: str) -> Address:
         return _local(source)
     if scheme in _STREAMS:
         return Address(source, live=True, silent=True, options=_options(scheme))
-    return Address(source, live=None if scheme in _UNCERTAIN else False, silent=True)
+    return Address(source, live=None if scheme in _UNCERTAIN else False, silent=True, options=_options(scheme))
 
 
 def _local(source: str) -> Address:
@@ -73,6 +73,9 @@ def _options(scheme: str) -> dict[str, str]:
         return {"rtsp_flags": "prefer_tcp"}  # UDP where a camera offers nothing else
     if scheme == "udp":
         return {"overrun_nonfatal": "1"}  # what comes too fast is damage, not the end
+    if scheme in _UNCERTAIN:
+        # FFmpeg seeks on a connection that it told the server to close. Without a second try it then skips frames.
+        return {"reconnect_on_network_error": "1", "reconnect_delay_max": "0"}
     return {}
 
 

@@ -19,7 +19,8 @@ SECONDS = 2.0  # that the clip lasts
 
 class Server(http.server.BaseHTTPRequestHandler):
     """/file says how long it is; /chunked marks its end, /closed does not; with ?slow the clip takes as long as it
-    plays, and more. Every connection gets the next of ``served``, the last one again and again.
+    plays, and more. /ranges hands out any part, and closes connections without saying so. Every connection gets the
+    next of ``served``, the last one again and again.
     """
 
     served, timeout = (), 10
@@ -27,8 +28,12 @@ class Server(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         data, path = next(self.served), self.path
         self.protocol_version = "HTTP/1.0" if path.startswith("/closed") else "HTTP/1.1"
-        self.send_response(200)
-        if path.startswith("/file"):
+        start = int(self.headers.get("Range", "bytes=0-")[6:-1]) if path.startswith("/ranges") else 0
+        self.send_response(206 if path.startswith("/ranges") else 200)
+        if path.startswith("/ranges"):
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            data = data[start:]
+        if path.startswith(("/file", "/ranges")):
             self.send_header("Content-Length", str(len(data)))
         elif path.startswith("/chunked"):
             self.send_header("Transfer-Encoding", "chunked")
@@ -103,3 +108,12 @@ def test_a_stream_that_broke_off_goes_on(clip, drive, tmp_path, path):
     assert [frame.display for frame in frames] == list(range(45))
     assert (video.reconnects, video.notes) == (1, [])
     assert frames[-1].scene > frames[0].scene
+
+
+@pytest.mark.parametrize("container", ["ts", "mp4"])
+def test_nothing_is_skipped_where_the_server_closes_what_ffmpeg_would_use_again(make_clip, container):
+    clip = make_clip(codec="h264", suffix=f".{container}")
+    with server(clip.read_bytes()) as address:
+        video = open_video(f"{address}/ranges.{container}", timeout=5)
+        assert [frame.display for frame in video.frames()] == list(range(30))
+    assert (video.notes, video.lost, video.broke_off) == ([], 0, None)
