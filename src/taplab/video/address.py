@@ -93,7 +93,15 @@ def is_live(address: Address, container: "av.container.InputContainer") -> bool:
 
 def has_no_length(address: Address, container: "av.container.InputContainer") -> bool:
     """It comes over HTTP, and how much there is was not said."""
-    return address.live is None and container.duration is None and container.size <= 0
+    return has_no_size(address, container) and container.duration is None
+
+
+def has_no_size(address: Address, container: "av.container.InputContainer") -> bool:
+    """It comes over HTTP, and the server did not say how many bytes there are; the file itself may say how long it is.
+
+    Not of playlists: their segments come one by one.
+    """
+    return address.live is None and container.size <= 0 and container.format.name != "hls"
 
 
 def has_an_end(container: "av.container.InputContainer") -> bool:

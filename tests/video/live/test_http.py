@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from taplab import Segmenter
+from taplab import Segmenter, SourceError
 from taplab.video import open_video
 from taplab.video.encode import encode_clip
 from taplab.video.live import LiveVideo
@@ -117,3 +117,21 @@ def test_nothing_is_skipped_where_the_server_closes_what_ffmpeg_would_use_again(
         video = open_video(f"{address}/ranges.{container}", timeout=5)
         assert [frame.display for frame in video.frames()] == list(range(30))
     assert (video.notes, video.lost, video.broke_off) == ([], 0, None)
+
+
+@pytest.mark.parametrize(("share", "lost"), [(1.0, False), (0.5, True)])
+def test_a_file_that_knows_its_length_tells_whether_it_all_came(make_clip, share, lost):
+    data = make_clip(codec="h264", suffix=".mkv").read_bytes()
+    with server(data[: round(share * len(data))]) as address:
+        video = open_video(f"{address}/closed", timeout=5)
+        frames = list(video.frames())
+    assert (len(frames) < 30) is lost
+    assert (video.broke_off, video.notes) == ("the file ends early" if lost else None, [])
+    assert len(frames) + video.lost == 30
+
+
+def test_an_index_at_the_end_that_comes_in_chunks(make_clip):
+    with server(make_clip(codec="h264", suffix=".mp4").read_bytes()) as address:
+        video = open_video(f"{address}/chunked", timeout=5)
+        with pytest.raises(SourceError, match="its index comes last, and its server hands it out only from the begin"):
+            list(video.frames())
