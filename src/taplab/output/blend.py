@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from taplab.compiled import njit
 from taplab.types import IGNORE, Labels, Plane
+from taplab.video.planes import in_rows
 
 Table = NDArray[np.int32]
 
@@ -87,11 +88,8 @@ def add_border(picture: av.VideoFrame, matrix: int) -> None:
 
 
 def planes(picture: av.VideoFrame) -> list[Plane]:
-    """The planes as they are in memory: uint8 ``[H, W]`` each, without a copy."""
-    return [
-        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
-        for plane in picture.planes
-    ]
+    """All planes: uint8 ``[H, W]`` each; those of a new frame are no copies."""
+    return [in_rows(plane) for plane in picture.planes]
 
 
 @njit(cache=True, nogil=True)

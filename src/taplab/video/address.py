@@ -46,7 +46,7 @@ def address_of(source: str) -> Address:
         return _local(source)
     if scheme in _STREAMS:
         return Address(source, live=True, silent=True, options=_options(scheme))
-    return Address(source, live=None if scheme in _UNCERTAIN else False, silent=True)
+    return Address(source, live=None if scheme in _UNCERTAIN else False, silent=True, options=_options(scheme))
 
 
 def _local(source: str) -> Address:
@@ -73,6 +73,9 @@ def _options(scheme: str) -> dict[str, str]:
         return {"rtsp_flags": "prefer_tcp"}  # UDP where a camera offers nothing else
     if scheme == "udp":
         return {"overrun_nonfatal": "1"}  # what comes too fast is damage, not the end
+    if scheme in _UNCERTAIN:
+        # FFmpeg seeks on a connection that it told the server to close. Without a second try it then skips frames.
+        return {"reconnect_on_network_error": "1", "reconnect_delay_max": "0"}
     return {}
 
 
@@ -90,7 +93,15 @@ def is_live(address: Address, container: "av.container.InputContainer") -> bool:
 
 def has_no_length(address: Address, container: "av.container.InputContainer") -> bool:
     """It comes over HTTP, and how much there is was not said."""
-    return address.live is None and container.duration is None and container.size <= 0
+    return has_no_size(address, container) and container.duration is None
+
+
+def has_no_size(address: Address, container: "av.container.InputContainer") -> bool:
+    """It comes over HTTP, and the server did not say how many bytes there are; the file itself may say how long it is.
+
+    Not of playlists: their segments come one by one.
+    """
+    return address.live is None and container.size <= 0 and container.format.name != "hls"
 
 
 def has_an_end(container: "av.container.InputContainer") -> bool:

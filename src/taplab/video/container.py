@@ -94,7 +94,7 @@ def _why_no_video(container: "av.container.InputContainer") -> str:
     return f"{held}; give a file with pictures"
 
 
-def check_index_comes_first(source: str, error: av.error.FFmpegError) -> None:
+def check_index_comes_first(source: str, error: av.error.FFmpegError | None) -> None:
     """Raises SourceError if an mp4 of which nothing could be read comes in one direction only: its index is its end."""
     if source in STDIN or Path(source).is_fifo():
         why, remedy = "its index comes last, and what is piped is read once", "give the file by name"

@@ -13,7 +13,7 @@ from av.video.codeccontext import VideoCodecContext
 from taplab.errors import SourceError
 from taplab.threads import decoding_threads
 from taplab.timing import Stopwatch
-from taplab.video.address import address_of, has_an_end, has_no_length, is_live
+from taplab.video.address import address_of, has_an_end, has_no_length, has_no_size, is_live
 from taplab.video.codec import CODECS_WITH_VECTORS, prepare
 from taplab.video.container import check_index_comes_first, open_container, open_part, the_video
 from taplab.video.gops import Packet, Played, Tape, pieces
@@ -65,6 +65,7 @@ class Decoder:
         self.stream = the_video(self.container)
         self.incoming = Incoming(self.container.demux(self.stream))
         self.has_no_length = has_no_length(address, self.container)
+        self._has_no_size = has_no_size(address, self.container)
         if self.live and self.has_no_length and not known_live and keeps_time(self.container):
             self.live = not self.incoming.outruns_the_clock(began)
         context = self.stream.codec_context
@@ -193,6 +194,7 @@ class Decoder:
 
     def _packets(self) -> Iterator["Packet | None"]:
         """The video packets, then None to flush the decoder. A stream that breaks off ends here."""
+        unsaid = False  # an end that looks like a loss
         while True:
             try:
                 with self.stopwatch("decode"):
@@ -201,22 +203,28 @@ class Decoder:
                 self._stopped_by = f"nothing came for {self.timeout:g} s" if self.timeout else "interrupted"
                 break
             except av.error.FFmpegError as error:
-                if self.promise.read == 0 and self.container.format.name.startswith("mov"):
-                    check_index_comes_first(self.source, error)
-                self.end_unsaid = self.has_no_length and error.errno == errno.EIO
-                self._stopped_by = None if self.end_unsaid else error.strerror
+                self._check_index(error)
+                unsaid = self._has_no_size and error.errno == errno.EIO
+                self.end_unsaid = unsaid and self.has_no_length
+                self._stopped_by = None if unsaid else error.strerror
                 break
             if packet is not None and packet.has_sidedata("encryption_info"):
                 self._stopped_by = "it is encrypted; decrypt it first"
                 break
             if packet is None or (packet.size == 0 and packet.dts is None):
+                if self._has_no_size and self.promise.frames:
+                    self._check_index()
                 break
             self.promise.add(packet)
             if packet.size:
                 self._times.note(packet)
                 yield packet
-        self._ends_early = self.promise.broken(live=self.live)
+        self._ends_early = self.promise.broken(live=self.live or unsaid)
         yield None
+
+    def _check_index(self, error: av.error.FFmpegError | None = None) -> None:
+        if self.promise.read == 0 and self.container.format.name.startswith("mov"):
+            check_index_comes_first(self.source, error)
 
     @property
     def missing(self) -> int:

@@ -12,11 +12,17 @@ from taplab.video.convert import converted
 _EIGHT_BIT_LUMA = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "gray", "nv12", "yuv411p")
 
 
+def in_rows(plane: av.video.plane.VideoPlane) -> Plane:
+    """An 8-bit plane as it is in memory, uint8 ``[rows, columns]``; a copy where the last row comes first (AMV)."""
+    rows: Plane = np.frombuffer(cast("memoryview[int]", plane), np.uint8).reshape(-1, abs(plane.line_size))
+    if plane.line_size < 0:
+        rows = np.ascontiguousarray(rows[plane.height - 1 :: -1])
+    return rows[: plane.height, : plane.width]
+
+
 def plane_view(picture: av.VideoFrame, index: int = 0) -> Plane:
-    """An 8-bit plane without a copy, uint8 ``[rows, columns]``, read-only: the decoder still predicts from it."""
-    plane = picture.planes[index]
-    rows = np.frombuffer(cast("memoryview[int]", plane), np.uint8).reshape(-1, plane.line_size)
-    view: Plane = rows[: plane.height, : plane.width]
+    """An 8-bit plane as ``in_rows`` gives it, read-only: the decoder still predicts from it."""
+    view = in_rows(picture.planes[index])
     view.flags.writeable = False
     return view
 

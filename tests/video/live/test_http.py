@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from taplab import Segmenter
+from taplab import Segmenter, SourceError
 from taplab.video import open_video
 from taplab.video.encode import encode_clip
 from taplab.video.live import LiveVideo
@@ -19,7 +19,8 @@ SECONDS = 2.0  # that the clip lasts
 
 class Server(http.server.BaseHTTPRequestHandler):
     """/file says how long it is; /chunked marks its end, /closed does not; with ?slow the clip takes as long as it
-    plays, and more. Every connection gets the next of ``served``, the last one again and again.
+    plays, and more. /ranges hands out any part, and closes connections without saying so. Every connection gets the
+    next of ``served``, the last one again and again.
     """
 
     served, timeout = (), 10
@@ -27,8 +28,12 @@ class Server(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         data, path = next(self.served), self.path
         self.protocol_version = "HTTP/1.0" if path.startswith("/closed") else "HTTP/1.1"
-        self.send_response(200)
-        if path.startswith("/file"):
+        start = int(self.headers.get("Range", "bytes=0-")[6:-1]) if path.startswith("/ranges") else 0
+        self.send_response(206 if path.startswith("/ranges") else 200)
+        if path.startswith("/ranges"):
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            data = data[start:]
+        if path.startswith(("/file", "/ranges")):
             self.send_header("Content-Length", str(len(data)))
         elif path.startswith("/chunked"):
             self.send_header("Transfer-Encoding", "chunked")
@@ -103,3 +108,30 @@ def test_a_stream_that_broke_off_goes_on(clip, drive, tmp_path, path):
     assert [frame.display for frame in frames] == list(range(45))
     assert (video.reconnects, video.notes) == (1, [])
     assert frames[-1].scene > frames[0].scene
+
+
+@pytest.mark.parametrize("container", ["ts", "mp4"])
+def test_nothing_is_skipped_where_the_server_closes_what_ffmpeg_would_use_again(make_clip, container):
+    clip = make_clip(codec="h264", suffix=f".{container}")
+    with server(clip.read_bytes()) as address:
+        video = open_video(f"{address}/ranges.{container}", timeout=5)
+        assert [frame.display for frame in video.frames()] == list(range(30))
+    assert (video.notes, video.lost, video.broke_off) == ([], 0, None)
+
+
+@pytest.mark.parametrize(("share", "lost"), [(1.0, False), (0.5, True)])
+def test_a_file_that_knows_its_length_tells_whether_it_all_came(make_clip, share, lost):
+    data = make_clip(codec="h264", suffix=".mkv").read_bytes()
+    with server(data[: round(share * len(data))]) as address:
+        video = open_video(f"{address}/closed", timeout=5)
+        frames = list(video.frames())
+    assert (len(frames) < 30) is lost
+    assert (video.broke_off, video.notes) == ("the file ends early" if lost else None, [])
+    assert len(frames) + video.lost == 30
+
+
+def test_an_index_at_the_end_that_comes_in_chunks(make_clip):
+    with server(make_clip(codec="h264", suffix=".mp4").read_bytes()) as address:
+        video = open_video(f"{address}/chunked", timeout=5)
+        with pytest.raises(SourceError, match="its index comes last, and its server hands it out only from the begin"):
+            list(video.frames())
