@@ -5,12 +5,14 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, nullcontext
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
 from av.video.codeccontext import VideoCodecContext
 
 from taplab.errors import SourceError
+from taplab.interrupt import interruptible
 from taplab.threads import decoding_threads
 from taplab.timing import Stopwatch
 from taplab.video.address import address_of, has_an_end, has_no_length, has_no_size, is_live
@@ -67,7 +69,8 @@ class Decoder:
         self.has_no_length = has_no_length(address, self.container)
         self._has_no_size = has_no_size(address, self.container)
         if self.live and self.has_no_length and not known_live and keeps_time(self.container):
-            self.live = not self.incoming.outruns_the_clock(began)
+            look = partial(self.incoming.outruns_the_clock, began)
+            self.live = not interruptible(look, lambda _: self.container.close())
         context = self.stream.codec_context
         if context is None:
             self.close()

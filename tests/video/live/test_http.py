@@ -2,6 +2,7 @@
 
 import http.server
 import itertools
+import signal
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from taplab import Segmenter, SourceError
 from taplab.video import open_video
 from taplab.video.encode import encode_clip
 from taplab.video.live import LiveVideo
+from taplab.video.pace import Incoming
 
 PIECE = 188 * 20
 SECONDS = 2.0  # that the clip lasts
@@ -135,3 +137,40 @@ def test_an_index_at_the_end_that_comes_in_chunks(make_clip):
         video = open_video(f"{address}/chunked", timeout=5)
         with pytest.raises(SourceError, match="its index comes last, and its server hands it out only from the begin"):
             list(video.frames())
+
+
+def test_ctrl_c_does_not_wait_for_what_is_looked_at(drive, tmp_path):
+    frames = [rgb for rgb, _ in drive] * 2  # enough for FFmpeg to open it, and not to wait before
+    data = encode_clip(tmp_path / "clip.ts", frames, codec="h264", gop=10, fps=25).read_bytes()
+    silent, begun = threading.Event(), threading.Event()
+
+    class Stalling(Server):
+        served = itertools.repeat(data[: len(data) * 2 // 3])
+
+        def send(self, data, **_):
+            self.wfile.write(data)
+            silent.wait(60)
+
+    def interrupt():
+        if begun.wait(60):
+            time.sleep(0.3)  # FFmpeg waits by then
+            signal.raise_signal(signal.SIGINT)
+
+    def look(incoming, since):
+        begun.set()
+        return outruns(incoming, since)
+
+    outruns = Incoming.outruns_the_clock
+    with (
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stalling) as running,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(Incoming, "outruns_the_clock", look)
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        threading.Thread(target=interrupt, daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            open_video(f"http://127.0.0.1:{running.server_port}/closed", timeout=20)
+        assert time.monotonic() - began < 15
+        silent.set()
+        running.shutdown()
