@@ -6,6 +6,7 @@ only the classes that can win: those whose best corner reaches the best of the o
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -89,6 +90,7 @@ def _best(scores: Tensor) -> Labels:
     return labels
 
 
+@lru_cache(maxsize=64)
 def taps(pixels: int, cells: int) -> _Taps:
     """First pixel of each interval between neighbouring cell centres, ``[cells + 1]``, and each pixel's place in it."""
     position = (np.arange(pixels, dtype=np.float32) + np.float32(0.5)) * np.float32(cells / pixels) - np.float32(0.5)

@@ -4,6 +4,8 @@ Colours and probabilities of a cell lie side by side, so that kernels take them 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 import av
 import numpy as np
@@ -27,11 +29,8 @@ def cell_picture(picture: av.VideoFrame, cells: tuple[int, int]) -> CellPicture:
     """The mean colour of each score cell."""
     out = np.zeros((*cells, 4), np.float32)
     for k, plane in enumerate(yuv_planes(picture)):
-        halvings = _halvings(plane.shape[1], cells[1])
-        vertical, horizontal = _edges(plane.shape[0], cells[0]), _edges(plane.shape[1] >> halvings, cells[1])
-        most = 255 * int(np.ptp(vertical, axis=0).max() * np.ptp(horizontal, axis=0).max()) << halvings
-        sums = np.empty((2, plane.shape[1]), np.uint16 if most < 2**16 else np.uint32)
-        _average(_whole_rows(plane), vertical, horizontal, halvings, sums, k, out)
+        vertical, horizontal, halvings, number = _division(plane.shape, cells)
+        _average(_whole_rows(plane), vertical, horizontal, halvings, np.empty((2, plane.shape[1]), number), k, out)
     return out
 
 
@@ -126,6 +125,17 @@ def _whole_rows(plane: Plane) -> Plane:
     if plane.strides[1] != 1 or plane.strides[0] < plane.shape[1]:
         return np.ascontiguousarray(plane)
     return np.lib.stride_tricks.as_strided(plane, (plane.shape[0], plane.strides[0]), writeable=False)
+
+
+@lru_cache(maxsize=64)
+def _division(
+    pixels: tuple[int, int], cells: tuple[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int, type[np.unsignedinteger[Any]]]:
+    """Of a plane: edges of rows and of columns of cells, halvings of columns before, and what numbers hold sums."""
+    halvings = _halvings(pixels[1], cells[1])
+    vertical, horizontal = _edges(pixels[0], cells[0]), _edges(pixels[1] >> halvings, cells[1])
+    most = 255 * int(np.ptp(vertical, axis=0).max() * np.ptp(horizontal, axis=0).max()) << halvings
+    return vertical, horizontal, halvings, np.uint16 if most < 2**16 else np.uint32
 
 
 def _halvings(pixels: int, cells: int) -> int:

@@ -7,7 +7,7 @@ successive frames are added up (``compose``), and the scores are sampled once (`
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -126,6 +126,7 @@ def to_cells(
     return np.ascontiguousarray(blocks[rows][:, columns])
 
 
+@lru_cache(maxsize=64)
 def _centres(cells: int, pixels: int, block: int) -> NDArray[np.intp]:
     """The block in which the centre of each cell lies, along one axis."""
     return ((np.arange(cells) + 0.5) * (pixels / cells) / block).astype(np.intp)

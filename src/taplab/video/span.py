@@ -16,45 +16,46 @@ class Span:
     """From the first presentation of the packets that were added to the end of the last; ``seconds`` long."""
 
     def __init__(self) -> None:
-        self._first: Fraction | None = None
-        self._end = Fraction(0)
-        self._next: Fraction | None = None  # when the packet after the last is to be decoded
-        self._holes = self._held = Fraction(0)  # seconds: between packets, and of packets
+        self._first: float | None = None  # seconds, all of them: fractions took longer than a small picture
+        self._end = 0.0
+        self._next: float | None = None  # when the packet after the last is to be decoded
+        self._holes = self._held = 0.0  # between packets, and of packets
 
     def add(self, packet: "av.Packet[Any]") -> None:
         """In any order; one without a time does not count."""
         if packet.pts is None or packet.time_base is None:
             return
-        length = (packet.duration or 0) * packet.time_base
-        start, end = packet.pts * packet.time_base, packet.pts * packet.time_base + length
-        self._add_hole(None if packet.dts is None else packet.dts * packet.time_base, length)
+        tick = float(packet.time_base)
+        start, length = packet.pts * tick, (packet.duration or 0) * tick
+        end = start + length
+        self._add_hole(None if packet.dts is None else packet.dts * tick, length)
         self._end = end if self._first is None else max(self._end, end)
         self._first = start if self._first is None else min(self._first, start)
 
     @property
     def begin(self) -> float:
         """Seconds at which the first is shown; 0 where no packet had a time."""
-        return float(self._first or 0)
+        return self._first or 0.0
 
     @property
     def end(self) -> float:
         """Seconds at which the last is over; 0 where no packet had a time."""
-        return float(self._end)
+        return self._end
 
     @property
     def seconds(self) -> float:
         """0 where no packet had a time."""
-        return 0.0 if self._first is None else float(self._end - self._first)
+        return 0.0 if self._first is None else self._end - self._first
 
-    def _add_hole(self, due: Fraction | None, length: Fraction) -> None:
+    def _add_hole(self, due: float | None, length: float) -> None:
         if due is not None and self._next is not None and due - self._next > _HOLE:
             self._holes += due - self._next
         self._next, self._held = None if due is None else due + length, self._held + length
 
     def missing(self, duration: int | None) -> float:
         """Seconds that are missing in the middle, of ``duration`` in microseconds; 0 where that is not known."""
-        left = Fraction(duration or 0, 10**6) - self._held
-        return float(min(self._holes, left)) if left > _HOLE else 0.0
+        left = (duration or 0) / 1e6 - self._held
+        return min(self._holes, left) if left > _HOLE else 0.0
 
     def ends_short_of(self, duration: int | None) -> str | None:
         """What to tell where this is clearly shorter than ``duration`` in microseconds; None where one is not known.
@@ -73,16 +74,16 @@ class Steps:
     """From each presentation to the next, at ``rate`` frames a second: do they keep to it, but for a few?"""
 
     def __init__(self, rate: Fraction | None) -> None:
-        self._length = 1 / rate if rate else None
-        self._waiting: list[Fraction] = []
-        self._last: Fraction | None = None
+        self._length = float(1 / rate) if rate else None  # seconds
+        self._waiting: list[float] = []
+        self._last: float | None = None
         self._even = self._uneven = 0
 
     def add(self, packet: "av.Packet[Any]") -> None:
         """In coded order; one without a time does not count."""
         if self._length is None or packet.pts is None or packet.time_base is None:
             return
-        heapq.heappush(self._waiting, packet.pts * packet.time_base)
+        heapq.heappush(self._waiting, packet.pts * float(packet.time_base))
         if len(self._waiting) > _REORDERED:
             self._show(heapq.heappop(self._waiting), self._length)
 
@@ -92,7 +93,7 @@ class Steps:
             self._show(heapq.heappop(self._waiting), self._length)
         return self._even > 0 and self._uneven <= _UNEVEN * (self._even + self._uneven)
 
-    def _show(self, time: Fraction, length: Fraction) -> None:
+    def _show(self, time: float, length: float) -> None:
         if self._last is not None:
             even = abs(time - self._last - length) < length / 4
             self._even, self._uneven = self._even + even, self._uneven + (not even)
