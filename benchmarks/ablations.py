@@ -46,7 +46,7 @@ def work_out_alone(side: Side) -> None:
 _MODULES, _POLICIES = "taplab.modules", "taplab.policies"
 PARTS: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "no correction": {f"{_MODULES}.matching.refine": lambda now, key, way, active, enough=0: way},
+    "no correction": {f"{_MODULES}.matching.refine": lambda now, key, way, *settings: way},
     "not handed on": {f"{_POLICIES}.side.Side._work_out": work_out_alone},
     "no weights": {f"{_MODULES}.gathering._WEIGHT": np.ones(2048, np.float32)},
     "no memory": {f"{_POLICIES}.offline.HISTORY": 1e-6, f"{_POLICIES}.live.HISTORY": 1e-6},
