@@ -8,6 +8,7 @@ The keys are options of ``taplab segment``, with underscores, and so are the val
     thr_rgfs = 5.73             # grey levels per pixel; the paper's raw sum is written "3.6e7sum"
     region = "512x512"          # rows x columns
     edges = true
+    motion = "refined"          # or "codec"
     budget = 0.1                # or max_loss = 1.0 (also written quality), or target_fps = 25
     disagreement_offline = 2.4  # per cent of pixels for each grey level of mismatch; of live: disagreement_live
     disagreement_model = "bl2-camvid 5f0c1a2b3d4e"  # of which network: another one does without them
@@ -38,6 +39,7 @@ _ALLOWED: dict[str, tuple[tuple[type, ...], str]] = {
     "region": ((str,), 'rows x columns such as "512x512"'),
     "stride": ((str,), 'rows x columns such as "256x256"'),
     "edges": ((bool,), "true or false"),
+    "motion": ((str,), '"codec" or "refined"'),
     "budget": ((int, float), "a network cost such as 0.1"),
     "max_loss": ((int, float), "points of mIoU such as 1.0"),
     "target_fps": ((int, float), "frames a second, such as 25"),
@@ -45,7 +47,7 @@ _ALLOWED: dict[str, tuple[tuple[type, ...], str]] = {
     "disagreement_live": ((int, float), "per cent of pixels for each grey level, such as 2.4"),
     "disagreement_model": ((str,), "what taplab calibrate --agreement wrote"),
 }
-_OF_THE_PAPER = ("modules", "interval", "alpha", "thr_rgc", "thr_rgfs", "region", "stride", "edges")
+_OF_THE_PAPER = ("modules", "interval", "alpha", "thr_rgc", "thr_rgfs", "region", "stride", "edges", "motion")
 _ALSO_CALLED = {"quality": "max_loss"}  # as options of segment are
 
 
@@ -67,6 +69,7 @@ class Config:
     region: str | None = None
     stride: str | None = None
     edges: bool | None = None
+    motion: str | None = None
     budget: float | None = None
     max_loss: float | None = None
     target_fps: float | None = None
@@ -166,6 +169,7 @@ def paper_settings(
     region: str | None = None,
     stride: str | None = None,
     edges: bool | None = None,
+    motion: str | None = None,
 ) -> "PaperSettings":
     """Settings from options as they are written on the command line; None leaves the default. Raises SettingError.
 
@@ -173,7 +177,8 @@ def paper_settings(
     """
     from taplab.policies import PaperSettings  # brings torch along
 
-    given: dict[str, Any] = {"interval": interval, "alpha": alpha, "thr_rgc": thr_rgc, "edges": edges}
+    given: dict[str, Any] = {"interval": interval, "alpha": alpha, "thr_rgc": thr_rgc}
+    given |= {"edges": edges, "motion": motion}
     if modules is not None:
         given["modules"] = names(modules)
     elif thr_rgfs is not None:

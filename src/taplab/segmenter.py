@@ -162,6 +162,7 @@ class Segmenter:
         opened: Source = open_video(
             source,
             motion=self.policy.uses_motion,
+            refine=self.policy.refine,
             thr_rgc=thr_rgc,
             max_frames=max_frames,
             timeout=timeout,

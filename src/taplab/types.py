@@ -25,6 +25,8 @@ RESIDUAL_BLOCK = 16  # pixels: one macroblock
 REFERENCES_KEPT = 5  # newest reference frames that are kept to predict others from
 
 Kind = Literal["I", "P", "B"]
+MotionOrigin = Literal["codec", "refined", "estimated"]
+Refine = Literal["never", "fast", "always"]  # the codec's motion, see ``video.open_video``
 Origin = Literal["network", "warped", "corrected", "fused", "followed"]
 
 
@@ -65,11 +67,12 @@ class Motion:
 
     coded: bool ``[rows, cols]``, blocks for which the stream holds a vector (the others are intra-coded), or that the
         estimated motion explains.
+    origin: the codec's own; "refined", searched anew from there (``video.around.refined``); or estimated without it.
     """
 
     fields: tuple[MotionField, ...]
     coded: NDArray[np.bool_]
-    origin: Literal["codec", "estimated"] = "codec"
+    origin: MotionOrigin = "codec"
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,7 @@ class CodedFrame:
     @property
     def stands_alone(self) -> bool:
         """An I-frame, unless motion was estimated for it (``policies.bridge``)."""
-        return self.kind == "I" and (self.motion is None or self.motion.origin == "codec")
+        return self.kind == "I" and (self.motion is None or self.motion.origin != "estimated")
 
     @cached_property
     def residual(self) -> Residual | None:

@@ -17,7 +17,9 @@ MEANINGLESS = [
     ("per-frame", {"edges": True}),
     ("per-frame", {"modules": RGC}),
     ("per-frame", {"modules": RGFS}),
+    ("per-frame", {"motion": "refined"}),
     ("itp", {"thr_rgfs_unit": "sum"}),
+    ("itp", {"motion": "codec"}),
 ]
 OF_USE = [
     ("paper", {"modules": RGC, "alpha": 0.5, "thr_rgc": 20, "region": (96, 96), "stride": (48, 48)}),
@@ -25,7 +27,8 @@ OF_USE = [
     ("auto", {"modules": RGC, "alpha": 0.5}),
     ("live", {"modules": RGC, "region": (96, 96), "stride": (48, 48)}),
     ("live", {"modules": RGFS, "thr_rgfs": 3.0}),
-    ("offline", {"modules": RGFS, "thr_rgfs": 3.0, "edges": True}),
+    ("offline", {"modules": RGFS, "thr_rgfs": 3.0, "edges": True, "motion": "codec"}),
+    ("paper", {"motion": "refined"}),
     ("per-frame", {"interval": 6}),
 ]
 

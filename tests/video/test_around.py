@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from taplab.types import Motion, MotionField
-from taplab.video.around import MANY_INTRA, with_intra_estimated
+from taplab.video.around import FAST, MANY_INTRA, is_fast, refined, with_intra_estimated
 from taplab.video.references import Reference
 
 RNG = np.random.default_rng(0)
@@ -44,3 +44,28 @@ def test_few_are_left_and_so_is_what_was_estimated():
     assert with_intra_estimated(few, reference(9, MOVED), [reference(0, SMOOTH)]) is few
     own = motion(20, origin="estimated")
     assert with_intra_estimated(own, reference(9, MOVED), [reference(0, SMOOTH)]) is own
+
+
+@pytest.mark.parametrize("fields", [1, 2])
+def test_motion_is_fast_by_its_mean_length(fields):
+    slow = motion(0, fields=fields)
+    assert not is_fast(slow)
+    for field in slow.fields:
+        field.vectors[:, :16] = 0, 2.1 * FAST * 192  # half of the blocks
+    assert is_fast(slow)
+    for field in slow.fields:
+        field.vectors[:, :16] = 0, 1.9 * FAST * 192
+    assert not is_fast(slow)
+
+
+def test_refined_motion_is_found_from_the_codecs_and_keeps_its_references():
+    before = motion(4, fields=2)
+    found = refined(before, reference(9, MOVED), [reference(0, SMOOTH), reference(1, MOVED)])
+    assert found.origin == "refined"
+    assert np.array_equal(found.coded, before.coded)
+    moved, still = (field.vectors[2:-2, 2:-2] for field in found.fields)
+    assert np.median(moved[..., 0]) == pytest.approx(-6, abs=0.5)
+    assert (still == 0).all()
+    for field, own in zip(found.fields, before.fields, strict=True):
+        assert field.weight is own.weight
+        assert field.reference == own.reference

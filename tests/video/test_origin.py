@@ -10,6 +10,7 @@ from PIL import Image
 
 from taplab import PaperSettings, Segmenter
 from taplab.video import open_video
+from taplab.video.encode import encode_clip
 
 COUNT = 12
 WAYS = {  # encoder, suffix, pixel format, options
@@ -105,3 +106,33 @@ def test_mpeg4_b_frames_come_from_both_sides(make_clip):
     assert 0.1 < np.mean([f.motion.fields[0].weight.mean() for f in between]) < 0.9
     origins = [f.motion.origin for f in frames.values() if f.kind == "P"]
     assert set(origins[:-1]) == {"codec"}  # the last one comes without vectors, at the end of the stream
+
+
+def motions(clip, model, mode, motion="auto"):
+    segmentation = Segmenter(model, mode=mode, settings=PaperSettings(motion=motion)).stream(clip)
+    assert len(list(segmentation)) == segmentation.summary().frames
+    return segmentation.summary().motion
+
+
+@pytest.mark.parametrize("mode", ["offline", "live", "paper"])
+def test_fast_motion_is_refined_but_in_the_papers_mode(model, tmp_path, mode):
+    """What is fast in still pictures: everything moves by six pixels of 96."""
+    still = np.random.default_rng(1).integers(0, 256, (12, 34, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+    for step, origin in ((6, "codec" if mode == "paper" else "refined"), (1, "codec")):
+        frames = [still[:, k * step : k * step + 128] for k in range(COUNT)]
+        clip = encode_clip(tmp_path / f"{step}.mkv", frames, codec="mpeg4", gop=COUNT)
+        assert motions(clip, model, mode) == {"none": 1, origin: COUNT - 1}
+        assert motions(clip, model, mode, "refined") == {"none": 1, "refined": COUNT - 1}
+        assert motions(clip, model, mode, "codec") == {"none": 1, "codec": COUNT - 1}
+
+
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_refined_motion_comes_from_the_same_references(make_clip, b_frames):
+    clip = make_clip("h264", options={"bf": str(b_frames)})
+    own, found = (list(open_video(clip, refine=refine).frames()) for refine in ("never", "always"))
+    moved = [(a, b) for a, b in zip(own, found, strict=True) if a.motion is not None]
+    assert {b.motion.origin for _, b in moved} == {"refined"}
+    for a, b in moved:
+        assert [f.reference for f in a.motion.fields] == [f.reference for f in b.motion.fields]
+        assert a.scene == b.scene
+        assert all(np.array_equal(f.weight, g.weight) for f, g in zip(a.motion.fields, b.motion.fields, strict=True))

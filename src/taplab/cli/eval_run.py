@@ -89,6 +89,7 @@ class RunOptions:
     region: options.Region = None
     stride: options.Stride = None
     edges: options.Edges = False
+    motion: options.Motion = "auto"
     config: options.Config = None
     device: options.Device = "cpu"
     engine: options.Engine = None
@@ -192,6 +193,7 @@ def settings_of(given: RunOptions) -> "PaperSettings":
         region=given.region,
         stride=given.stride,
         edges=given.edges,
+        motion=given.motion,
     )
 
 

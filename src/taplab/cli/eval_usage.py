@@ -13,6 +13,7 @@ _NOT_FOR_PAPER = {
     "budget": "tables and figures keep to the GOP, which is --gop",
     "max_loss": "tables and figures keep to the GOP, which is --gop",
     "edges": "tables and figures are those of the paper, which has none",
+    "motion": "tables and figures are those of the paper, which takes the codec's",
     "json_file": "each table and figure is saved as JSON too, in the folder of -o",
 }
 # Tables and figures that make use of an option; the others go through values of their own, or need none.
@@ -38,7 +39,7 @@ def check_for_modes(written: Collection[str], modules: Mapping[str, Sequence[str
     """modules: those that run, of every mode. Raises SettingError for options that none of the modes makes use of."""
     if set(modules) == {"per-frame"}:
         refuse(written, ("interval", "modules"), "mode per-frame runs the network on every frame")
-        refuse(written, ("edges",), "mode per-frame gives what the network says")
+        refuse(written, ("edges", "motion"), "mode per-frame gives what the network says")
     refuse_without_modules(written, {name for mode in modules.keys() - {"per-frame"} for name in modules[mode]})
 
 

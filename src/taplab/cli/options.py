@@ -108,6 +108,12 @@ Stride = Annotated[
     typer.Option("--stride", metavar="HxW", help="From one RGC region to the next; default: half the region."),
 ]
 Edges = Annotated[bool, typer.Option("--edges", help="Contours of labels along the edges of the picture.")]
+Motion = Annotated[
+    str,
+    typer.Option(
+        "--motion", help="The codec's vectors, or refined: searched anew from there; auto: where it is worth it."
+    ),
+]
 Lanes = Annotated[int | None, typer.Option("--lanes", min=1, help="Runs of frames that share network calls.")]
 MaxFrames = Annotated[int | None, typer.Option("--max-frames", min=1, help="Stop after so many frames.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds that a URL or playlist may keep silent.")]

@@ -45,6 +45,7 @@ def segment(
     region: options.Region = None,
     stride: options.Stride = None,
     edges: options.Edges = False,
+    motion: options.Motion = "auto",
     config: options.Config = None,
     save: Annotated[str, typer.Option(help="Any of overlay, masks, scores, coco, jsonl.")] = "overlay,masks",
     device: options.Device = "cpu",
@@ -77,6 +78,7 @@ def segment(
         region=region,
         stride=stride,
         edges=edges,
+        motion=motion,
     )
     address, chosen = address_of(source), dial.mode(mode)
     check_mode(written, "live" if chosen == "auto" and address.live else chosen, settings.modules, asked=bool(asked))

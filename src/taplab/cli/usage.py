@@ -60,7 +60,7 @@ def check_mode(written: Collection[str], mode: str, modules: Collection[str], *,
     """Options of ``segment`` that ``mode`` makes no use of. asked: there is a dial. Raises SettingError."""
     if mode == "per-frame":
         refuse(written, ("modules", "interval", *_OF_RGC, "thr_rgfs"), "mode per-frame runs the network on every frame")
-        refuse(written, ("edges",), "mode per-frame gives what the network says")
+        refuse(written, ("edges", "motion"), "mode per-frame gives what the network says")
     if mode == "live":
         refuse(written, ("lanes",), "mode live, that of streams, answers one frame after another")
         refuse(written, ("alpha", "thr_rgc"), "mode live, that of streams, chooses and blends regions in its own way")

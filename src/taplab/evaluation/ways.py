@@ -22,11 +22,12 @@ class Way:
         """For tables: "per-frame", "paper ffw+rgc, interval 12"."""
         if self.mode == "per-frame":
             return self.mode
-        modules, edges = self.settings.modules, ", edges" if self.settings.edges else ""
+        modules, motion = self.settings.modules, self.settings.motion
+        more = (", edges" if self.settings.edges else "") + (f", motion {motion}" if motion != "auto" else "")
         for name, value in self.dial.asked.items():
-            return f"{self.mode}, {name} {value:g}{edges}"
+            return f"{self.mode}, {name} {value:g}{more}"
         named = f" {'+'.join(modules)}" if self.mode == "paper" or modules != ("ffw",) else ""
-        return f"{self.mode}{named}, interval {self.settings.interval}{edges}"
+        return f"{self.mode}{named}, interval {self.settings.interval}{more}"
 
     @property
     def key(self) -> str:

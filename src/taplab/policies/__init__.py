@@ -50,11 +50,14 @@ def make_policy(
     dial: what is asked of it, in place of RGFS and of key frames at I-frames; the interval stays the upper limit.
     offline and live serve one stream: they count. To compare with: "itp" interpolates between key frames, "flow:NAME"
     is the paper's with an optical flow in place of FFW (NAME as of ``load_flow``, which runs on ``device``).
-    Per-frame gives what the network says; all others follow edges if the settings say so. Raises SettingError.
+    Per-frame gives what the network says; all others follow edges, and the motion named, if the settings say so.
+    Raises SettingError.
     """
     settings = settings or PaperSettings()
     policy = _policy(mode, settings, device, dial or Dial())
     policy.follows_edges = settings.edges and policy.name != "per-frame"
+    if settings.motion != "auto":
+        policy.refine = "always" if settings.motion == "refined" else "never"
     return policy
 
 

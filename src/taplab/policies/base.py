@@ -14,7 +14,7 @@ from torch import Tensor
 
 from taplab.modules.ffw import Carried
 from taplab.modules.gathered import Gathered
-from taplab.types import CodedFrame, Origin, Region
+from taplab.types import CodedFrame, Origin, Refine, Region
 
 if TYPE_CHECKING:
     from taplab.policies.forecast import Forecast
@@ -49,7 +49,8 @@ Steps = Generator[Ask | Answer | Turn, Tensor, None]
 class Policy(ABC):
     """name: as after ``--mode``. interval: at most so many frames between key frames; lanes are cut there.
 
-    uses_motion, uses_residual: what it looks at, so that nothing else is computed. looks_ahead: every lane ends with
+    uses_motion, uses_residual: what it looks at, so that nothing else is computed. refine: the codec's motion, as of
+    ``open_video``. looks_ahead: every lane ends with
     the next lane's key frame. endless: it remembers more than a lane, so the whole stream is one, and every frame is
     answered as soon as it comes. modules: of the paper's algorithm, for the record. forecast: of what is lost, if it
     makes one; such a policy serves one stream. bridges: I-frames need not be key frames, motion is to be estimated.
@@ -60,6 +61,7 @@ class Policy(ABC):
     name: str
     interval: int
     uses_motion: bool = True
+    refine: Refine = "never"
     uses_residual: bool = True
     looks_ahead: bool = False
     endless: bool = False

@@ -34,6 +34,7 @@ class Live(Policy):
     """
 
     name = "live"
+    refine = "fast"
     endless = True
 
     def __init__(self, settings: PaperSettings, due: Due | None = None) -> None:

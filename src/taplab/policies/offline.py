@@ -29,6 +29,7 @@ class Offline(Policy):
     """
 
     name = "offline"
+    refine = "fast"
     looks_ahead = True
 
     def __init__(self, settings: PaperSettings, planner: Planner | None = None) -> None:
@@ -156,7 +157,7 @@ def backward(
 
 def _is_between(frame: CodedFrame) -> bool:
     """A B-frame: with motion of its own to the frames around it, or hopes of some."""
-    return frame.kind == "B" and (frame.motion is None or frame.motion.origin == "codec" or not frame.is_reference)
+    return frame.kind == "B" and (frame.motion is None or frame.motion.origin != "estimated" or not frame.is_reference)
 
 
 def _is_linked(frame: CodedFrame, following: CodedFrame) -> bool:

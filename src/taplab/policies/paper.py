@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from taplab.errors import SettingError
 from taplab.modules import rgc, rgfs
@@ -12,6 +13,8 @@ from taplab.policies.propagation import FastFeatureWarping, Propagation
 from taplab.types import REFERENCES_KEPT, RESIDUAL_BLOCK, CodedFrame, Region, Residual
 
 MODULES = ("ffw", "rgc", "rgfs")
+MotionSetting = Literal["auto", "codec", "refined"]
+MOTIONS: tuple[MotionSetting, ...] = get_args(MotionSetting)
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class PaperSettings:
     becomes a key frame (Eq. 4), in grey levels per pixel or as the paper's raw "sum".
     region, stride: (rows, columns) in pixels; None scales the paper's 512x512 and 256 of 1024x2048 to the frame.
     edges: contours of labels along the edges of the picture (``taplab.edges``); not in the paper.
+    motion: the "codec"'s vectors, or "refined", which searches anew from there on; "auto": refined in the modes offline
+    and live where it is fast, nowhere in the paper's.
     """
 
     modules: tuple[str, ...] = ("ffw",)
@@ -35,6 +40,7 @@ class PaperSettings:
     region: tuple[int, int] | None = None
     stride: tuple[int, int] | None = None
     edges: bool = False
+    motion: MotionSetting = "auto"
 
     def __post_init__(self) -> None:
         unknown = [m for m in self.modules if m not in MODULES]
@@ -53,6 +59,8 @@ class PaperSettings:
         for name, sides in (("region", self.region), ("stride", self.stride)):
             if sides is not None and any(s < RESIDUAL_BLOCK or s % RESIDUAL_BLOCK for s in sides):
                 raise SettingError(f"{name} {sides}: rows and columns must be multiples of {RESIDUAL_BLOCK}")
+        if self.motion not in MOTIONS:
+            raise SettingError(f"motion {self.motion!r}: choose one of {', '.join(MOTIONS)}")
         if self.thr_rgfs_unit not in ("grey", "sum"):
             raise SettingError(f"thr_rgfs_unit {self.thr_rgfs_unit!r}: choose grey or sum")
 

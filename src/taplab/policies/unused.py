@@ -22,9 +22,11 @@ def unused(settings: PaperSettings, mode: str, *, asked: bool = False) -> dict[s
         reasons |= dict.fromkeys(_OF_RGFS, "needs rgfs among the modules")
     elif asked:
         reasons |= dict.fromkeys((*_OF_RGFS, "modules"), "key frames are chosen by the motion, not by rgfs")
+    if mode == "itp" or mode.startswith("flow:"):
+        reasons["motion"] = f"mode {mode} does not follow the stream's motion"
     if mode == "per-frame":
         given = "mode per-frame gives what the network says"
-        reasons |= dict.fromkeys((*_OF_RGC, *_OF_RGFS, "edges", "modules"), given)
+        reasons |= dict.fromkeys((*_OF_RGC, *_OF_RGFS, "edges", "motion", "modules"), given)
     return {name: why for name, why in reasons.items() if getattr(settings, name) != _DEFAULTS[name]}
 
 

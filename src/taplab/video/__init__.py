@@ -6,6 +6,7 @@ from pathlib import Path
 
 from taplab.errors import SettingError, SourceError
 from taplab.timing import Stopwatch
+from taplab.types import Refine
 from taplab.video.address import OF_FFMPEG, STDIN, Address, address_of
 from taplab.video.decoder import TIMEOUT
 from taplab.video.images import ImageFolder
@@ -21,6 +22,7 @@ def open_video(
     source: str | Path,
     *,
     motion: bool = True,
+    refine: Refine = "never",
     thr_rgc: int = 30,
     max_frames: int | None = None,
     timeout: float = TIMEOUT,
@@ -29,10 +31,11 @@ def open_video(
 ) -> Source:
     """Opens a video file, a URL that FFmpeg can read, a camera (camera:0 or /dev/video0), a folder of images, or "-".
 
-    motion: attach motion and residual, the codec's or estimated; thr_rgc: grey levels above which a pixel of the
-    residual counts; timeout: seconds that a URL or playlist may keep silent; reconnect: seconds to go on trying where a
-    live source is lost, 0 for none. Raises SourceError if there is nothing to read, SettingError for a timeout that is
-    not positive, a negative ``reconnect``, or ``max_frames`` that is no whole number from 1 on.
+    motion: attach motion and residual, the codec's or estimated; refine: search anew from the codec's vectors on,
+    "never", where they are "fast", or "always"; thr_rgc: grey levels above which a pixel of the residual counts;
+    timeout: seconds that a URL or playlist may keep silent; reconnect: seconds to go on trying where a live source is
+    lost, 0 for none. Raises SourceError if there is nothing to read, SettingError for a timeout that is not positive, a
+    negative ``reconnect``, or ``max_frames`` that is no whole number from 1 on.
     """
     if max_frames is not None and not (isinstance(max_frames, Integral) and max_frames >= 1):
         raise SettingError(f"max_frames {max_frames!r}: must be a whole number, at least 1")
@@ -49,6 +52,7 @@ def open_video(
         return Video(
             text,
             motion=motion,
+            refine=refine,
             thr_rgc=thr_rgc,
             max_frames=most,
             timeout=limit,

@@ -1,4 +1,4 @@
-"""Estimated motion of a picture from the references around it, and of its intra blocks where these are many."""
+"""Estimated motion of a picture from the references around it; also in place of the codec's, if fast or missing."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from taplab.types import Motion, MotionField
+from taplab.types import MOTION_BLOCK, Motion, MotionField
 from taplab.video.estimate import estimate_between
 from taplab.video.references import Reference
 
 MANY_INTRA = 0.2  # share of blocks; in less the encoder found good vectors for what moves
+FAST = 0.015  # of the picture's height, mean length of vectors: encoders find cheap ones then, and not the true ones
 
 
 def estimated_around(picture: Reference, references: Sequence[Reference]) -> Motion | None:
@@ -28,6 +29,24 @@ def estimated_around(picture: Reference, references: Sequence[Reference]) -> Mot
         found = [estimate_between(picture, [side]) for side in sides]
         return max(found, key=lambda motion: float(motion.coded.mean()))
     return estimate_between(picture, sides)
+
+
+def is_fast(motion: Motion) -> bool:
+    """Do blocks move by ``FAST`` or more, on the average?"""
+    lengths = [np.hypot(f.vectors[..., 0], f.vectors[..., 1]) * f.weight for f in motion.fields]
+    mean = float(np.sum(lengths)) / motion.coded.size
+    return bool(mean >= FAST * MOTION_BLOCK * motion.coded.shape[0])
+
+
+def refined(motion: Motion, picture: Reference, references: Sequence[Reference]) -> Motion:
+    """The codec's motion searched anew, from its vectors on; what comes from which reference stays as it is."""
+    in_hand = {r.index: r for r in references}
+
+    def searched(field: MotionField) -> MotionField:
+        found = estimate_between(picture, [(field.reference, in_hand[field.reference], field)])
+        return replace(field, vectors=found.fields[0].vectors)
+
+    return replace(motion, fields=tuple(searched(field) for field in motion.fields), origin="refined")
 
 
 def with_intra_estimated(motion: Motion, picture: Reference, references: Sequence[Reference]) -> Motion:

@@ -11,7 +11,7 @@ from av.sidedata.sidedata import Type as SideData
 from av.video.frame import VideoFrame
 
 from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual
-from taplab.video.around import estimated_around, with_intra_estimated
+from taplab.video.around import estimated_around, is_fast, refined, with_intra_estimated
 from taplab.video.cuts import is_cut, is_estimated_cut, is_new_scene
 from taplab.video.motion import RECORD, without_margin
 from taplab.video.picture import Picture
@@ -157,8 +157,16 @@ class Assembly:
             return None, self._new_scene() if before is None else before.scene
         if self._is_cut(picture, this.luma, motion):
             return None, self._new_scene()
-        motion = with_intra_estimated(motion, this, self.references)
+        motion = self._improved(motion, this)
         return motion, next(r.scene for r in self.references if r.index == motion.fields[0].reference)
+
+    def _improved(self, motion: Motion, this: Reference) -> Motion:
+        """The codec's searched anew, all of it or its intra blocks, where that is asked for or worth it."""
+        if motion.origin != "codec":
+            return motion
+        if self.video.refine == "always" or (self.video.refine == "fast" and is_fast(motion)):
+            return refined(motion, this, self.references)
+        return with_intra_estimated(motion, this, self.references)
 
     def _is_cut(self, picture: Picture, luma: Plane, motion: Motion) -> bool:
         if motion.origin == "estimated":

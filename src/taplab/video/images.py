@@ -11,7 +11,7 @@ from av.video.frame import PictureType
 from taplab.data.images import image_files, read_rgb
 from taplab.errors import SourceError
 from taplab.timing import Stopwatch
-from taplab.types import CodedFrame, Rgb
+from taplab.types import CodedFrame, Refine, Rgb
 from taplab.video.assembly import Assembly
 from taplab.video.picture import Picture
 
@@ -27,6 +27,7 @@ class ImageFolder:
 
     codec = "images"
     has_vectors = in_coded_order = live = False
+    refine: Refine = "never"  # there are no vectors
     reconnects = 0
     notes: Collection[str] = ()
 

@@ -12,7 +12,7 @@ import av
 
 from taplab.errors import SourceError
 from taplab.timing import Stopwatch
-from taplab.types import CodedFrame, Rgb
+from taplab.types import CodedFrame, Refine, Rgb
 from taplab.video.assembly import Assembly
 from taplab.video.container import NoVideoError
 from taplab.video.convert import converted
@@ -28,9 +28,9 @@ REORDER = 17  # H.264 allows 16 frames between coded and display order
 class Video:
     """An opened video. ``frames()`` may be called once; memory does not grow with its length.
 
-    motion: attach motion and residual to the frames. thr_rgc: grey levels above which a pixel of the residual counts
-    (``THR_RGC``). max_frames: stop after so many. timeout, threads, start, known_live: see ``Decoder``. Raises
-    SourceError if it cannot be opened.
+    motion: attach motion and residual to the frames. refine: the codec's motion, see ``open_video``. thr_rgc: grey
+    levels above which a pixel of the residual counts (``THR_RGC``). max_frames: stop after so many. timeout, threads,
+    start, known_live: see ``Decoder``. Raises SourceError if it cannot be opened.
 
     A file of transport streams that were joined is read to its end; what it says of itself is true of the first part,
     and a new scene begins with every other.
@@ -44,6 +44,7 @@ class Video:
         source: str | Path,
         *,
         motion: bool = True,
+        refine: Refine = "never",
         thr_rgc: int = 30,
         max_frames: int | None = None,
         timeout: float = TIMEOUT,
@@ -57,7 +58,9 @@ class Video:
         self.thr_rgc = thr_rgc
         self._later: Video | None = None  # the part at hand, if it is not the first
         self._lost_before, self._why = 0, cast("str | None", None)  # in the parts before it
-        self._opened = partial(Video, motion=motion, thr_rgc=thr_rgc, stopwatch=self.stopwatch, threads=threads)
+        self._opened = partial(
+            Video, motion=motion, refine=refine, thr_rgc=thr_rgc, stopwatch=self.stopwatch, threads=threads
+        )
         self._decoder = Decoder(
             self.source,
             self.stopwatch,
@@ -75,7 +78,7 @@ class Video:
         self.in_coded_order = self._decoder.in_coded_order
         self.has_vectors, self.cut_off = self._decoder.has_vectors, self._decoder.headers.cut_off
         self.several_references = self._decoder.headers.several_references
-        self.uses_motion = motion
+        self.uses_motion, self.refine = motion, refine
         self._passed_over = self._decoder.passed_over
         self._assembly = Assembly(self)
 
