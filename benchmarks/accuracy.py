@@ -133,6 +133,9 @@ def materials(args: argparse.Namespace) -> Iterator[tuple[str, ClipSet, str, str
         drives = drive_clips((21, 22), 360, 480, 49, speeds=(speed,))
         for encoding in ENCODINGS:
             yield f"drives, {speed}", drives, "bl2-synthetic", encoding
+    large = drive_clips((21, 22), 1024, 2048, 25, speeds=("fast",))
+    for encoding in ("MPEG-4", "H.264"):
+        yield "drives, fast, 1024x2048", large, "bl2-synthetic", encoding
     if args.sequence:
         whole = sequence_clips(*args.sequence, "camvid", 15.0)
         fast = replace(whole, clips=[whole.clips[0].every(4)])
