@@ -3,9 +3,9 @@
     python benchmarks/ablations.py [--sequence IMAGES LABELS] [--phases 2] [--interval 12]
 
 Every column leaves one part out (modules/matching, modules/gathering, policies/side): the correction of displacements,
-that frames hand on corrected ones, the weights by how well pictures match, what neighbouring key frames say of a key
-frame; the last one compares every cell, also those that are settled. Nothing is cached: the variants change what
-taplab does.
+that frames hand on corrected ones, the search where motion is fast (video/around), the weights by how well pictures
+match, what neighbouring key frames say of a key frame; the last one compares every cell, also those that are settled.
+Nothing is cached: the variants change what taplab does.
 """
 
 from taplab.machine import machine  # isort: skip  (first: taplab sets how torch's threads wait)
@@ -48,6 +48,7 @@ PARTS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "no correction": {f"{_MODULES}.matching.refine": lambda now, key, way, *settings: way},
     "not handed on": {f"{_POLICIES}.side.Side._work_out": work_out_alone},
+    "not refined": {"taplab.video.around.FAST": np.inf},
     "no weights": {f"{_MODULES}.gathering._WEIGHT": np.ones(2048, np.float32)},
     "no memory": {f"{_POLICIES}.offline.HISTORY": 1e-6, f"{_POLICIES}.live.HISTORY": 1e-6},
     "all compared": {
