@@ -18,6 +18,7 @@ from taplab.timing import Stopwatch
 from taplab.video.address import address_of, has_an_end, has_no_length, has_no_size, is_live
 from taplab.video.codec import CODECS_WITH_VECTORS, prepare
 from taplab.video.container import check_index_comes_first, open_container, open_part, the_video
+from taplab.video.frame_threads import FILLER, filled
 from taplab.video.gops import Packet, Played, Tape, pieces
 from taplab.video.headers import Headers
 from taplab.video.mute import MOST, Mute
@@ -151,10 +152,10 @@ class Decoder:
 
     def _linear(self, coded: Iterator[Played], given: set[int]) -> Iterator[Picture]:
         """Decodes packets one after another. given: coded indices of pictures that were given out before."""
-        for index, packet in coded:
+        for index, packet in filled(coded, self.stream):
             if packet is None:
                 self._end()
-            else:
+            elif packet.pts != FILLER:
                 self.headers.note(index, packet)
             frames: list[av.VideoFrame] = []
             try:
@@ -164,12 +165,12 @@ class Decoder:
             except av.error.EOFError:
                 return
             except av.error.FFmpegError as error:
-                if index not in given:
+                if index >= 0 and index not in given:
                     self.failed.add(index)
                     self.broke_off = error.strerror
                     self._lost_just_now = True
             for frame in frames:
-                if index_of(frame) not in given:
+                if index_of(frame) not in given and frame.pts != FILLER:
                     yield self._picture(frame)
             if self.mute(packet, len(frames)):
                 self.broke_off = self.broke_off or "no pictures come of its packets any more"
