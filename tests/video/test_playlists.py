@@ -208,7 +208,7 @@ def test_encrypted_segments_whose_key_is_not(encrypted, key):
     ("key", "over_http", "says"),
     [
         ("none.key", False, "its key cannot be had: file://.*none.key .*No such file"),
-        ("http://localhost/some.key", False, "FFmpeg does not fetch the key of a file from http://localhost/some.key; save it"),
+        ("http://localhost/some.key", False, "does not fetch the key of a file from http://localhost/some.key; save"),
         ("none.key", True, "its key cannot be had: http://.*none.key .File not found"),
     ],
 )
