@@ -27,7 +27,7 @@ from taplab.video.picture import Picture
 from taplab.video.pieces import Decoded, SideBySide, index_of
 from taplab.video.promise import Promise, rate_of
 from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
-from taplab.video.times import Times
+from taplab.video.times import MOST_AHEAD, Times
 from taplab.video.transport import Part, packet_size
 
 _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
@@ -147,6 +147,7 @@ class Decoder:
             return context
 
         most = max(_WAITING // (max(self.context.width * self.context.height, 1) * 3 // 2), 1)
+        most = min(most, MOST_AHEAD // 2)  # besides, half as many are in a piece that is not cut yet
         side_by_side = SideBySide(new_decoder, self.stopwatch, flushed=flushed, threads=self.threads, most=most)
         yield from side_by_side(pieces(tape, self.codec, self.context.extradata, most // 2))
 
