@@ -1,11 +1,14 @@
 """When Ctrl-C interrupts, and when it waits."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from taplab.interrupt import PutOff, exit_status, heed_termination, interruptible
+from taplab.interrupt import PutOff, exit_status, interruptible, own_the_process
 
 
 def ctrl_c():
@@ -47,11 +50,13 @@ def test_the_program_s_own_handler_stays():
 
 
 @pytest.fixture
-def heeding():
+def heeding(monkeypatch):
     """SIGTERM interrupts, as in the command; Ctrl-C does nothing, as in a job in the background."""
+    monkeypatch.setattr("taplab.interrupt._ending_since", None)
+    monkeypatch.setattr("atexit.register", lambda function: None)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    heed_termination()
+    own_the_process()
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -67,8 +72,38 @@ def test_termination_is_put_off_and_told_from_ctrl_c(heeding, monkeypatch):
         ctrl_c()  # stays ignored
     assert signal.getsignal(signal.SIGTERM) is handler
     assert exit_status() == 143
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)  # the same wish: it breaks into nothing
+
+
+OWNED = """
+import os, signal, sys, time
+from taplab.interrupt import exit_status, own_the_process
+
+class Late:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+own_the_process()
+late = Late()  # goes where Python has taken its handlers away
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+except KeyboardInterrupt:
+    os.kill(os.getpid(), signal.{second})
+    time.sleep({pause})
+    os.kill(os.getpid(), signal.{second})
+    print("interrupted")
+    sys.exit(exit_status())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends signals")
+@pytest.mark.parametrize("second", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(("pause", "says"), [(0, "interrupted\n"), (1.1, "")])  # seconds: the same wish, another one
+def test_signals_after_the_first_raise_nothing(second, pause, says):
+    code = OWNED.format(second=second, pause=pause)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (130, says, "")
 
 
 def test_other_threads_have_no_handlers():

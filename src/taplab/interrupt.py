@@ -1,25 +1,36 @@
 """Ctrl-C and SIGTERM while something is under way that must be whole before it can be saved, or that hangs."""
 
+import atexit
+import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 R = TypeVar("R")
 
 _STEP = 0.1  # seconds between looks for Ctrl-C, where a wait does not end at a signal (Windows)
-
+_ONE_WISH = 1.0  # seconds: signals so soon after the first mean the same (a terminal and a program send one each)
 
 _received: int = signal.SIGINT  # the last that asked for an end
+_ending_since: float | None = None
 
 
-def heed_termination() -> None:
-    """From now on SIGTERM interrupts as Ctrl-C does: for processes that are all taplab's."""
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
+def own_the_process() -> None:
+    """From now on SIGTERM interrupts as Ctrl-C does, and each ends the process: for those that are all taplab's.
+
+    KeyboardInterrupt is raised once, so that nothing breaks into what it set off; what asks again after that ends all
+    at once. After an interrupt Python's own end is cut short, for signals that come in it would kill the process.
+    """
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is usual:
+            signal.signal(number, _end)
+    atexit.register(_leave)  # the first to be registered is called last
 
 
 def exit_status() -> int:
@@ -32,15 +43,29 @@ def _note(number: int) -> None:
     _received = number
 
 
-def _terminate(number: int, frame: FrameType | None) -> None:
-    _note(number)
-    raise KeyboardInterrupt
+def _end(number: int, frame: FrameType | None) -> None:
+    if _ending_since is None:
+        _note(number)
+        _begin_to_end()
+        raise KeyboardInterrupt
+    if time.monotonic() - _ending_since > _ONE_WISH:
+        os._exit(exit_status())
 
 
-_INTERRUPTING: dict[int, Callable[..., Any]] = {  # signals, and their handlers where they interrupt
-    signal.SIGINT: signal.default_int_handler,
-    signal.SIGTERM: _terminate,
-}
+def _begin_to_end() -> None:
+    global _ending_since
+    _ending_since = time.monotonic()
+
+
+def _leave() -> None:
+    if _ending_since is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_status())
+
+
+def _interrupts(handler: object) -> bool:
+    return handler is signal.default_int_handler or handler is _end
 
 
 class PutOff:
@@ -53,18 +78,21 @@ class PutOff:
     def __init__(self, notice: Callable[[], None] | None = None) -> None:
         self.asked = False
         self._notice, self._at_once = notice, False
-        self._mine: list[int] = []  # signals
+        self._before: dict[int, Callable[[int, FrameType | None], Any]] = {}  # handlers
 
     def __enter__(self) -> "PutOff":
         if threading.current_thread() is threading.main_thread():
-            self._mine = [number for number, usual in _INTERRUPTING.items() if signal.getsignal(number) is usual]
-            for number in self._mine:
+            found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+            self._before = {number: cast("Any", handler) for number, handler in found.items() if _interrupts(handler)}
+            for number in self._before:
                 signal.signal(number, self._handle)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for number in self._mine:
-            signal.signal(number, _INTERRUPTING[number])
+        if self.asked and _end in self._before.values():
+            _begin_to_end()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     @contextmanager
     def suspended(self) -> Generator[None]:
@@ -80,7 +108,8 @@ class PutOff:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         _note(number)
         if self.asked or self._at_once:
-            raise KeyboardInterrupt
+            self._before[number](number, frame)
+            return
         self.asked = True
         if self._notice is not None:
             self._notice()

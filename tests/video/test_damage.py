@@ -131,8 +131,10 @@ def plain_sizes(path):
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            is_sliced = stream.codec_context.name in CODECS_WITH_VECTORS
-            stream.codec_context.thread_type = "SLICE" if is_sliced else "AUTO"
+            if stream.codec_context.name in CODECS_WITH_VECTORS:
+                stream.codec_context.thread_type = "SLICE"
+            elif stream.codec_context.name != "libdav1d":  # of whose pictures one thread gives others
+                stream.codec_context.thread_count = 1  # threads take good pictures with one that is refused at the end
             packets = container.demux(stream)
             while True:
                 try:
@@ -152,8 +154,8 @@ def plain_sizes(path):
     return sizes
 
 
-def check(path, mode):
-    """All that is promised of a damaged stream. Returns how many frames there were."""
+def check(path, mode, *, more=False):
+    """All that is promised of a damaged stream. Returns how many frames there were; ``more`` than FFmpeg's, maybe."""
     settings = PaperSettings(MODULES[mode], interval=5)
     sizes, refusal, results = plain_sizes(path), "", []
     try:
@@ -166,7 +168,9 @@ def check(path, mode):
         assert not sizes
         return 0
     assert [r.index for r in results] == list(range(len(results)))
-    assert [r.labels.shape for r in results] == sizes
+    shapes = [r.labels.shape for r in results]
+    assert shapes[: len(sizes)] == sizes
+    assert len(shapes) == len(sizes) or more
     frames = {r.frame.index: r.frame for r in results}
     for result in results:
         assert result.key or not result.damaged
@@ -187,7 +191,7 @@ def mutate(short, tmp_path, name, seeds):
         mode = MODES[int(rng.integers(len(MODES)))]
         with time_limit(f"mutant {seed} of {name} in mode {mode}"):
             try:
-                survived += check(path, mode) > 0
+                survived += check(path, mode, more=name.startswith("av1")) > 0
             except Exception as error:
                 raise AssertionError(f"mutant {seed} of {name} in mode {mode}") from error
         path.unlink()

@@ -197,7 +197,24 @@ def test_encrypted_segments_whose_key_is_not(encrypted, key):
     (encrypted / "secret.key").unlink()
     if key is not None:
         (encrypted / "secret.key").write_bytes(key)
+    says = "its key cannot be had" if key is None else "cannot or may not read its segments or their key"
     with served(encrypted) as address:
         for source in (f"{address}/list.m3u8", encrypted / "list.m3u8"):
-            with pytest.raises(SourceError, match="cannot or may not read its segments or their key"):
+            with pytest.raises(SourceError, match=says):
                 open_video(source, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("key", "over_http", "says"),
+    [
+        ("none.key", False, "its key cannot be had: file://.*none.key .*No such file"),
+        ("http://localhost/some.key", False, "does not fetch the key of a file from http://localhost/some.key; save"),
+        ("none.key", True, "its key cannot be had: http://.*none.key .File not found"),
+    ],
+)
+def test_a_key_that_an_unfinished_playlist_waits_for_is_told(tmp_path, key, over_http, says):
+    (tmp_path / "part0.ts").write_bytes(bytes(16 * 1000))
+    lines = f'#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-KEY:METHOD=AES-128,URI="{key}"\n#EXTINF:1,\npart0.ts\n'
+    (tmp_path / "list.m3u8").write_text(lines)
+    with served(tmp_path) as address, pytest.raises(SourceError, match=says):
+        open_video(f"{address}/list.m3u8" if over_http else tmp_path / "list.m3u8", timeout=1)

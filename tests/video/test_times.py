@@ -4,9 +4,12 @@ from fractions import Fraction
 from itertools import pairwise
 
 import av
+import numpy as np
 import pytest
 
 from taplab import Segmenter
+from taplab.timing import Stopwatch
+from taplab.video.decoder import Decoder
 from taplab.video.encode import encode_clip
 from taplab.video.reader import Video
 
@@ -94,6 +97,27 @@ def test_times_of_decoding_in_place_of_presentation(make_clip, tmp_path, codec, 
     assert times == sorted(times)
     assert steps(times[4:], fps) == [1] * (len(times) - 5)
     assert 29 <= round(float(times[-1] - times[0]) * fps) <= 31
+
+
+def test_times_of_decoding_where_thousands_of_packets_are_read_ahead(tmp_path):
+    """Of a small video with long GOPs, many of which are decoded side by side."""
+    tiny = [np.full((16, 16, 3), 60 * i, np.uint8) for i in range(4)]
+    gop = encode_clip(tmp_path / "gop.mp4", (tiny[i % 4] for i in range(600)), gop=600, options={"bf": "2"})
+    clip = tmp_path / "clip.mkv"
+    with av.open(str(gop)) as a, av.open(str(clip), "w") as b:
+        stream = b.add_stream_from_template(a.streams.video[0])
+        packets = [packet for packet in a.demux(video=0) if packet.size]
+        for at in range(8):
+            for i, packet in enumerate(packets):
+                copy = av.Packet(bytes(packet))
+                copy.pts = copy.dts = at * 600 + i
+                copy.time_base, copy.stream, copy.is_keyframe = Fraction(1, 15), stream, packet.is_keyframe
+                b.mux(copy)
+    decoder = Decoder(str(clip), Stopwatch(), vectors=False, threads=16)
+    times = [picture.pts for picture in decoder.pictures()]
+    decoder.close()
+    assert len(times) == 4800
+    assert times == sorted(times)
 
 
 @pytest.mark.parametrize(("bf", "late"), [("1", 1), ("2", 2)])

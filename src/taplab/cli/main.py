@@ -2,12 +2,12 @@
 
 import sys
 
-from taplab.interrupt import exit_status, heed_termination
+from taplab.interrupt import exit_status, own_the_process
 
 
 def main() -> None:
     """Runs the command; each of them registers itself when it is imported."""
-    heed_termination()
+    own_the_process()
     try:
         from taplab.cli import (  # noqa: F401
             bench,

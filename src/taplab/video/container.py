@@ -13,7 +13,10 @@ from taplab.errors import SourceError
 from taplab.interrupt import interruptible
 from taplab.video.address import STDIN, address_of
 from taplab.video.playlist import ended
+from taplab.video.playlist_key import why_no_key
 from taplab.video.transport import BUFFER, Part
+
+_FOR_A_KEY = 5.0  # seconds at most, to find out whether a playlist's key is there
 
 
 class NoVideoError(SourceError):
@@ -68,13 +71,17 @@ def _open(source: str, timeout: float | None, part: Part | None) -> "av.containe
         what = "camera; ls /dev/video* shows those there are" if address.format == "v4l2" else "file; check the path"
         raise SourceError(f"{source}: no such {what}") from error
     except (av.error.FFmpegError, OSError) as error:
-        if timeout is not None and time.monotonic() - started >= timeout:
+        timed_out = timeout is not None and time.monotonic() - started >= timeout
+        is_playlist = source.lower().partition("?")[0].endswith(".m3u8")
+        if is_playlist and (why := why_no_key(source, min(timeout or _FOR_A_KEY, _FOR_A_KEY))):
+            raise SourceError(f"{source}: {why}") from error
+        if timed_out:
             raise SourceError(
                 f"{source}: no answer for {timeout:g} s; check the address, or raise the timeout"
             ) from error
         if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
             why = "not a video file, or cut off before its index"
-            if source.lower().partition("?")[0].endswith(".m3u8"):
+            if is_playlist:
                 why = "not a playlist, or FFmpeg cannot or may not read its segments or their key"
             raise SourceError(f"{source}: {why}; check it with ffprobe") from error
         raise SourceError(f"{source}: cannot be opened ({error.strerror})") from error

@@ -18,6 +18,7 @@ from taplab.timing import Stopwatch
 from taplab.video.address import address_of, has_an_end, has_no_length, has_no_size, is_live
 from taplab.video.codec import CODECS_WITH_VECTORS, prepare
 from taplab.video.container import check_index_comes_first, open_container, open_part, the_video
+from taplab.video.frame_threads import FILLER, filled
 from taplab.video.gops import Packet, Played, Tape, pieces
 from taplab.video.headers import Headers
 from taplab.video.mute import MOST, Mute
@@ -26,7 +27,7 @@ from taplab.video.picture import Picture
 from taplab.video.pieces import Decoded, SideBySide, index_of
 from taplab.video.promise import Promise, rate_of
 from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
-from taplab.video.times import Times
+from taplab.video.times import MOST_AHEAD, Times
 from taplab.video.transport import Part, packet_size
 
 _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
@@ -146,15 +147,16 @@ class Decoder:
             return context
 
         most = max(_WAITING // (max(self.context.width * self.context.height, 1) * 3 // 2), 1)
+        most = min(most, MOST_AHEAD // 2)  # besides, half as many are in a piece that is not cut yet
         side_by_side = SideBySide(new_decoder, self.stopwatch, flushed=flushed, threads=self.threads, most=most)
         yield from side_by_side(pieces(tape, self.codec, self.context.extradata, most // 2))
 
     def _linear(self, coded: Iterator[Played], given: set[int]) -> Iterator[Picture]:
         """Decodes packets one after another. given: coded indices of pictures that were given out before."""
-        for index, packet in coded:
+        for index, packet in filled(coded, self.stream):
             if packet is None:
                 self._end()
-            else:
+            elif packet.pts != FILLER:
                 self.headers.note(index, packet)
             frames: list[av.VideoFrame] = []
             try:
@@ -164,12 +166,12 @@ class Decoder:
             except av.error.EOFError:
                 return
             except av.error.FFmpegError as error:
-                if index not in given:
+                if index >= 0 and index not in given:
                     self.failed.add(index)
                     self.broke_off = error.strerror
                     self._lost_just_now = True
             for frame in frames:
-                if index_of(frame) not in given:
+                if index_of(frame) not in given and frame.pts != FILLER:
                     yield self._picture(frame)
             if self.mute(packet, len(frames)):
                 self.broke_off = self.broke_off or "no pictures come of its packets any more"

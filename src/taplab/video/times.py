@@ -8,7 +8,7 @@ import av
 if TYPE_CHECKING:
     from taplab.video.gops import Packet
 
-_MOST = 4096  # packets: pictures of a long GOP may all wait
+MOST_AHEAD = 1 << 16  # packets that may be read before their pictures come; of lost ones nothing else is forgotten
 
 
 class Times:
@@ -26,7 +26,7 @@ class Times:
         self._by: Literal["own", "decoding", "order"] = "decoding" if in_slots else "own"
         self._in_slots = in_slots
         self._step = step
-        self._due: deque[int] = deque(maxlen=_MOST)  # times of packets whose pictures are to come
+        self._due: deque[int] = deque(maxlen=MOST_AHEAD)  # times of packets whose pictures are to come
         self._forward = not in_slots  # each packet was later than the one before
         self._newest: int | None = None  # packet's time
         self._last: tuple[int | None, int | None] = None, None  # picture's own time, time of decoding
