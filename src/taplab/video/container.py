@@ -13,6 +13,7 @@ from taplab.errors import SourceError
 from taplab.interrupt import interruptible
 from taplab.video.address import STDIN, address_of
 from taplab.video.playlist import ended
+from taplab.video.refused import why_refused
 from taplab.video.transport import BUFFER, Part
 
 
@@ -64,20 +65,11 @@ def _open(source: str, timeout: float | None, part: Part | None) -> "av.containe
         opened = partial(av.open, part, buffer_size=BUFFER)
     try:
         container = opened() if timeout is None else interruptible(opened, av.container.InputContainer.close)
-    except FileNotFoundError as error:
-        what = "camera; ls /dev/video* shows those there are" if address.format == "v4l2" else "file; check the path"
-        raise SourceError(f"{source}: no such {what}") from error
     except (av.error.FFmpegError, OSError) as error:
+        why = why_refused(source, address, error)
         if timeout is not None and time.monotonic() - started >= timeout:
-            raise SourceError(
-                f"{source}: no answer for {timeout:g} s; check the address, or raise the timeout"
-            ) from error
-        if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
-            why = "not a video file, or cut off before its index"
-            if source.lower().partition("?")[0].endswith(".m3u8"):
-                why = "not a playlist, or FFmpeg cannot or may not read its segments or their key"
-            raise SourceError(f"{source}: {why}; check it with ffprobe") from error
-        raise SourceError(f"{source}: cannot be opened ({error.strerror})") from error
+            why = f"no answer for {timeout:g} s; check the address, or raise the timeout"
+        raise SourceError(f"{source}: {why}") from error
     if not any(map(_is_video, container.streams)):
         why = _why_no_video(container)
         container.close()
@@ -91,7 +83,7 @@ def _why_no_video(container: "av.container.InputContainer") -> str:
     if container.format.name == "mpegts" and "bin_data" in {getattr(s, "name", "") for s in container.streams}:
         unread = "AV1 and VP9, which FFmpeg does not read from transport streams, look like that"
         return f"{held} that FFmpeg knows; {unread}: give them as .mp4 or .mkv"
-    return f"{held}; give a file with pictures"
+    return f"{held}; give one with pictures"
 
 
 def check_index_comes_first(source: str, error: av.error.FFmpegError | None) -> None:

@@ -132,7 +132,7 @@ class Video:
         if decoder.broke_off is None or enough:
             return missing
         promised = (decoder.promise.frames or 0) - decoder.given
-        return max(promised, len(decoder.failed), decoder.mute.count, missing, 1)
+        return max(promised, len(decoder.failed - decoder.early), decoder.mute.count, missing, 1)
 
     def frames(self) -> Iterator[CodedFrame]:
         """The frames in coded order. Closes the source at the end."""
