@@ -11,10 +11,13 @@ from av.video.stream import VideoStream
 
 from taplab.errors import SourceError
 from taplab.interrupt import interruptible
-from taplab.video.address import STDIN, address_of
+from taplab.video.address import STDIN, Address, address_of
 from taplab.video.playlist import ended
 from taplab.video.refused import why_refused
 from taplab.video.transport import BUFFER, Part
+
+
+_LOOKED_AHEAD = 10.0  # seconds, at most and with some to spare
 
 
 class NoVideoError(SourceError):
@@ -58,8 +61,9 @@ def open_part(source: str, size: int, start: int) -> "tuple[av.container.InputCo
 
 def _open(source: str, timeout: float | None, part: Part | None) -> "av.container.InputContainer":
     started, address = time.monotonic(), address_of(source)
+    options = address.options | _looking_ahead(address, timeout)
     opened = partial(
-        av.open, address.url, format=address.format, options=address.options, timeout=timeout, io_open=ended(source)
+        av.open, address.url, format=address.format, options=options, timeout=timeout, io_open=ended(source)
     )
     if part is not None:
         opened = partial(av.open, part, buffer_size=BUFFER)
@@ -75,6 +79,16 @@ def _open(source: str, timeout: float | None, part: Part | None) -> "av.containe
         container.close()
         raise NoVideoError(f"{source}: {why}")
     return container
+
+
+def _looking_ahead(address: Address, timeout: float | None) -> dict[str, str]:
+    """How much FFmpeg reads of a stream to learn what is in it: five seconds, at times seven, of RTMP up to 90.
+
+    Less than may pass before it is given up: cut short in the middle of a packet, RTMP is not understood any more.
+    """
+    if timeout is None or not address.live or (timeout > _LOOKED_AHEAD and not address.url.startswith("rtmp")):
+        return {}
+    return {"analyzeduration": f"{min(timeout / 2, 5.0) * 1e6:.0f}"}
 
 
 def _why_no_video(container: "av.container.InputContainer") -> str:

@@ -221,7 +221,8 @@ class Decoder:
                 self._check_index(error)
                 unsaid = self._has_no_size and error.errno == errno.EIO
                 self.end_unsaid = unsaid and self.has_no_length
-                self._stopped_by = None if unsaid else error.strerror
+                broke = self.live and error.errno == errno.EIO
+                self._stopped_by = None if unsaid else "the connection broke off" if broke else error.strerror
                 break
             if packet is not None and packet.has_sidedata("encryption_info"):
                 self._stopped_by = "it is encrypted; decrypt it first"
