@@ -16,7 +16,6 @@ from taplab.video.playlist import ended
 from taplab.video.refused import why_refused
 from taplab.video.transport import BUFFER, Part
 
-
 _LOOKED_AHEAD = 10.0  # seconds, at most and with some to spare
 
 
