@@ -109,6 +109,15 @@ def test_a_password_that_is_wanted_is_asked_for():
     assert why.endswith("give a user and password that are right: rtsp://USER:PASSWORD@cam:8554/live")
 
 
+def test_bare_pixels_are_told_how_to_become_a_video(tmp_path):
+    (tmp_path / "bare.yuv").write_bytes(bytes(96 * 64 * 3 // 2))
+    with pytest.raises(
+        SourceError, match=r"bare pixels do not tell their size: ffmpeg -f rawvideo .*OUT\.y4m"
+    ) as error:
+        open_video(tmp_path / "bare.yuv")
+    one_line(error)
+
+
 def test_what_is_no_camera_is_told_as_such():
     error = OSError(errno.ENOTTY, "Inappropriate ioctl for device")
     why = why_refused("camera:0", address_of("camera:0"), error)

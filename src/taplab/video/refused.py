@@ -6,6 +6,8 @@ from taplab.video.address import Address
 
 _HANDED_ON = "-c copy -f mpegts tcp://127.0.0.1:5000, and give tcp://127.0.0.1:5000?listen=1"
 
+_BARE = (".yuv", ".cif", ".qcif", ".rgb")
+
 
 def why_refused(source: str, address: Address, error: av.error.FFmpegError | OSError) -> str:
     """One line, without the name of the source."""
@@ -23,6 +25,9 @@ def why_refused(source: str, address: Address, error: av.error.FFmpegError | OSE
         remedy = "check that it is a camera, that no other program has it, and that you may read it: ls -l /dev/video*"
     elif isinstance(error, av.error.HTTPUnauthorizedError):
         remedy = f"give a user and password that are right: {scheme}://USER:PASSWORD@{rest.rpartition('@')[2]}"
+    elif source.lower().endswith(_BARE):
+        size = "-f rawvideo -pixel_format yuv420p -video_size WIDTHxHEIGHT"
+        remedy = f"bare pixels do not tell their size: ffmpeg {size} -i {source} OUT.y4m"
     elif is_url:
         remedy = "check the address, and that its server or sender is running"
     return f"cannot be opened ({error.strerror}); {remedy}"
