@@ -130,6 +130,8 @@ class CodedFrame:
     def turns(self) -> int:
         """What makes the picture upright, see ``upright``; 0 for nearly all videos."""
         degrees = self.picture.rotation
+        if abs(degrees) > 360:  # FFmpeg's angle of a matrix of zeros, which players leave alone
+            return 0
         if self.mirrored:  # FFmpeg's angle is then that of the columns, which point the other way
             return round((180 - degrees) / 90) % 4 + MIRRORED
         return round(degrees / 90) % 4

@@ -1,5 +1,6 @@
 """Sources that cannot be read, or not to their end: one clear line, in a bounded time."""
 
+import errno
 import http.server
 import itertools
 import socket
@@ -19,6 +20,8 @@ import torch
 from taplab import Segmenter, SettingError, SourceError, TorchModel
 from taplab.data.synthetic import SyntheticDrive
 from taplab.video import open_video
+from taplab.video.address import address_of
+from taplab.video.refused import why_refused
 
 MODES = ("per-frame", "offline", "live", "paper")
 
@@ -89,9 +92,36 @@ def test_an_address_that_does_not_answer_is_given_up(scheme):
 def test_an_address_where_nobody_listens_is_refused_at_once():
     with silent_port() as port:
         pass
-    with pytest.raises(SourceError, match="cannot be opened") as error:
+    with pytest.raises(SourceError, match=r"cannot be opened \(.*\); check the address") as error:
         open_video(f"http://127.0.0.1:{port}/clip.mp4")
     one_line(error)
+
+
+def test_a_scheme_that_ffmpeg_lacks_is_told_with_a_way_round():
+    with pytest.raises(SourceError, match=r"does not know gopherx://.*ffmpeg -i gopherx://a/b -c copy") as error:
+        open_video("gopherx://a/b")
+    one_line(error)
+
+
+def test_a_password_that_is_wanted_is_asked_for():
+    address, error = address_of("rtsp://joe:wrong@cam:8554/live"), av.error.HTTPUnauthorizedError(1, "unauthorized")
+    why = why_refused("rtsp://joe:wrong@cam:8554/live", address, error)
+    assert why.endswith("give a user and password that are right: rtsp://USER:PASSWORD@cam:8554/live")
+
+
+def test_bare_pixels_are_told_how_to_become_a_video(tmp_path):
+    (tmp_path / "bare.yuv").write_bytes(bytes(96 * 64 * 3 // 2))
+    with pytest.raises(
+        SourceError, match=r"bare pixels do not tell their size: ffmpeg -f rawvideo .*OUT\.y4m"
+    ) as error:
+        open_video(tmp_path / "bare.yuv")
+    one_line(error)
+
+
+def test_what_is_no_camera_is_told_as_such():
+    error = OSError(errno.ENOTTY, "Inappropriate ioctl for device")
+    why = why_refused("camera:0", address_of("camera:0"), error)
+    assert why.startswith("cannot be opened (Inappropriate ioctl for device); check that it is a camera")
 
 
 def test_the_timeout_of_the_command_line(tmp_path):

@@ -1,9 +1,12 @@
 """Frames that do not come of their packets are counted. FFmpeg gives out no HEVC that refers to what is lost."""
 
+import re
+
 import av
 import numpy as np
 import pytest
 
+from taplab.video.encode import encode_clip
 from taplab.video.hevc import HevcHeaders
 from taplab.video.reader import Video
 
@@ -95,6 +98,27 @@ def test_of_other_codecs_too(make_clip, tmp_path, codec, suffix):
     video = Video(target)
     assert (len(list(video.frames())), video.lost) == (18, 0)
     assert video.notes == ["it begins with 7 frames that cannot be decoded"]
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_what_comes_before_the_parameter_sets_is_no_loss(drive, tmp_path, codec):
+    """The decoder refuses it; FFmpeg does not look as far ahead as the key frame, eight seconds."""
+    frames = [rgb[:64, :96] for rgb, _ in drive] * 7
+    data = encode_clip(tmp_path / "whole.ts", frames, codec=codec, fps=25, gop=200).read_bytes()
+    first_packets = len(data) // 20 // 188 * 188
+    (tmp_path / "cut.ts").write_bytes(data[:564] + data[first_packets:])  # behind the tables
+    video = Video(tmp_path / "cut.ts")
+    assert (len(list(video.frames())), video.lost, video.broke_off) == (10, 0, None)
+    assert re.fullmatch(r"it begins with 1[89]\d frames that cannot be decoded", *video.notes)
+
+
+def test_a_decoder_that_refuses_all_is_told(drive, tmp_path):
+    frames = [rgb[:64, :96] for rgb, _ in drive]
+    data = encode_clip(tmp_path / "whole.ts", frames, codec="h264", gop=200).read_bytes()
+    (tmp_path / "cut.ts").write_bytes(data[:564] + data[len(data) // 4 // 188 * 188 :])
+    video = Video(tmp_path / "cut.ts")
+    assert not list(video.frames())
+    assert video.broke_off == "Invalid data found when processing input"
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -164,6 +164,18 @@ def test_mirrored_videos_are_seen_as_players_show_them(clip, tmp_path, mode, rot
     assert again.frame.turns == results[0].frame.turns
 
 
+def test_a_display_matrix_of_zeros_turns_nothing(clip, tmp_path):
+    """As some cameras write it; FFmpeg's angle of it is a huge number."""
+    path, pictures = clip("upright", ".mp4")
+    data = path.read_bytes()
+    at = data.index(b"tkhd") + 44  # of version 0
+    zeros = tmp_path / "zeros.mp4"
+    zeros.write_bytes(data[:at] + bytes(36) + data[at + 36 :])
+    _, results = check(zeros, "offline", pictures)
+    assert abs(results[0].frame.picture.rotation) > 360
+    assert {r.frame.turns for r in results} == {0}
+
+
 def test_a_rotated_real_clip_is_seen_upright(shared):
     seen = []
 

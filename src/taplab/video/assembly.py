@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 
 from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual
 from taplab.video.around import estimated_around, is_fast, refined, with_intra_estimated
+from taplab.video.convert import has_strange_colours
 from taplab.video.cuts import is_cut, is_estimated_cut, is_new_scene
 from taplab.video.motion import RECORD, without_margin
 from taplab.video.picture import Picture
@@ -40,6 +41,7 @@ class Assembly:
         self.kind: Kind | None = None  # of the frame before
         self.interlaced = False  # is it
         self.came = 0  # frames
+        self.strange_colours = False  # of the first
         self.before = 0  # frames that did not come before the first that did
         self.missed = 0  # behind the second that did: of those between, the first may be none to begin with
 
@@ -107,6 +109,7 @@ class Assembly:
         self.kind, self.interlaced = kind, frame.interlaced_frame
         if self.came == 0:  # what containers say of it may be wrong, as of H.264 that is cropped
             video.width, video.height = frame.width, frame.height
+            self.strange_colours = has_strange_colours(frame)
         self.came += 1
         return CodedFrame(
             index=picture.index,

@@ -11,12 +11,14 @@ from av.video.stream import VideoStream
 
 from taplab.errors import SourceError
 from taplab.interrupt import interruptible
-from taplab.video.address import STDIN, address_of
-from taplab.video.playlist import ended
+from taplab.video.address import STDIN, Address, address_of
+from taplab.video.playlist import ended, is_playlist
 from taplab.video.playlist_key import why_no_key
+from taplab.video.refused import why_refused
 from taplab.video.transport import BUFFER, Part
 
 _FOR_A_KEY = 5.0  # seconds at most, to find out whether a playlist's key is there
+_LOOKED_AHEAD = 10.0  # seconds, at most and with some to spare
 
 
 class NoVideoError(SourceError):
@@ -60,36 +62,37 @@ def open_part(source: str, size: int, start: int) -> "tuple[av.container.InputCo
 
 def _open(source: str, timeout: float | None, part: Part | None) -> "av.container.InputContainer":
     started, address = time.monotonic(), address_of(source)
+    options = address.options | _looking_ahead(address, timeout)
     opened = partial(
-        av.open, address.url, format=address.format, options=address.options, timeout=timeout, io_open=ended(source)
+        av.open, address.url, format=address.format, options=options, timeout=timeout, io_open=ended(source)
     )
     if part is not None:
         opened = partial(av.open, part, buffer_size=BUFFER)
     try:
         container = opened() if timeout is None else interruptible(opened, av.container.InputContainer.close)
-    except FileNotFoundError as error:
-        what = "camera; ls /dev/video* shows those there are" if address.format == "v4l2" else "file; check the path"
-        raise SourceError(f"{source}: no such {what}") from error
     except (av.error.FFmpegError, OSError) as error:
         timed_out = timeout is not None and time.monotonic() - started >= timeout
-        is_playlist = source.lower().partition("?")[0].endswith(".m3u8")
-        if is_playlist and (why := why_no_key(source, min(timeout or _FOR_A_KEY, _FOR_A_KEY))):
-            raise SourceError(f"{source}: {why}") from error
-        if timed_out:
-            raise SourceError(
-                f"{source}: no answer for {timeout:g} s; check the address, or raise the timeout"
-            ) from error
-        if isinstance(error, av.error.InvalidDataError | av.error.EOFError):
-            why = "not a video file, or cut off before its index"
-            if is_playlist:
-                why = "not a playlist, or FFmpeg cannot or may not read its segments or their key"
-            raise SourceError(f"{source}: {why}; check it with ffprobe") from error
-        raise SourceError(f"{source}: cannot be opened ({error.strerror})") from error
+        why = why_refused(source, address, error)
+        if is_playlist(source) and (no_key := why_no_key(source, min(timeout or _FOR_A_KEY, _FOR_A_KEY))):
+            why = no_key
+        elif timed_out:
+            why = f"no answer for {timeout:g} s; check the address, or raise the timeout"
+        raise SourceError(f"{source}: {why}") from error
     if not any(map(_is_video, container.streams)):
         why = _why_no_video(container)
         container.close()
         raise NoVideoError(f"{source}: {why}")
     return container
+
+
+def _looking_ahead(address: Address, timeout: float | None) -> dict[str, str]:
+    """How much FFmpeg reads of a stream to learn what is in it: five seconds, at times seven, of RTMP up to 90.
+
+    Less than may pass before it is given up: cut short in the middle of a packet, RTMP is not understood any more.
+    """
+    if timeout is None or not address.live or (timeout > _LOOKED_AHEAD and not address.url.startswith("rtmp")):
+        return {}
+    return {"analyzeduration": f"{min(timeout / 2, 5.0) * 1e6:.0f}"}
 
 
 def _why_no_video(container: "av.container.InputContainer") -> str:
@@ -98,7 +101,7 @@ def _why_no_video(container: "av.container.InputContainer") -> str:
     if container.format.name == "mpegts" and "bin_data" in {getattr(s, "name", "") for s in container.streams}:
         unread = "AV1 and VP9, which FFmpeg does not read from transport streams, look like that"
         return f"{held} that FFmpeg knows; {unread}: give them as .mp4 or .mkv"
-    return f"{held}; give a file with pictures"
+    return f"{held}; give one with pictures"
 
 
 def check_index_comes_first(source: str, error: av.error.FFmpegError | None) -> None:

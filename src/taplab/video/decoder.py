@@ -83,6 +83,9 @@ class Decoder:
         prepare(context, vectors=vectors)
         self.headers = Headers(self.codec, context.extradata, marked=self.in_coded_order)
         self.failed: set[int] = set()  # coded indices that the decoder refused
+        self._begun = False  # a key packet or a picture came
+        self.early: set[int] = set()  # of ``failed`` those before: of a stream that was joined in its middle
+        self._refusal: str | None = None  # of the last of them
         self._lost_just_now = False
         self.given = 0  # pictures given out
         self._held_back = MOST  # pictures that the decoder may hold
@@ -158,6 +161,7 @@ class Decoder:
                 self._end()
             elif packet.pts != FILLER:
                 self.headers.note(index, packet)
+                self._begun = self._begun or packet.is_keyframe or self.given > 0
             frames: list[av.VideoFrame] = []
             try:
                 with self.stopwatch("decode"):
@@ -167,9 +171,7 @@ class Decoder:
                 return
             except av.error.FFmpegError as error:
                 if index >= 0 and index not in given:
-                    self.failed.add(index)
-                    self.broke_off = error.strerror
-                    self._lost_just_now = True
+                    self._fail(index, error)
             for frame in frames:
                 if index_of(frame) not in given and frame.pts != FILLER:
                     yield self._picture(frame)
@@ -179,8 +181,18 @@ class Decoder:
                     self._stopped_by = self.broke_off
                     return
 
+    def _fail(self, index: int, error: av.error.FFmpegError) -> None:
+        self.failed.add(index)
+        self._refusal = error.strerror
+        if self._begun:
+            self.broke_off, self._lost_just_now = error.strerror, True
+        else:
+            self.early.add(index)
+
     def _end(self) -> None:
         """The last packet is decoded, or next."""
+        if not self._begun:
+            self.broke_off = self._refusal
         self.broke_off = self._stopped_by or self.broke_off or self._ends_early
 
     def _picture(self, frame: av.VideoFrame) -> Picture:
@@ -211,7 +223,8 @@ class Decoder:
                 self._check_index(error)
                 unsaid = self._has_no_size and error.errno == errno.EIO
                 self.end_unsaid = unsaid and self.has_no_length
-                self._stopped_by = None if unsaid else error.strerror
+                broke = self.live and error.errno == errno.EIO
+                self._stopped_by = None if unsaid else "the connection broke off" if broke else error.strerror
                 break
             if packet is not None and packet.has_sidedata("encryption_info"):
                 self._stopped_by = "it is encrypted; decrypt it first"

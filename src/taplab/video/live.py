@@ -79,6 +79,8 @@ class LiveVideo:
                         self.reconnects += 1
                         count.begin()
                     self._lost_at, self._pause = None, _FIRST_PAUSE
+                    if not self.reconnects:  # known for certain from the first frame on
+                        self.width, self.height = self._video.width, self._video.height
                     yield count.on(frame)
                 if self._stopped.is_set() or self._video.ended or not self._again():
                     return

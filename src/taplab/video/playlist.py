@@ -16,6 +16,11 @@ _FFMPEGS = (b"://", b"METHOD=AES", b"METHOD=SAMPLE")  # what only FFmpeg can ope
 Opener = Callable[[str, int, dict[str, str]], BinaryIO]  # of ``av.open``
 
 
+def is_playlist(source: str) -> bool:
+    """By the name of a file or URL."""
+    return source.lower().partition("?")[0].endswith(".m3u8")
+
+
 def ended(source: str) -> Opener | None:
     """What opens the playlist as one that is finished, and its segments; None where it is not such a file."""
     path = Path(source)

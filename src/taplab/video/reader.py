@@ -96,10 +96,12 @@ class Video:
     def notes(self) -> list[str]:
         """What is worth telling and no damage."""
         before, parts = self._assembly.before + self._decoder.headers.before, self._passed_over
+        colours = self._assembly.strange_colours
         late = f"it begins with {counted(before, 'frame')} that cannot be decoded"
         silent = f"{counted(parts, 'part')} without pictures passed over"
         unsaid = "its server closed the connection and had not said how much there is; whether this is all is not known"
-        told = (before, late), (parts, silent), (self._decoder.end_unsaid, unsaid)
+        strange = "FFmpeg does not know how its colours are coded: they were taken for those of BT.601"
+        told = (before, late), (parts, silent), (self._decoder.end_unsaid, unsaid), (colours, strange)
         return [note for there, note in told if there]
 
     @property
@@ -135,7 +137,7 @@ class Video:
         if decoder.broke_off is None or enough:
             return missing
         promised = (decoder.promise.frames or 0) - decoder.given
-        return max(promised, len(decoder.failed), decoder.mute.count, missing, 1)
+        return max(promised, len(decoder.failed - decoder.early), decoder.mute.count, missing, 1)
 
     def frames(self) -> Iterator[CodedFrame]:
         """The frames in coded order. Closes the source at the end."""

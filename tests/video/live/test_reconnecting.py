@@ -9,6 +9,7 @@ import pytest
 
 from taplab import Segmenter, SettingError, SourceError
 from taplab.video import open_video
+from taplab.video.encode import encode_clip
 from taplab.video.live import LiveVideo
 from taplab.video.reader import Video
 
@@ -43,6 +44,18 @@ def test_masks_and_overlay_go_on_after_a_break(clip, sending, model, tmp_path):
         stamps = [frame.pts for frame in overlay.decode(video=0)]
     assert len(stamps) == 60
     assert stamps == sorted(set(stamps))
+
+
+def test_a_stream_that_is_joined_long_before_its_next_key_frame(drive, sending, tmp_path):
+    """What comes before is no damage; the size is known from the first frame on, not when it is opened."""
+    frames = [rgb[:64, :96] for rgb, _ in drive] * 7
+    data = encode_clip(tmp_path / "whole.ts", frames, codec="h264", fps=25, gop=200).read_bytes()
+    with sending(data[:564] + data[len(data) // 20 // 188 * 188 :]) as address:
+        video = open_video(address, timeout=2, reconnect=0)
+        assert video.width == 0
+        assert len(list(video.frames())) == 10
+    assert (video.width, video.height, video.lost) == (96, 64, 0)
+    assert video.broke_off is None
 
 
 def test_no_reconnecting_where_it_is_not_wanted(clip, sending):

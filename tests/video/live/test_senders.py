@@ -97,6 +97,18 @@ def test_an_http_sender_killed_and_restarted(clip):
     check_the_break(*through_a_break(address, lambda pause=1: ffmpeg(clip, pause, "-listen", "1", address), pause=2))
 
 
+def test_rtmp_is_understood_though_ffmpeg_would_look_at_it_for_longer_than_the_time_limit(clip):
+    """For five seconds, as the sender does not say that it sends no sound."""
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("needs the ffmpeg command (apt-get install ffmpeg)")
+    address = f"rtmp://127.0.0.1:{free_port()}/live"
+    send = ["-v", "error", "-stream_loop", "-1", "-re", "-i", str(clip), "-c", "copy", "-f", "flv", "-listen", "1"]
+    with running("ffmpeg", *send, address), closing(opened(address, timeout=2, reconnect=0)) as video:
+        frames = list(itertools.islice(video.endless(), 100))
+    assert len(frames) == 100
+    assert not any(frame.damaged for frame in frames)
+
+
 @pytest.fixture(scope="session")
 def system_python():
     """The one that GStreamer's bindings are installed for."""
