@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from taplab.output.summary import Summary
 from taplab.timing import STAGES
 from taplab.types import Result
-from taplab.words import counted
+from taplab.words import counted, without_passwords
 
 if TYPE_CHECKING:
     from taplab.segmentation import Segmentation
@@ -53,7 +53,7 @@ def summary_of(run: "Segmentation", *, interrupted: bool, failed: str | None) ->
     dropped = 0 if run.newest is None else run.newest.dropped
     predicted = None if forecast is None else forecast.loss
     return Summary(
-        source=source.source,
+        source=without_passwords(source.source),
         codec=source.codec,
         width=source.width,
         height=source.height,

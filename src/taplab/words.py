@@ -1,4 +1,8 @@
-"""Numbers in what people read."""
+"""Numbers, errors and addresses in what people read."""
+
+import re
+
+_PASSWORD = re.compile(r"(://[^/\s:@]*):(?!PASSWORD@)[^/\s@]+@")  # but not the word in a remedy
 
 
 def counted(number: int, noun: str) -> str:
@@ -7,5 +11,10 @@ def counted(number: int, noun: str) -> str:
 
 
 def one_line(error: object) -> str:
-    """What it says, or its name if that is nothing."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """What it says, without passwords, or its name if that is nothing."""
+    return without_passwords(" ".join(str(error).split())) or type(error).__name__
+
+
+def without_passwords(text: str) -> str:
+    """Stars in place of the passwords in the URLs that it holds."""
+    return _PASSWORD.sub(r"\1:***@", text)
