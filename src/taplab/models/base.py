@@ -62,15 +62,15 @@ class Model(ABC):
 
 
 def follow_cost_of(cost: Any, name: str) -> float | None:
-    """What a glance costs, a share of a pass. Raises ModelError for anything but a number in 0..1, or None."""
+    """What a glance costs, a share of a pass. Raises ModelError unless it is from 0 to below 1, or None."""
     if cost is None:
         return None
     try:
         share = float(cost)
     except (TypeError, ValueError):
         share = math.nan
-    if not 0 <= share <= 1:
-        raise ModelError(f"{name}: follow_cost {cost!r}: write what a glance costs as a share of a pass, 0 to 1, or None")
+    if not 0 <= share < 1:
+        raise ModelError(f"{name}: follow_cost {cost!r}: write what a glance costs as a share of a pass, below 1")
     return share
 
 
