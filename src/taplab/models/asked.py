@@ -14,7 +14,7 @@ from taplab.models.base import Model, check_classes, follow_cost_of
 
 
 def check_model(model: Model) -> Model:
-    """``model`` itself. Raises ModelError if its classes, colours or follow_cost are missing, too many or do not fit."""
+    """``model`` itself. Raises ModelError if classes, colours or follow_cost are missing, too many or do not fit."""
     for wanted in ("classes", "palette"):
         if not hasattr(model, wanted):
             raise ModelError(f"{model.name}: has no {wanted}; a Model has classes and a palette, see taplab.Model")

@@ -43,8 +43,8 @@ def with_engine(model: Model, engine: str) -> Model:
         raise SettingError(f"engine {engine!r}: choose from {', '.join(ENGINES)}")
     if not is_of_zoo(model):
         raise ModelError(
-            f"{model.name}: engine {engine} is for taplab's own networks (bundled ones and .safetensors); leave it out, yours "
-            "runs in ONNX Runtime as onnx:FILE and in OpenVINO as openvino:FILE"
+            f"{model.name}: engine {engine} is for taplab's own networks (bundled ones, .safetensors); leave it out, "
+            "others run in ONNX Runtime as onnx:FILE and in OpenVINO as openvino:FILE"
         )
     of_torch = exportable(model)
     if engine == "torch":
