@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from taplab.output.summary import Summary
 from taplab.timing import STAGES
 from taplab.types import Result
+from taplab.video import LiveVideo
 from taplab.words import counted, without_passwords
 
 if TYPE_CHECKING:
@@ -85,12 +86,13 @@ def summary_of(run: "Segmentation", *, interrupted: bool, failed: str | None) ->
 
 
 def _missed(run: "Segmentation", total: float) -> list[str]:
-    """The speed that was asked for and not reached in ``total`` seconds; a source that is slow does not count."""
-    asked, busy = run.asked.get("target_fps"), total - run.stopwatch.seconds.get("wait", 0.0)
-    frames = run.counts.frames
+    """The speed that was asked for and not reached in ``total`` seconds; that a live source is slow does not count."""
+    asked, frames, live = run.asked.get("target_fps"), run.counts.frames, isinstance(run.source, LiveVideo)
+    busy = total - run.stopwatch.seconds.get("wait", 0.0) if live else total
     if asked is None or frames < 2 or frames >= 0.95 * asked * busy:
         return []
-    return [f"asked for {asked:g} frames a second, reached {frames / busy:.1f} (waiting for the source apart)"]
+    apart = " (waiting for the source apart)" if live else ""
+    return [f"asked for {asked:g} frames a second, reached {frames / busy:.1f}{apart}"]
 
 
 def _lost_on_the_way(run: "Segmentation", dropped: int) -> list[str]:

@@ -61,6 +61,7 @@ def test_a_file_and_several_intervals(taplab, make_clip, tmp_path):
         (["--save", "video"], "save 'video': choose from overlay, masks", 2),
         (["--model", "nothing"], "nothing: no such model", 1),
         (["rtsp://camera"], "rtsp://camera: a live stream sets its own pace", 2),
+        (["-"], "-: standard input can be read once, and every mode reads it anew; give a file", 2),
     ],
 )
 def test_bad_input(taplab, given, says, status):

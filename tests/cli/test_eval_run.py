@@ -54,6 +54,12 @@ def test_what_cannot_be_written_is_told_before_any_work(clips, options, tmp_path
     assert not (tmp_path / "cache").exists()
 
 
+def test_a_row_names_only_what_its_mode_makes_use_of(clips, options, tmp_path):
+    run(clips(), options(modes="itp,paper", motion="refined", json_file=tmp_path / "scores.json"))
+    titles = [score["title"] for score in json.loads((tmp_path / "scores.json").read_text())]
+    assert titles == ["itp, interval 12", "paper ffw, interval 12, motion refined"]
+
+
 def test_labels_of_nothing_are_an_error(clips, options):
     with pytest.raises(SourceError, match="drive: no pixel of the scored frames has a label"):
         run(clips(Unlabelled), options())

@@ -1,7 +1,7 @@
 import pytest
 
 from taplab import SettingError
-from taplab.cli.eval_usage import check_for_paper, check_without_paper
+from taplab.cli.eval_usage import check_for_modes, check_for_paper, check_without_paper
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,9 @@ def test_what_only_tables_and_figures_make_use_of(option):
     with pytest.raises(SettingError, match=f"--{option}: only --table and --figure"):
         check_without_paper({"modes", option})
     check_without_paper({"modes", "modules", "interval", "json_file"})
+
+
+def test_motion_is_of_modes_that_follow_the_stream():
+    with pytest.raises(SettingError, match="--motion: none of these modes follows the stream's motion"):
+        check_for_modes({"motion"}, {"per-frame": (), "itp": ("ffw",), "flow:dis": ("ffw",)})
+    check_for_modes({"motion"}, {"itp": ("ffw",), "paper": ("ffw",)})

@@ -58,7 +58,7 @@ def test_a_foreign_model_is_not_exported_and_has_no_engine(taplab, tmp_path, mak
     result = taplab("export", foreign, "-o", tmp_path / "other.onnx")
     assert (result.exit_code, "only taplab's own torch networks" in result.stderr) == (1, True)
     result = taplab("segment", make_clip("mpeg4"), "-o", tmp_path / "out", "--model", foreign, "--engine", "auto")
-    assert (result.exit_code, "only taplab's own torch networks" in result.stderr) == (1, True)
+    assert (result.exit_code, "engine auto is for taplab's own networks" in result.stderr) == (1, True)
 
 
 def test_segment_and_bench_and_eval_take_an_engine(taplab, tmp_path, make_clip):

@@ -39,6 +39,10 @@ def settings(tmp_path):
         (["--mode", "offline", "--region", "96x96"], "--region: needs rgc"),
         (["--modules", "ffw", "--mode", "paper", "--alpha", "0.5"], "--alpha: needs rgc"),
         (["--modules", "ffw", "--thr-rgfs", "5"], "--thr-rgfs: needs rgfs"),
+        (
+            ["--mode", "itp", "--motion", "refined"],
+            "--motion: mode itp does not follow the stream's motion; leave it out",
+        ),
         (["--mode", "per-frame", "--interval", "6"], "--interval: mode per-frame runs the network on every frame"),
         (["--mode", "live", "--lanes", "4"], "--lanes: mode live, that of streams, answers one frame after another"),
         (["--quality", "1", "--thr-rgfs", "5"], "--thr-rgfs: with --budget, --quality"),

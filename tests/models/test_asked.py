@@ -139,6 +139,10 @@ def test_a_model_says_what_it_is():
         model.classes, model.palette = classes, palette
         with pytest.raises(ModelError, match=says):
             check_model(model)
+    model = Users(brightness)
+    model.follow_cost = -0.3
+    with pytest.raises(ModelError, match=r"follow_cost -0\.3: write what a glance costs"):
+        Segmenter(model)
 
 
 @pytest.mark.parametrize("mode", ["per-frame", "paper", "live", "offline"])

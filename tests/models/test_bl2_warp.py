@@ -83,6 +83,22 @@ def test_follows_after_saving_and_loading(net, tmp_path):
     assert torch.allclose(model.follow(images, carried, match), again, atol=1e-3)
 
 
+@pytest.mark.parametrize("cost", [-3, 1, float("nan"), "cheap"])
+def test_a_cost_is_a_share_of_a_pass(net, cost):
+    net.follow_cost = cost
+    with pytest.raises(ModelError, match=r"follow_cost .*: write what a glance costs as a share of a pass, below 1"):
+        TorchModel(net, classes=CLASSES)
+
+
+def test_a_network_that_follows_has_both_cost_and_follow():
+    plain = BL2(3, 0.125)
+    plain.follow_cost = None
+    assert TorchModel(plain, classes=CLASSES).follow_cost is None
+    plain.follow_cost = 0.1
+    with pytest.raises(ModelError, match=r"has follow_cost and no follow\(x, carried, match\); give both or neither"):
+        TorchModel(plain, classes=CLASSES)
+
+
 def test_other_models_do_not_follow():
     model = TorchModel(BL2(3, 0.125), classes=CLASSES)
     assert model.follow_cost is None

@@ -150,7 +150,7 @@ def test_wrong_use_is_told(monkeypatch, tmp_path):
     with pytest.raises(SettingError, match="engine 'tvm': choose from torch, onnx, openvino, auto"):
         with_engine(tiny(), "tvm")
     stranger = TorchModel(torch.nn.Conv2d(3, 5, 1), classes="abcde", name="mine")
-    with pytest.raises(ModelError, match="mine: only taplab's own"):
+    with pytest.raises(ModelError, match=r"mine: engine auto is for taplab's own networks .*; leave it out"):
         with_engine(stranger, "auto")
     model = tiny()
     assert with_engine(model, "torch") is model
@@ -158,7 +158,7 @@ def test_wrong_use_is_told(monkeypatch, tmp_path):
     with pytest.raises(SettingError, match="engine onnx: runs on the processor"):
         with_engine(model, "onnx")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'taplab\[onnx\]'"):
+    with pytest.raises(MissingExtraError, match=r"^this needs ONNX Runtime: pip install 'taplab\[onnx\]'"):
         with_engine(tiny(), "onnx")
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TAPLAB_CACHE", str(tmp_path / "file"))

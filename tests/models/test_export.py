@@ -75,7 +75,7 @@ def test_a_network_made_for_warping_has_a_second_file(ending, tmp_path):
         expected = model.follow(pictures(*size), *told(*size))
         assert torch.allclose(again.follow(pictures(*size), *told(*size)), expected, atol=1e-4)
     next(file for file in files if file.name == f"net-follow{ending}").unlink()
-    with pytest.raises(ModelError, match=rf"net-follow{ending}: no such"):
+    with pytest.raises(ModelError, match=rf"its second file, net-follow{ending}, is not beside it; keep both"):
         load_model(tmp_path / f"net{ending}")
 
 

@@ -14,7 +14,7 @@ from taplab.models.zoo import build
 from taplab.training import follow
 from taplab.training.carried import Samples, carried_samples
 from taplab.training.checkpoint import saved_step
-from taplab.training.follow import FollowSettings, batch_at, train_follower
+from taplab.training.follow import FollowSettings, base_for, batch_at, train_follower
 from taplab.training.stock import Stock
 
 SETTINGS = FollowSettings(steps=4, batch=2, clips=2, each=3, warmup=1, checkpoint_every=2, amp=False)
@@ -109,6 +109,8 @@ def test_only_a_bl2_gets_a_follower(stock, tmp_path):
     file = save_pretrained(build("bl1", 11, 0.125), card_for("bl1", 0.125, stock.classes, stock.palette), tmp_path)
     with pytest.raises(ModelError, match="give a BL2 with the classes of the data"):
         train_follower(tmp_path / "out", file, stock, "stills", SETTINGS)
+    with pytest.raises(ModelError, match="nothing: no such model; give a BL2, bundled or"):
+        base_for("nothing", stock.classes)
 
 
 def test_an_interruption_is_saved_first(stock, base, tmp_path, monkeypatch):

@@ -152,6 +152,8 @@ def _check_source(source: str) -> None:
 
     if address_of(source).live:
         raise SettingError(f"{source}: a live stream sets its own pace; give a file")
+    if source == "-":
+        raise SettingError("-: standard input can be read once, and every mode reads it anew; give a file")
     open_video(source).close()
 
 

@@ -199,7 +199,7 @@ def settings_of(given: RunOptions) -> "PaperSettings":
 
 def _ways(given: RunOptions) -> "list[Way]":
     from taplab.evaluation.ways import Way
-    from taplab.policies import Dial, make_policy
+    from taplab.policies import Dial, make_policy, used
 
     said = _said(given)
     asked, there = the_dial(given.written, budget=given.budget, max_loss=given.max_loss)
@@ -214,7 +214,7 @@ def _ways(given: RunOptions) -> "list[Way]":
         if of_mode.asked:
             fitting = replace(fitting, interval=given.interval or dial.interval)
         make_policy(mode, fitting, dial=of_mode)  # refuses what it does not know before any long work
-        ways.append(Way(mode, fitting, of_mode))
+        ways.append(Way(mode, used(fitting, mode, asked=bool(of_mode.asked)), of_mode))
     if not ways:
         raise SettingError("--modes: name at least one")
     check_for_modes(given.written, {way.mode: way.settings.modules for way in ways})

@@ -40,6 +40,8 @@ def check_for_modes(written: Collection[str], modules: Mapping[str, Sequence[str
     if set(modules) == {"per-frame"}:
         refuse(written, ("interval", "modules"), "mode per-frame runs the network on every frame")
         refuse(written, ("edges", "motion"), "mode per-frame gives what the network says")
+    if all(mode in ("per-frame", "itp") or mode.startswith("flow:") for mode in modules):
+        refuse(written, ("motion",), "none of these modes follows the stream's motion")
     refuse_without_modules(written, {name for mode in modules.keys() - {"per-frame"} for name in modules[mode]})
 
 

@@ -61,6 +61,8 @@ def check_mode(written: Collection[str], mode: str, modules: Collection[str], *,
     if mode == "per-frame":
         refuse(written, ("modules", "interval", *_OF_RGC, "thr_rgfs"), "mode per-frame runs the network on every frame")
         refuse(written, ("edges", "motion"), "mode per-frame gives what the network says")
+    if mode == "itp" or mode.startswith("flow:"):
+        refuse(written, ("motion",), f"mode {mode} does not follow the stream's motion")
     if mode == "live":
         refuse(written, ("lanes",), "mode live, that of streams, answers one frame after another")
         refuse(written, ("alpha", "thr_rgc"), "mode live, that of streams, chooses and blends regions in its own way")

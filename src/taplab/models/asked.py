@@ -10,11 +10,11 @@ from torch import Tensor
 
 from taplab.blame import blamed, described
 from taplab.errors import ModelError
-from taplab.models.base import Model, check_classes
+from taplab.models.base import Model, check_classes, follow_cost_of
 
 
 def check_model(model: Model) -> Model:
-    """``model`` itself. Raises ModelError if its classes and colours are missing, too many or do not fit."""
+    """``model`` itself. Raises ModelError if classes, colours or follow_cost are missing, too many or do not fit."""
     for wanted in ("classes", "palette"):
         if not hasattr(model, wanted):
             raise ModelError(f"{model.name}: has no {wanted}; a Model has classes and a palette, see taplab.Model")
@@ -22,6 +22,7 @@ def check_model(model: Model) -> Model:
     check_classes(model.name, classes)
     if colours != classes:
         raise ModelError(f"{model.name}: {colours} colours for {classes} classes")
+    follow_cost_of(model.follow_cost, model.name)
     return model
 
 

@@ -1,6 +1,8 @@
 """What taplab asks of a network: phi in the paper."""
 
+import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +59,19 @@ class Model(ABC):
                 f"{self.name}: gives scores of shape {tuple(scores.shape)} for {len(self.classes)} classes; "
                 "expected [N, classes, h, w]"
             )
+
+
+def follow_cost_of(cost: Any, name: str) -> float | None:
+    """What a glance costs, a share of a pass. Raises ModelError unless it is from 0 to below 1, or None."""
+    if cost is None:
+        return None
+    try:
+        share = float(cost)
+    except (TypeError, ValueError):
+        share = math.nan
+    if not 0 <= share < 1:
+        raise ModelError(f"{name}: follow_cost {cost!r}: write what a glance costs as a share of a pass, below 1")
+    return share
 
 
 def check_channels(name: str, channels: int) -> None:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.cache_folder import cache_folder
-from taplab.errors import MissingExtraError, OutputError, SettingError
+from taplab.errors import MissingExtraError, ModelError, OutputError, SettingError
 from taplab.machine import hardware
 from taplab.models import zoo
 from taplab.models.base import Model
-from taplab.models.export import about_model, export, exportable
+from taplab.models.export import about_model, export, exportable, is_of_zoo
 from taplab.models.graph import GraphModel
 from taplab.models.onnx import OnnxModel
 from taplab.models.openvino import OpenVinoModel
@@ -41,6 +41,11 @@ def with_engine(model: Model, engine: str) -> Model:
     """
     if engine not in ENGINES:
         raise SettingError(f"engine {engine!r}: choose from {', '.join(ENGINES)}")
+    if not is_of_zoo(model):
+        raise ModelError(
+            f"{model.name}: engine {engine} is for taplab's own networks (bundled ones, .safetensors); leave it out, "
+            "others run in ONNX Runtime as onnx:FILE and in OpenVINO as openvino:FILE"
+        )
     of_torch = exportable(model)
     if engine == "torch":
         return model

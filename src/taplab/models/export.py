@@ -70,12 +70,17 @@ def check_format(file: Path | str, *, int8: bool = False) -> Path:
 
 def exportable(model: Model) -> TorchModel:
     """``model``, if it is a torch network of taplab's zoo. Raises ModelError."""
-    if isinstance(model, TorchModel) and type(model.net) in {*ARCHITECTURES.values(), *FOLLOWING.values()}:
+    if isinstance(model, TorchModel) and is_of_zoo(model):
         return model
     raise ModelError(
         f"{model.name}: only taplab's own torch networks are exported (bundled ones and .safetensors); "
         "for others make an ONNX file with torch.onnx.export and give onnx:FILE"
     )
+
+
+def is_of_zoo(model: Model) -> bool:
+    """Is it a torch network of taplab's own?"""
+    return isinstance(model, TorchModel) and type(model.net) in {*ARCHITECTURES.values(), *FOLLOWING.values()}
 
 
 def about_model(model: TorchModel, origin: str = "") -> Mapping[str, Any]:
@@ -148,7 +153,7 @@ def _write(part: _Part, file: Path, about: str) -> None:
     if file.suffix == ".onnx":
         _write_onnx(part, file, about)
         return
-    openvino, between = import_openvino(file), file.with_suffix(".onnx")
+    openvino, between = import_openvino(), file.with_suffix(".onnx")
     _write_onnx(part, between, about)
     openvino.save_model(openvino.Core().read_model(between), file, compress_to_fp16=False)
     between.unlink()

@@ -78,7 +78,7 @@ class GraphModel(Model):
         if len(self.palette) != channels:
             raise ModelError(f"{self.name}: {len(self.palette)} colours for {channels} classes")
         self.follow_cost = about.get("follow_cost")
-        self._follower = None if self.follow_cost is None else self._open(follower_beside(path))
+        self._follower = None if self.follow_cost is None else self._open(_its_follower(path))
 
     @abstractmethod
     def _open(self, path: Path) -> Session:
@@ -171,6 +171,14 @@ class GraphModel(Model):
 def follower_beside(path: Path) -> Path:
     """The file of the follower of a network made for warping."""
     return path.with_name(f"{path.stem}-follow{path.suffix}")
+
+
+def _its_follower(path: Path) -> Path:
+    """The same, where it has to be there. Raises ModelError."""
+    file = follower_beside(path)
+    if not file.is_file():
+        raise ModelError(f"{path}: its second file, {file.name}, is not beside it; keep both in one folder")
+    return file
 
 
 def reason(error: Exception) -> str:

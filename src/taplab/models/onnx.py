@@ -45,7 +45,7 @@ def _open(path: Path, device: str) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingExtraError(f"{path}: ONNX models need ONNX Runtime: pip install 'taplab[onnx]'") from error
+        raise MissingExtraError("this needs ONNX Runtime: pip install 'taplab[onnx]'") from error
     if not path.is_file():
         raise ModelError(f"{path}: no such ONNX file")
     provider = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"

@@ -38,7 +38,7 @@ class _OpenVinoSession:
     """See ``Session``. precision: in OpenVINO's terms."""
 
     def __init__(self, path: Path, precision: str) -> None:
-        openvino = import_openvino(path)
+        openvino = import_openvino()
         _check(path)
         how = {
             "INFERENCE_PRECISION_HINT": precision,
@@ -60,12 +60,12 @@ class _OpenVinoSession:
         return wanted
 
 
-def import_openvino(path: Path) -> Any:
-    """The library. Raises MissingExtraError, which names ``path``."""
+def import_openvino() -> Any:
+    """The library. Raises MissingExtraError."""
     try:
         import openvino
     except ImportError as error:
-        raise MissingExtraError(f"{path}: this needs OpenVINO: pip install 'taplab[openvino]'") from error
+        raise MissingExtraError("this needs OpenVINO: pip install 'taplab[openvino]'") from error
     return openvino
 
 

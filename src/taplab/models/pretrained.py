@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from taplab.errors import ModelError, OutputError
 from taplab.models.load import bundled, weights_file
@@ -53,7 +53,10 @@ def save_pretrained(net: torch.nn.Module, card: Card, path: Path | str) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as part:
-            save_file({k: v.contiguous().cpu() for k, v in weights.items()}, part, {"taplab": json.dumps(asdict(card))})
+            # Not save_file, whose files nobody but their owner may read.
+            part.write_bytes(
+                save({k: v.contiguous().cpu() for k, v in weights.items()}, {"taplab": json.dumps(asdict(card))})
+            )
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
     return path

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from taplab.blame import blamed
 from taplab.errors import DeviceError, ModelError
-from taplab.models.base import Model, check_channels, check_classes
+from taplab.models.base import Model, check_channels, check_classes, follow_cost_of
 from taplab.models.folded import folded
 from taplab.output.palettes import palette_for
 from taplab.types import Palette
@@ -61,7 +61,9 @@ class TorchModel(Model):
         self.dtype = autocast_type(precision, device)
         self.fixed, self.multiple = fixed, multiple
         self._folded: dict[torch.dtype, nn.Module] = {}  # what runs instead of ``net``, once it is asked for
-        self.follow_cost = float(net.follow_cost) if hasattr(net, "follow_cost") else None  # type: ignore[arg-type]
+        self.follow_cost = follow_cost_of(getattr(net, "follow_cost", None), name)
+        if self.follow_cost is not None and not callable(getattr(net, "follow", None)):
+            raise ModelError(f"{name}: has follow_cost and no follow(x, carried, match); give both or neither")
         self._mean = torch.tensor(self.mean, device=device).view(3, 1, 1) * 255
         self._std = torch.tensor(self.std, device=device).view(3, 1, 1) * 255
 

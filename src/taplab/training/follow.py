@@ -68,8 +68,12 @@ class FollowSettings:
 def base_for(name: str, classes: Sequence[str]) -> Path:
     """The weights of a bundled or trained BL2 that knows these classes. Raises ModelError if it is none."""
     file = weights_of(name)
-    card = None if file is None else read_card(file)
-    if file is None or card is None or card.architecture != "bl2" or card.classes != tuple(classes):
+    if file is None:
+        raise ModelError(
+            f"{name}: no such model; give a BL2, bundled or a .safetensors file or folder of `taplab train`"
+        )
+    card = read_card(file)
+    if card.architecture != "bl2" or card.classes != tuple(classes):
         raise ModelError(f"{name}: give a BL2 with the classes of the data, such as `taplab train` makes")
     return file
 
