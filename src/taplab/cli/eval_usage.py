@@ -37,10 +37,12 @@ def check_without_paper(written: Collection[str]) -> None:
 
 def check_for_modes(written: Collection[str], modules: Mapping[str, Sequence[str]]) -> None:
     """modules: those that run, of every mode. Raises SettingError for options that none of the modes makes use of."""
+    from taplab.policies.unused import follows_motion
+
     if set(modules) == {"per-frame"}:
         refuse(written, ("interval", "modules"), "mode per-frame runs the network on every frame")
         refuse(written, ("edges", "motion"), "mode per-frame gives what the network says")
-    if all(mode in ("per-frame", "itp") or mode.startswith("flow:") for mode in modules):
+    if not any(map(follows_motion, modules)):
         refuse(written, ("motion",), "none of these modes follows the stream's motion")
     refuse_without_modules(written, {name for mode in modules.keys() - {"per-frame"} for name in modules[mode]})
 

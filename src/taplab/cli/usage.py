@@ -58,10 +58,12 @@ def the_dial(written: Collection[str], **said: float | None) -> tuple[dict[str, 
 
 def check_mode(written: Collection[str], mode: str, modules: Collection[str], *, asked: bool) -> None:
     """Options of ``segment`` that ``mode`` makes no use of. asked: there is a dial. Raises SettingError."""
+    from taplab.policies.unused import follows_motion
+
     if mode == "per-frame":
         refuse(written, ("modules", "interval", *_OF_RGC, "thr_rgfs"), "mode per-frame runs the network on every frame")
         refuse(written, ("edges", "motion"), "mode per-frame gives what the network says")
-    if mode == "itp" or mode.startswith("flow:"):
+    if not follows_motion(mode):
         refuse(written, ("motion",), f"mode {mode} does not follow the stream's motion")
     if mode == "live":
         refuse(written, ("lanes",), "mode live, that of streams, answers one frame after another")

@@ -11,6 +11,11 @@ _OF_RGFS = ("thr_rgfs", "thr_rgfs_unit")
 _DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(PaperSettings)}
 
 
+def follows_motion(mode: str) -> bool:
+    """The stream's: the others compute motion of their own, or none."""
+    return mode not in ("per-frame", "itp") and not mode.startswith("flow:")
+
+
 def unused(settings: PaperSettings, mode: str, *, asked: bool = False) -> dict[str, str]:
     """Names of the settings that ``mode`` makes no use of and that are not the default, and why. asked: by a dial."""
     reasons: dict[str, str] = {}
@@ -22,7 +27,7 @@ def unused(settings: PaperSettings, mode: str, *, asked: bool = False) -> dict[s
         reasons |= dict.fromkeys(_OF_RGFS, "needs rgfs among the modules")
     elif asked:
         reasons |= dict.fromkeys((*_OF_RGFS, "modules"), "key frames are chosen by the motion, not by rgfs")
-    if mode == "itp" or mode.startswith("flow:"):
+    if not follows_motion(mode):
         reasons["motion"] = f"mode {mode} does not follow the stream's motion"
     if mode == "per-frame":
         given = "mode per-frame gives what the network says"
