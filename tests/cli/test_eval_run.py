@@ -130,6 +130,8 @@ def test_a_file_asks_where_it_can(options, clips, tmp_path):
     [
         (["--modes", "live,offline", "--region", "96x96"], "--region: needs rgc"),
         (["--modules", "ffw", "--thr-rgfs", "5"], "--thr-rgfs: needs rgfs"),
+        (["--modules", "ffw,rgc", "--modes", "offline"], "--modules: rgc runs in none of these modes"),
+        (["--modules", "ffw,rgc", "--modes", "live", "--max-loss", "1"], "--modules: rgc runs in none of these modes"),
         (["--modes", "per-frame", "--interval", "5"], "--interval: mode per-frame"),
         (["--modes", "paper", "--max-loss", "1"], "neither live nor offline"),
         (["--table", "6", "--max-loss", "1"], "--max-loss: tables and figures keep to the GOP"),

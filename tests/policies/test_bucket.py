@@ -50,6 +50,32 @@ def test_the_last_ones_save_nothing():
     assert bucket.grants(1.0, last=True)
 
 
+@pytest.mark.parametrize("budget", [0.05, 0.1, 0.3])
+def test_regions_take_their_share_of_the_budget(budget):
+    bucket, cost, keys, regions = Bucket(budget), 0.2, 1, []
+    bucket.spend()
+    for frame in range(1, 900):
+        bucket.earn()
+        if bucket.grants(1.0):
+            bucket.spend()
+            keys += 1
+        elif bucket.spends_on_region(cost):
+            regions.append(frame)
+        assert keys + cost * len(regions) <= max(budget * (frame + 1), 1) + 1e-9
+    between = 900 - keys  # frames that may have one
+    assert cost * len(regions) == pytest.approx(0.4 * budget * between, rel=0.1)
+    assert keys + cost * len(regions) > budget * 900 - 4
+
+
+def test_a_region_is_not_paid_for_by_what_is_not_there():
+    bucket = Bucket(0.5)
+    bucket.spend(3.0)
+    assert not any(bucket.spends_on_region(0.2) for _ in range(9))
+    bucket.earn(8)
+    assert bucket.spends_on_region(0.2)
+    assert bucket.level == pytest.approx(0.8)
+
+
 class Machine:
     """Simulated: seconds of a network pass, and of all else for a frame; with noise, and a slow beginning."""
 
@@ -85,6 +111,31 @@ def test_the_target_is_reached_and_no_more(network, rest, target):
     gaps = np.diff(np.flatnonzero(keys[100:]))
     assert gaps.mean() == pytest.approx(network / (1 / target - rest), rel=0.1)
     assert gaps.max() <= 2 * gaps.mean() + 1  # even load
+
+
+@pytest.mark.parametrize("target", [15, 25])
+def test_the_target_is_reached_with_regions_too(target):
+    """They take their share of the time that there is for the network, and come at an even pace."""
+    pace, rest, network, region = Pace(target, lambda: 0.0), 0.01, 0.2, 0.05
+    pace.add(rest + network + region, network, region)  # the trial
+    seconds, looks = [], []
+    for _ in range(900):
+        key = pace.affordable
+        seen = not key and pace.affords_region()
+        looks.append("key" if key else "region" if seen else "")
+        seconds.append(rest + network * key + region * seen)
+        pace.add(seconds[-1], network if key else None, region if seen else None)
+    assert speed(np.array(seconds)[100:]) == pytest.approx(target, rel=0.03)
+    between = 900 - looks.count("key")
+    assert looks.count("region") * region == pytest.approx(0.4 * between * (1 / target - rest), rel=0.1)
+
+
+def test_a_machine_that_is_too_slow_has_no_time_for_regions():
+    pace = Pace(25, lambda: 0.0)
+    pace.add(0.2, 0.1, 0.04)
+    for _ in range(50):
+        assert not pace.affords_region()
+        pace.add(0.06)
 
 
 def test_compiling_at_the_start_is_forgotten_soon():

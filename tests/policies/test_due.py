@@ -21,7 +21,7 @@ class Clock:
         return self.now
 
 
-def drive_policy(policy, frames, network):
+def drive_policy(policy, frames, network, of_region=None):
     """Display positions of the key frames; asserts that every frame is answered before the next is looked at."""
     looked_at, answered, keys = [], [], []
 
@@ -38,6 +38,8 @@ def drive_policy(policy, frames, network):
                 answered.append(step.frame.index)
                 assert answered == looked_at
                 step = next(steps)
+            elif step.region is not None:
+                step = steps.send(of_region(step.frame, step.region))
             else:
                 keys.append(step.frame.display)
                 step = steps.send(network(step.frame))
@@ -77,6 +79,31 @@ def test_a_speed_is_kept_by_the_clock(make_clip, model, network, target):
     assert 29 / seconds == pytest.approx(target, rel=0.2)
     gaps = np.diff(keys)
     assert gaps.mean() == pytest.approx(network / (1 / target - rest), rel=0.35)
+
+
+def test_a_speed_is_kept_with_regions_too(make_clip, model):
+    clock, looked, rest, target = Clock(), [], 0.005, 15
+
+    def arriving():
+        for frame in open_video(make_clip("mpeg4", gop=30)).frames():
+            yield frame
+            clock.now += rest
+
+    def run(frame):
+        clock.now += 0.2
+        return model(frame.rgb()[None])[0]
+
+    def of_region(frame, region):
+        clock.now += 0.05
+        looked.append(frame.display)
+        return model(frame.rgb()[region.slices][None])[0]
+
+    settings = PaperSettings(("ffw", "rgc"), interval=24)
+    keys = drive_policy(live(settings, Dial(target_fps=target), clock), arriving(), run, of_region)
+    between = [display for display in looked if display not in keys]
+    assert len(looked) == len(between) + 2  # the trial, at the first key frames that have one before them
+    assert len(between) >= 3
+    assert 29 / (clock.now - 0.2) == pytest.approx(target, rel=0.2)
 
 
 def test_frames_that_no_other_refers_to_are_never_due(make_clip, model):

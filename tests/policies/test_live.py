@@ -158,9 +158,18 @@ def test_with_regions_too_every_codec_is_answered(make_clip, model):
         assert [r.index for r in results] == list(range(30))
 
 
-def test_the_dial_has_no_regions():
-    with pytest.raises(SettingError, match="leave rgc out"):
-        make_policy("live", REGIONS, dial=Dial(budget=0.5))
+def test_a_budget_is_spent_on_regions_too(make_clip, model):
+    settings = PaperSettings(("ffw", "rgc"), interval=6)
+    results, summary = run(make_clip("mpeg4", gop=60), model, mode="live", settings=settings, budget=0.3)
+    corrected = [r for r in results if r.origin == "corrected"]
+    assert corrected
+    assert len(corrected) == summary.crops - 2  # of the trial
+    assert 0.2 < summary.network_cost <= 0.3
+
+
+def test_what_regions_are_worth_is_not_predicted():
+    with pytest.raises(SettingError, match="leave rgc out, or ask for a budget"):
+        make_policy("live", REGIONS, dial=Dial(quality=0.5))
 
 
 def test_streams_are_live_and_files_offline(model):

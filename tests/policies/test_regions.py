@@ -27,10 +27,10 @@ def test_the_region_is_where_doubt_is(frame):
     sure[0] = 9.0
     match = np.ones((36, 48), np.float32)
     sure[0, 28:34, 40:46] = 0.0
-    assert Regions(12, (48, 48), None).where(frame, carried(sure, match)) == Region(96, 144, 48, 48)
+    assert Regions((48, 48), None).where(frame, carried(sure, match)) == Region(96, 144, 48, 48)
     match[:, :10] = 0.0  # what did not match counts more, if it is unsure at all
     sure[0, :12, :12] = 0.1
-    assert Regions(12, (48, 48), None).where(frame, carried(sure, match)) == Region(0, 0, 48, 48)
+    assert Regions((48, 48), None).where(frame, carried(sure, match)) == Region(0, 0, 48, 48)
 
 
 def test_a_region_lies_where_it_was_seen_and_fades_at_edges_inside_the_frame(frame):
@@ -52,7 +52,7 @@ def test_scores_of_another_stride_are_fitted(frame):
 
 @pytest.mark.parametrize(("carried_wrong", "pays"), [(0, False), (2, False), (9, True)])
 def test_regions_must_do_much_better_than_what_is_carried(frame, carried_wrong, pays):
-    regions = Regions(12, None, None)
+    regions = Regions(None, None)
     truth = torch.zeros(2, 36, 48)
     truth[0] = 1.0
     seen, before = truth.clone(), truth.clone()

@@ -208,7 +208,7 @@ def _ways(given: RunOptions) -> "list[Way]":
     ways = []
     for mode in options.modules(given.modes):
         of_mode = dial if mode in ("live", "offline") else Dial()
-        left_out = {"rgc"} if mode in WITHOUT_RGC or of_mode.asked else set()
+        left_out = {"rgc"} if mode in WITHOUT_RGC or of_mode.quality is not None else set()
         left_out |= {"rgfs"} if of_mode.asked else set()
         fitting = replace(settings, modules=tuple(m for m in settings.modules if m not in left_out))
         if of_mode.asked:
@@ -217,7 +217,7 @@ def _ways(given: RunOptions) -> "list[Way]":
         ways.append(Way(mode, used(fitting, mode, asked=bool(of_mode.asked)), of_mode))
     if not ways:
         raise SettingError("--modes: name at least one")
-    check_for_modes(given.written, {way.mode: way.settings.modules for way in ways})
+    check_for_modes(given.written, {way.mode: way.settings.modules for way in ways}, settings.modules)
     if there and not any(way.dial.asked for way in ways):
         raise SettingError(f"--modes {given.modes}: neither live nor offline is among them, to ask a budget or loss of")
     return ways

@@ -35,8 +35,11 @@ def check_without_paper(written: Collection[str]) -> None:
             raise SettingError(f"{flag(option)}: only --table and --figure make use of it; leave it out")
 
 
-def check_for_modes(written: Collection[str], modules: Mapping[str, Sequence[str]]) -> None:
-    """modules: those that run, of every mode. Raises SettingError for options that none of the modes makes use of."""
+def check_for_modes(written: Collection[str], modules: Mapping[str, Sequence[str]], wanted: Sequence[str] = ()) -> None:
+    """Raises SettingError for options that none of the modes makes use of.
+
+    modules: those that run, of every mode. wanted: those that were asked for.
+    """
     from taplab.policies.unused import follows_motion
 
     if set(modules) == {"per-frame"}:
@@ -44,7 +47,11 @@ def check_for_modes(written: Collection[str], modules: Mapping[str, Sequence[str
         refuse(written, ("edges", "motion"), "mode per-frame gives what the network says")
     if not any(map(follows_motion, modules)):
         refuse(written, ("motion",), "none of these modes follows the stream's motion")
-    refuse_without_modules(written, {name for mode in modules.keys() - {"per-frame"} for name in modules[mode]})
+    running = {name for mode in modules.keys() - {"per-frame"} for name in modules[mode]}
+    for name in wanted:
+        if name not in running:
+            refuse(written, ("modules",), f"{name} runs in none of these modes, with what is asked of them")
+    refuse_without_modules(written, running)
 
 
 def check_for_paper(written: Collection[str], tables: Collection[int], figures: Collection[int]) -> None:

@@ -24,9 +24,9 @@ class Way:
             return self.mode
         modules, motion = self.settings.modules, self.settings.motion
         more = (", edges" if self.settings.edges else "") + (f", motion {motion}" if motion != "auto" else "")
-        for name, value in self.dial.asked.items():
-            return f"{self.mode}, {name} {value:g}{more}"
         named = f" {'+'.join(modules)}" if self.mode == "paper" or modules != ("ffw",) else ""
+        for name, value in self.dial.asked.items():
+            return f"{self.mode}{named}, {name} {value:g}{more}"
         return f"{self.mode}{named}, interval {self.settings.interval}{more}"
 
     @property

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+# Of all that is there to spend, what may go to regions between key frames. It is what ``Schedule`` spends on those of
+# the paper's size, 0.22 passes each, three between two key frames.
+FOR_REGIONS = 0.4
 _SMOOTHING = 0.2  # share of the newest value in a running mean
 
 
@@ -15,14 +18,24 @@ class Bucket:
     def __init__(self, budget: float, depth: float = 2.0) -> None:
         self.budget, self.depth, self.level = budget, max(depth, 2.0), 0.0
         self._usual: float | None = None
+        self._for_regions = 0.0  # of what is in it
 
     def earn(self, frames: int = 1) -> None:
         """Some frames came."""
         self.level += self.budget * frames
 
-    def spend(self) -> None:
-        """A key frame."""
-        self.level -= 1
+    def spend(self, passes: float = 1.0) -> None:
+        """A key frame, or part of one."""
+        self.level -= passes
+
+    def spends_on_region(self, cost: float) -> bool:
+        """Spends ``cost`` passes on a region if they are there; called for every frame that may have one."""
+        self._for_regions = min(self._for_regions + FOR_REGIONS * self.budget, 2 * cost)
+        granted = min(self._for_regions, self.level) >= cost - 1e-9
+        if granted:
+            self._for_regions -= cost
+            self.level -= cost
+        return granted
 
     def learn(self, need: float) -> None:
         """What the least need was on which a key frame was spent."""
@@ -53,24 +66,39 @@ class Pace:
         self.target, self.clock = target, clock
         self.saved = 0.0
         self.network = 0.0  # seconds a pass, running mean; 0 before the first
+        self.region = 0.0  # seconds for a region, running mean; 0 before the first
         self.rest = 0.0  # seconds a frame for all else, running mean
-        self._frames = self._passes = 0
+        self._for_regions = 0.0  # of what is saved
+        self._frames = self._passes = self._regions = 0
 
     @property
     def affordable(self) -> bool:
         """May the network run on the frame at hand?"""
-        return self.saved + 1 / self.target - self.rest >= self.network
+        return self.saved + self._left >= self.network
+
+    def affords_region(self) -> bool:
+        """May the network see a region of the frame at hand? Called for every frame that may have one."""
+        self._for_regions = min(self._for_regions + max(FOR_REGIONS * self._left, 0.0), 2 * self.region)
+        return min(self._for_regions, self.saved + self._left) >= self.region
+
+    @property
+    def _left(self) -> float:
+        """Seconds that the frame at hand leaves for the network."""
+        return 1 / self.target - self.rest
 
     @property
     def interval(self) -> float:
         """Frames between passes that the measured times lead to; infinite if the rest alone is too slow."""
-        left = 1 / self.target - self.rest
-        return max(self.network / left, 1.0) if left > 0 else float("inf")
+        return max(self.network / self._left, 1.0) if self._left > 0 else float("inf")
 
-    def add(self, seconds: float, network: float | None = None) -> None:
-        """A frame took so many seconds in all, of them ``network`` for a pass if there was one."""
-        self.rest = _mean(self.rest, seconds - (network or 0.0), self._frames)
+    def add(self, seconds: float, network: float | None = None, region: float | None = None) -> None:
+        """A frame took so many seconds in all, of them ``network`` for a pass and ``region`` for one of a region."""
+        self.rest = _mean(self.rest, seconds - (network or 0.0) - (region or 0.0), self._frames)
         self._frames += 1
+        if region is not None:
+            self.region = _mean(self.region, region, self._regions)
+            self._regions += 1
+            self._for_regions = max(self._for_regions - region, 0.0)
         if network is not None:
             self.network = _mean(self.network, network, self._passes)
             self._passes += 1

@@ -1,7 +1,7 @@
-"""When is a key frame due? For ``live``: decided on every frame as it comes, before the network runs."""
+"""What ``live`` does where something is asked for, and how it watches itself where nothing is."""
 
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from taplab.errors import SettingError
@@ -10,24 +10,25 @@ from taplab.policies.bucket import Bucket, Pace
 from taplab.policies.dial import Dial
 from taplab.policies.forecast import ONE_SIDED, Forecast
 from taplab.policies.live import Live
-from taplab.policies.paper import Paper, PaperSettings
+from taplab.policies.paper import PaperSettings
+from taplab.policies.schedule import Schedule
 from taplab.policies.side import Side
 from taplab.types import CodedFrame
 
 
-class Rule(ABC):
-    """Key frames are due where no motion leads to one, after ``interval`` frames, or where ``wants`` says so.
+class Rule(Schedule):
+    """Key frames are due where no motion leads to one, after the interval, or where ``wants`` says so.
 
     Frames are compared with the last key frame. Those that no other refers to are never due: they would be of no use to
     the frames after them.
     """
 
-    def __init__(self, interval: int, forecast: Forecast) -> None:
-        self.interval, self.forecast = interval, forecast
+    def __init__(self, settings: PaperSettings, forecast: Forecast) -> None:
+        super().__init__(settings)
+        self.interval, self.forecast = settings.interval, forecast
         self._key = 0  # display position of the last key frame
 
-    def __call__(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:
-        """See ``live.Due``."""
+    def _is_key(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:
         must = not sides or (frame.is_reference and frame.display - self._key >= self.interval)
         mismatch = 0.0 if must else self.forecast.compare(frame, sides[:1])
         due = must or (frame.is_reference and self.wants(mismatch))
@@ -49,8 +50,8 @@ class Rule(ABC):
 class QualityRule(Rule):
     """The mean mismatch since the last key frame, it and this frame counted, within ``tolerance`` grey levels."""
 
-    def __init__(self, interval: int, forecast: Forecast, tolerance: float) -> None:
-        super().__init__(interval, forecast)
+    def __init__(self, settings: PaperSettings, forecast: Forecast, tolerance: float) -> None:
+        super().__init__(settings, forecast)
         self.tolerance = tolerance
         self._frames, self._total = 0, 0.0
 
@@ -64,10 +65,10 @@ class QualityRule(Rule):
 
 
 class BudgetRule(Rule):
-    """What the bucket grants."""
+    """What the bucket grants, regions too."""
 
-    def __init__(self, interval: int, forecast: Forecast, bucket: Bucket) -> None:
-        super().__init__(interval, forecast)
+    def __init__(self, settings: PaperSettings, forecast: Forecast, bucket: Bucket) -> None:
+        super().__init__(settings, forecast)
         self.bucket = bucket
 
     def wants(self, mismatch: float) -> bool:
@@ -82,12 +83,19 @@ class BudgetRule(Rule):
             self.bucket.learn(mismatch)
         self.bucket.earn()
 
+    def tried(self, cost: float) -> None:
+        """See ``Schedule``."""
+        self.bucket.spend(cost)
+
+    def _is_region(self, frame: CodedFrame, cost: float) -> bool:
+        return self.bucket.spends_on_region(cost)
+
 
 class PaceRule(Rule):
-    """What there is time for."""
+    """What there is time for, regions too."""
 
-    def __init__(self, interval: int, forecast: Forecast, pace: Pace) -> None:
-        super().__init__(interval, forecast)
+    def __init__(self, settings: PaperSettings, forecast: Forecast, pace: Pace) -> None:
+        super().__init__(settings, forecast)
         self.pace = pace
 
     def wants(self, mismatch: float) -> bool:
@@ -97,6 +105,9 @@ class PaceRule(Rule):
     def took(self, mismatch: float, *, key: bool, had_to: bool) -> None:
         """See ``Rule``; ``PacedLive`` measures."""
 
+    def _is_region(self, frame: CodedFrame, cost: float) -> bool:
+        return self.pace.affords_region()
+
 
 class PacedLive(Live):
     """``Live`` with a watch: how long frames take, from when they come to when the next is asked for."""
@@ -105,6 +116,7 @@ class PacedLive(Live):
         super().__init__(settings, rule)
         self.pace = rule.pace
         self._network: float | None = None  # seconds, of the frame at hand
+        self._for_region: float | None = None
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """See ``Live``."""
@@ -116,28 +128,29 @@ class PacedLive(Live):
                 return
             started = self.pace.clock()
             reply = yield step
-            if isinstance(step, Ask):
+            if isinstance(step, Ask) and step.region is None:
                 self._network = self.pace.clock() - started
+            elif isinstance(step, Ask):
+                self._for_region = self.pace.clock() - started
 
     def _timed(self, frames: Iterable[CodedFrame]) -> Iterator[CodedFrame]:
         for frame in frames:
-            started, self._network = self.pace.clock(), None
+            started, self._network, self._for_region = self.pace.clock(), None, None
             yield frame
-            self.pace.add(self.pace.clock() - started, self._network)
+            self.pace.add(self.pace.clock() - started, self._network, self._for_region)
 
 
-class Watch:
+class Watch(Schedule):
     """Changes nothing: the key frames of ``Paper``. Compares one frame between each two, in the middle."""
 
     def __init__(self, settings: PaperSettings, forecast: Forecast) -> None:
-        self.forecast = forecast
-        self._keys, self._middle = Paper(settings), max(settings.interval // 2, 1)
+        super().__init__(settings)
+        self.forecast, self._middle = forecast, max(settings.interval // 2, 1)
         self._since = 0  # frames since the last key frame
         self._mismatch = 0.0  # mean of them
 
-    def __call__(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:
-        """See ``live.Due``."""
-        due = not sides or self._keys.is_key(frame)
+    def _is_key(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:
+        due = super()._is_key(frame, sides)
         self._since = 0 if due else self._since + 1
         if due:
             self.forecast.add(1)
@@ -151,18 +164,18 @@ class Watch:
 
 def live(settings: PaperSettings, dial: Dial, clock: Callable[[], float] = time.perf_counter) -> Live:
     """The policy that does what is asked for."""
-    if dial.asked and "rgc" in settings.modules:
-        raise SettingError(f"{next(iter(dial.asked))}: the dial chooses key frames, not regions; leave rgc out")
+    if dial.quality is not None and "rgc" in settings.modules:
+        raise SettingError("quality: what regions are worth is not predicted; leave rgc out, or ask for a budget")
     forecast = Forecast(dial.relations.live)
     policy: Live
     if dial.quality is not None:
         tolerance = dial.relations.live.mismatch(dial.quality)
-        policy = Live(settings, QualityRule(settings.interval, forecast, tolerance))
+        policy = Live(settings, QualityRule(settings, forecast, tolerance))
     elif dial.budget is not None:
-        policy = Live(settings, BudgetRule(settings.interval, forecast, Bucket(dial.budget)))
+        policy = Live(settings, BudgetRule(settings, forecast, Bucket(dial.budget)))
     elif dial.target_fps is not None:
         pace = Pace(dial.target_fps, clock)
-        policy = PacedLive(settings, PaceRule(settings.interval, forecast, pace))
+        policy = PacedLive(settings, PaceRule(settings, forecast, pace))
     else:
         policy = Live(settings, Watch(settings, forecast))
     policy.forecast, policy.bridges = forecast, bool(dial.asked)

@@ -7,7 +7,7 @@ everywhere, what does not match the picture does not count.
 With ``rgc`` among the modules, the network also sees a region now and then between key frames (``regions``).
 """
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -16,12 +16,11 @@ from torch import Tensor
 from taplab.modules.gathered import Gathered
 from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
 from taplab.policies.keyed import HISTORY, Key, gathered
-from taplab.policies.paper import Paper, PaperSettings
+from taplab.policies.paper import PaperSettings
 from taplab.policies.regions import SHARE, Regions, region_key
+from taplab.policies.schedule import Schedule
 from taplab.policies.side import Side, along, estimated
 from taplab.types import REFERENCES_KEPT, CodedFrame
-
-Due = Callable[[CodedFrame, Sequence[Side]], bool]  # called once for every frame, with the ways to the key frames
 
 KEYS_KEPT = 2
 REGIONS_KEPT = 4
@@ -30,18 +29,18 @@ REGIONS_KEPT = 4
 class Live(Policy):
     """Forward from the last key frames, weighed by how well the pictures match, and by 1 / distance in frames.
 
-    due: decides on every frame, before the network runs; the key frames of ``Paper`` if there is none.
+    schedule: when the network runs; with one of its own it serves one stream.
     """
 
     name = "live"
     refine = "fast"
     endless = True
 
-    def __init__(self, settings: PaperSettings, due: Due | None = None) -> None:
+    def __init__(self, settings: PaperSettings, schedule: Schedule | None = None) -> None:
         self.settings = settings
         self.interval, self.modules = settings.interval, settings.modules
         self.uses_residual = "rgfs" in settings.modules
-        self._keys, self._due = Paper(settings), due
+        self.schedule = schedule or Schedule(settings)
         self.regions: Regions | None = None  # of the stream that runs
         # Frames come one by one, so only their parts can share the cores.
         self._mapped = ThreadPoolExecutor(2, "taplab-live").map if torch.get_num_threads() > 1 else map
@@ -51,17 +50,17 @@ class Live(Policy):
         known, self.regions = _Known(), self._regions()
         for frame in frames:
             sides = [] if frame.damaged else known.ways(frame)
-            if self._is_due(frame, sides):
+            if self.schedule.key(frame, sides):
                 sides = yield from self._key(frame, sides or known.estimate(frame))
-            elif self.regions is not None and self.regions.is_due(frame):
-                sides = yield from self._region(frame, sides, self.regions)
+            elif (regions := self.regions) and regions.pays and self.schedule.region(frame, regions.cost(frame)):
+                sides = yield from self._region(frame, sides, regions)
             else:
                 yield Answer(frame, self._carried(frame, sides), "fused")
             known.add(frame, sides)
 
     def _regions(self) -> Regions | None:
         settings = self.settings
-        return Regions(self.interval, settings.region, settings.stride) if "rgc" in settings.modules else None
+        return Regions(settings.region, settings.stride) if "rgc" in settings.modules else None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -72,10 +71,8 @@ class Live(Policy):
         """The network sees the frame; its scores are gathered with those of the key frames before."""
         key = Key(frame, (yield Ask(frame)))
         history = [side for side in sides if side.key.cells == key.cells]
-        if self.regions is not None:
-            if self.regions.on_trial and history:
-                yield from self._trial(key, history, self.regions)
-            self.regions.took(frame)
+        if self.regions is not None and self.regions.on_trial and history:
+            yield from self._trial(key, history, self.regions)
         key.gather(_faded(history), self._mapped)
         yield Answer(frame, key.answer, "network")
         return [Side(frame, key), *history]
@@ -86,7 +83,6 @@ class Live(Policy):
         """The network sees a region of the frame, which becomes one more key frame as far as it reaches."""
         region = regions.where(frame, self._carried(frame, sides))
         key = region_key(frame, region, (yield Ask(frame, region)), sides[0].key.cells)
-        regions.took(frame)
         sides = [*sides, Side(frame, key)]
         yield Answer(frame, self._carried(frame, sides), "corrected", region)
         return sides
@@ -99,6 +95,7 @@ class Live(Policy):
         region = regions.where(key.frame, carried)
         seen = region_key(key.frame, region, (yield Ask(key.frame, region)), key.cells)
         regions.compare(key.scores, carried.scores, seen)
+        self.schedule.tried(regions.cost(key.frame))
 
     def _carried(self, frame: CodedFrame, sides: Sequence[Side]) -> Gathered:
         """What the key frames say, each with 1 / distance for its share, regions with less."""
@@ -107,12 +104,6 @@ class Live(Policy):
             for side in sides
         ]
         return gathered(frame, list(zip(sides, shares, strict=True)), self._mapped)
-
-    def _is_due(self, frame: CodedFrame, sides: list[Side]) -> bool:
-        """Is it a key frame? Without sides there is no choice."""
-        if self._due is not None:
-            return self._due(frame, sides)
-        return not sides or self._keys.is_key(frame)
 
 
 def _faded(history: Sequence[Side]) -> list[tuple[Side, float]]:

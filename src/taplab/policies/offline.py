@@ -34,7 +34,7 @@ class Offline(Policy):
 
     def __init__(self, settings: PaperSettings, planner: Planner | None = None) -> None:
         if "rgc" in settings.modules:
-            raise SettingError("mode offline has no rgc: leave it out of the modules, or use mode paper")
+            raise SettingError("mode offline has no rgc: leave it out of the modules, or use mode live or paper")
         self.settings = settings
         self.interval, self.modules = settings.interval, settings.modules
         self.uses_residual = "rgfs" in settings.modules

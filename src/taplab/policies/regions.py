@@ -29,22 +29,12 @@ ADVANTAGE = 2.5
 
 
 class Regions:
-    """When and where. interval: of the key frames. size, stride: (rows, columns) in pixels, or as RGC has them."""
+    """Where, and whether at all. size, stride: (rows, columns) in pixels, or as RGC has them."""
 
-    def __init__(self, interval: int, size: tuple[int, int] | None, stride: tuple[int, int] | None) -> None:
-        self.every = max(round(interval / 4), 2)
+    def __init__(self, size: tuple[int, int] | None, stride: tuple[int, int] | None) -> None:
         self.size, self.stride = size, stride
-        self._last = 0  # display position of the last key frame or region
         self._trials = 0
         self._wrong_carried = self._wrong_region = 0
-
-    def is_due(self, frame: CodedFrame) -> bool:
-        """Is it time for the next, on a frame that others are predicted from?"""
-        return self.pays and frame.is_reference and frame.display - self._last >= self.every
-
-    def took(self, frame: CodedFrame) -> None:
-        """The network saw this frame, or a region of it."""
-        self._last = frame.display
 
     def where(self, frame: CodedFrame, carried: Gathered) -> Region:
         """The region of most doubt."""
@@ -52,10 +42,17 @@ class Regions:
         size = frame.height, frame.width
         blocks = -(-size[0] // RESIDUAL_BLOCK), -(-size[1] // RESIDUAL_BLOCK)
         of_blocks = F.interpolate(doubt[None, None], blocks, mode="area")[0, 0].cpu().numpy()
-        wanted = self.size or region_size(size)
-        region = min(wanted[0], size[0]), min(wanted[1], size[1])
         stride = self.stride or (RESIDUAL_BLOCK, RESIDUAL_BLOCK)
-        return region_of_most(of_blocks, size, region, stride)
+        return region_of_most(of_blocks, size, self._size(frame), stride)
+
+    def cost(self, frame: CodedFrame) -> float:
+        """Of one, in network passes: its share of the pixels."""
+        rows, columns = self._size(frame)
+        return rows * columns / (frame.height * frame.width)
+
+    def _size(self, frame: CodedFrame) -> tuple[int, int]:
+        wanted = self.size or region_size((frame.height, frame.width))
+        return min(wanted[0], frame.height), min(wanted[1], frame.width)
 
     @property
     def on_trial(self) -> bool:

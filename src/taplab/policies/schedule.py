@@ -1,0 +1,42 @@
+"""When does ``live`` run the network? Decided on every frame as it comes, before the network is asked."""
+
+from collections.abc import Sequence
+
+from taplab.policies.paper import Paper, PaperSettings
+from taplab.policies.side import Side
+from taplab.types import CodedFrame
+
+
+class Schedule:
+    """Of one stream: the key frames of ``Paper``, and regions a quarter of the interval apart."""
+
+    def __init__(self, settings: PaperSettings) -> None:
+        self._keys = Paper(settings)
+        self._between = max(round(settings.interval / 4), 2)  # frames from one key frame or region to the next
+        self._seen = 0  # display position of the last one
+
+    def key(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:
+        """Is it a key frame? Called once for every frame, with the ways to the key frames; without any it must be."""
+        due = self._is_key(frame, sides)
+        if due:
+            self._seen = frame.display
+        return due
+
+    def region(self, frame: CodedFrame, cost: float) -> bool:
+        """Is a region of it to be seen? Called once for every frame that is no key frame, where regions pay.
+
+        cost: of a region, in network passes. One of a frame that no other refers to would be of no use to others.
+        """
+        due = frame.is_reference and self._is_region(frame, cost)
+        if due:
+            self._seen = frame.display
+        return due
+
+    def tried(self, cost: float) -> None:
+        """The network saw a region of a key frame, too, to find out whether regions pay."""
+
+    def _is_key(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:
+        return not sides or self._keys.is_key(frame)
+
+    def _is_region(self, frame: CodedFrame, cost: float) -> bool:
+        return frame.display - self._seen >= self._between
