@@ -11,7 +11,8 @@ class Told(Model):
 
     follow_cost = 0.25
 
-    def __init__(self, model):
+    def __init__(self, model, logarithm=False):
+        self.logarithm = logarithm  # what is carried on are scores
         self.model, self.classes, self.palette, self.name = model, model.classes, model.palette, "told"
         self.calls = []
 
@@ -22,7 +23,7 @@ class Told(Model):
         self.calls.append((images.shape, carried.shape, match.shape))
         assert torch.allclose(carried.sum(1), torch.ones(()), atol=1e-4)
         assert 0 <= float(match.min()) <= float(match.max()) <= 1
-        return carried
+        return carried.clamp(min=1e-6).log() if self.logarithm else carried
 
 
 def run(model, clip, mode, lanes=4):
@@ -32,11 +33,12 @@ def run(model, clip, mode, lanes=4):
 
 @pytest.mark.parametrize("mode", ["offline", "live"])
 def test_every_frame_between_key_frames_is_followed(model, make_clip, mode):
-    told, clip = Told(model), make_clip()
+    told, clip = Told(model, logarithm=mode == "live"), make_clip()
     plain, _ = run(model, clip, mode)
     results, summary = run(told, clip, mode)
     assert {r.origin for r in results if not r.key} == {"followed"}
-    assert all(np.array_equal(a.labels, b.labels) for a, b in zip(plain, results, strict=True))
+    agreement = [np.mean(a.labels == b.labels) for a, b in zip(plain, results, strict=True)]
+    assert min(agreement) == 1 if mode == "offline" else min(agreement) > 0.9  # live remembers what was said
     keys = sum(r.key for r in results)
     assert summary.network_cost == pytest.approx((keys + 0.25 * (30 - keys)) / 30, abs=1e-4)
     assert sum(carried[0] for _, carried, _ in told.calls) == 30 - keys

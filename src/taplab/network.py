@@ -1,7 +1,7 @@
 """Answers the requests of all lanes with batched network calls, one for each size, and counts the work."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from taplab.modules.gathered import Gathered
 from taplab.output_stride import resampled, shares
 from taplab.policies.base import Answer, Ask
 from taplab.timing import Stopwatch
-from taplab.types import CodedFrame
 from taplab.upright import MIRRORED, upright
 
 # Beyond this a larger batch is slower on a CPU, whose caches it leaves: with BL2 on two cores four frames of 360x480 at
@@ -24,6 +23,7 @@ from taplab.upright import MIRRORED, upright
 CPU_BATCH_PIXELS = 700_000
 
 _Shape = tuple[int, int, int]  # rows, columns, turns
+_Seen = Callable[[list[Ask], int], list[Tensor]]  # asks of one shape, its turns
 
 
 class Network:
@@ -47,20 +47,19 @@ class Network:
     def __call__(self, asks: list[Ask]) -> list[Tensor]:
         """Scores ``[C, h, w]`` for each request, or class numbers ``[h, w]``, see ``exact``."""
         replies: dict[int, Tensor] = {}
-        batches: dict[_Shape, list[int]] = defaultdict(list)  # -> positions in asks
+        batches: dict[tuple[_Seen, _Shape], list[int]] = defaultdict(list)  # -> positions in asks
         for k, ask in enumerate(asks):
-            if ask.region is None and ask.frame.index in self._shared:
+            if _is_whole(ask) and ask.frame.index in self._shared:
                 replies[k] = self._shared.pop(ask.frame.index)
             else:
-                box = ask.region or ask.frame
-                batches[box.height, box.width, ask.frame.turns].append(k)
-        for (height, width, turns), positions in batches.items():
+                batches[self._pass if ask.carried is None else self._glance, _shape(ask)].append(k)
+        for (seen, (height, width, turns)), positions in batches.items():
             most = len(positions) if self.model.device != "cpu" else max(CPU_BATCH_PIXELS // (height * width), 1)
             for first in range(0, len(positions), most):
                 batch = positions[first : first + most]
-                for k, scores in zip(batch, self._run([asks[k] for k in batch], turns), strict=True):
+                for k, scores in zip(batch, seen([asks[k] for k in batch], turns), strict=True):
                     replies[k] = scores
-                    if asks[k].frame.shared and asks[k].region is None:
+                    if asks[k].frame.shared and _is_whole(asks[k]):
                         self._shared[asks[k].frame.index] = scores
         return [replies[k] for k in range(len(asks))]
 
@@ -69,36 +68,40 @@ class Network:
 
         Answers of the network itself, or of FFW alone, are given as they are.
         """
-        waiting: list[Answer] = []
+        waiting: list[Ask] = []
         for answer in answers:
             if answer.origin == "network" or not isinstance(answer.carried, Gathered):
                 yield answer
                 continue
-            if waiting and _shape(answer.frame) != _shape(waiting[0].frame):
-                yield from self._glance(waiting)
+            ask = Ask(answer.frame, carried=answer.carried)
+            if waiting and _shape(ask) != _shape(waiting[0]):
+                yield from self._answers(waiting)
                 waiting = []
-            waiting.append(answer)
+            waiting.append(ask)
             if len(waiting) == batch:
-                yield from self._glance(waiting)
+                yield from self._answers(waiting)
                 waiting = []
         if waiting:
-            yield from self._glance(waiting)
+            yield from self._answers(waiting)
 
-    def _glance(self, answers: list[Answer]) -> Iterator[Answer]:
-        carried = torch.stack([answer.carried.scores for answer in answers])
-        match = torch.stack([a.carried.match for a in answers if isinstance(a.carried, Gathered)])
-        turns = answers[0].frame.turns
+    def _answers(self, asks: list[Ask]) -> Iterator[Answer]:
+        """After glances at frames of one shape."""
+        for ask, scores in zip(asks, self._glance(asks, asks[0].frame.turns), strict=True):
+            yield Answer(ask.frame, Carried(scores), "followed")
+
+    def _glance(self, asks: list[Ask], turns: int) -> list[Tensor]:
+        said = [ask.carried for ask in asks if ask.carried is not None]
+        carried, match = torch.stack([one.scores for one in said]), torch.stack([one.match for one in said])
         with self.stopwatch("network"):
-            images = np.stack([upright(answer.frame.rgb(), turns) for answer in answers])
+            images = np.stack([upright(ask.frame.rgb(), turns) for ask in asks])
             carried, match = _turned(carried, turns), _turned(match, turns)
             scores = asked(self.model, self.model.follow, images, carried, match[:, None])
             check_finite(self.model, scores)
             scores = _turned_back(scores, turns)
         self.pixels += images.shape[0] * images.shape[1] * images.shape[2] * (self.model.follow_cost or 0)
-        for answer, own in zip(answers, scores, strict=True):
-            yield Answer(answer.frame, Carried(own), "followed")
+        return list(scores)
 
-    def _run(self, asks: list[Ask], turns: int) -> list[Tensor]:
+    def _pass(self, asks: list[Ask], turns: int) -> list[Tensor]:
         with self.stopwatch("network"):
             images = np.stack([upright(ask.frame.rgb(ask.region), turns) for ask in asks])
             scores = self._scores_of(images)
@@ -130,8 +133,14 @@ class Network:
             )
 
 
-def _shape(frame: CodedFrame) -> _Shape:
-    return frame.height, frame.width, frame.turns
+def _shape(ask: Ask) -> _Shape:
+    box = ask.region or ask.frame
+    return box.height, box.width, ask.frame.turns
+
+
+def _is_whole(ask: Ask) -> bool:
+    """It is for the scores of a key frame."""
+    return ask.region is None and ask.carried is None
 
 
 def _turned(stored: Tensor, turns: int) -> Tensor:

@@ -62,7 +62,7 @@ class Segmenter:
         self.lanes = self._fitting_lanes() if lanes is None else lanes
         if self.lanes < 1:
             raise SettingError(f"lanes {lanes}: must be at least 1")
-        self.policy = make_policy(self.mode, self.settings, self.model.device, self.dial)
+        self.policy = self._policy_of(self.mode)
 
     def _fitting(self, settings: PaperSettings) -> PaperSettings:
         """RGC is left out where the network cannot take regions."""
@@ -137,7 +137,11 @@ class Segmenter:
         live = live and self.mode == "auto"
         if self.policy.forecast is None and not live:
             return self.policy
-        return make_policy("live" if live else self.policy.name, self.settings, dial=self.dial)
+        return self._policy_of("live" if live else self.policy.name)
+
+    def _policy_of(self, mode: str) -> Policy:
+        glances = self.model.follow_cost is not None
+        return make_policy(mode, self.settings, self.model.device, self.dial, glances=glances)
 
     def _unused_notes(self, mode: str) -> list[str]:
         """What "auto" makes no use of in the mode that it chose for a stream."""

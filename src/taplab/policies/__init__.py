@@ -43,7 +43,12 @@ __all__ = [
 
 
 def make_policy(
-    mode: str, settings: PaperSettings | None = None, device: str = "cpu", dial: Dial | None = None
+    mode: str,
+    settings: PaperSettings | None = None,
+    device: str = "cpu",
+    dial: Dial | None = None,
+    *,
+    glances: bool = False,
 ) -> Policy:
     """The policy of that name; "auto" is offline (``Segmenter`` takes live for streams), or paper if RGC is asked for.
 
@@ -51,10 +56,12 @@ def make_policy(
     offline and live serve one stream: they count. To compare with: "itp" interpolates between key frames, "flow:NAME"
     is the paper's with an optical flow in place of FFW (NAME as of ``load_flow``, which runs on ``device``).
     Per-frame gives what the network says; all others follow edges, and the motion named, if the settings say so.
+    glances: the network is made for warping.
     Raises SettingError.
     """
     settings = settings or PaperSettings()
     policy = _policy(mode, settings, device, dial or Dial())
+    policy.glances = glances
     policy.follows_edges = settings.edges and policy.name != "per-frame"
     if settings.motion != "auto":
         policy.refine = "always" if settings.motion == "refined" else "never"

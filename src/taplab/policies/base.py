@@ -22,10 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Ask:
-    """Please run the network on this frame, or on a region of it. The reply is ``[C, h, w]``, see ``Policy.exact``."""
+    """Please run the network on this frame, or on a region of it. The reply is ``[C, h, w]``, see ``Policy.exact``.
+
+    carried: what came to the frame; then a glance at it is asked for (``Model.follow``).
+    """
 
     frame: CodedFrame
     region: Region | None = None
+    carried: Gathered | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +59,8 @@ class Policy(ABC):
     answered as soon as it comes. modules: of the paper's algorithm, for the record. forecast: of what is lost, if it
     makes one; such a policy serves one stream. bridges: I-frames need not be key frames, motion is to be estimated.
     follows_edges: contours of labels are those of the picture where it has some (``edges``). exact: it carries nothing,
-    so scores are not ``resampled``, and class numbers ``[h, w]`` stay what they are.
+    so scores are not ``resampled``, and class numbers ``[h, w]`` stay what they are. glances: the network is made for
+    warping; who remembers what it says at a glance asks for that, the others get it afterwards.
     """
 
     name: str
@@ -70,6 +75,7 @@ class Policy(ABC):
     bridges: bool = False
     follows_edges: bool = False
     exact: bool = False
+    glances: bool = False
 
     @property
     def notes(self) -> tuple[str, ...]:

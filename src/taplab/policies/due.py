@@ -128,10 +128,11 @@ class PacedLive(Live):
                 return
             started = self.pace.clock()
             reply = yield step
-            if isinstance(step, Ask) and step.region is None:
-                self._network = self.pace.clock() - started
-            elif isinstance(step, Ask):
-                self._for_region = self.pace.clock() - started
+            took = self.pace.clock() - started
+            if isinstance(step, Ask) and step.region is not None:
+                self._for_region = took
+            elif isinstance(step, Ask) and step.carried is None:  # glances are the same for every frame
+                self._network = took
 
     def _timed(self, frames: Iterable[CodedFrame]) -> Iterator[CodedFrame]:
         for frame in frames:

@@ -25,14 +25,15 @@ HISTORY = 0.6  # share of a neighbouring key frame in what one says, which has 1
 class Key:
     """A frame that the network saw.
 
-    scores: ``[C, h, w]``. presence: ``[h, w]`` in 0..1, where it saw a region only (see ``regions``). around: the ways
-    to the key frames before and after it, until they are gathered (in ``offline``). waiting: answers that come after
-    that.
+    scores: ``[C, h, w]``. presence: ``[h, w]`` in 0..1, where it saw a region only (see ``regions``). glance: it had no
+    more than that, see ``Model.follow``. around: the ways to the key frames before and after it, until they are
+    gathered (in ``offline``). waiting: answers that come after that.
     """
 
     frame: CodedFrame
     scores: Tensor
     presence: Tensor | None = None
+    glance: bool = False
     around: list[Side] = field(default_factory=list)
     waiting: Iterable[Answer] = ()
 
@@ -53,6 +54,11 @@ class Key:
     def is_region(self) -> bool:
         """The network saw a region of the frame."""
         return self.presence is not None
+
+    @property
+    def is_whole(self) -> bool:
+        """The network saw all of the frame, and well."""
+        return not self.is_region and not self.glance
 
     @cached_property
     def probabilities(self) -> CellScores:

@@ -4,7 +4,8 @@ What a key frame says is not taken alone: the scores of the key frames before it
 own, so that what the network sees once is not forgotten with the next key frame, and errors of single frames fade. As
 everywhere, what does not match the picture does not count.
 
-With ``rgc`` among the modules, the network also sees a region now and then between key frames (``regions``).
+With ``rgc`` among the modules, the network also sees a region now and then between key frames (``regions``). A network
+that is made for warping glances at every frame: what it says then is carried on to the next, beside the key frame's.
 """
 
 from collections.abc import Generator, Iterable, Sequence
@@ -13,16 +14,17 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from taplab.modules.ffw import Carried
 from taplab.modules.gathered import Gathered
 from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
 from taplab.policies.keyed import HISTORY, Key, gathered
 from taplab.policies.paper import PaperSettings
-from taplab.policies.regions import SHARE, Regions, region_key
+from taplab.policies.regions import SHARE, Regions, fitted, region_key
 from taplab.policies.schedule import Schedule
 from taplab.policies.side import Side, along, estimated
 from taplab.types import REFERENCES_KEPT, CodedFrame
 
-KEYS_KEPT = 2
+KEYS_KEPT = 2  # 1 where the newest glance is kept, too: that is newer than a second key frame
 REGIONS_KEPT = 4
 
 
@@ -47,13 +49,15 @@ class Live(Policy):
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """All frames of a stream, in coded order."""
-        known, self.regions = _Known(), self._regions()
+        known, self.regions = _Known(glances=self.glances), self._regions()
         for frame in frames:
             sides = [] if frame.damaged else known.ways(frame)
             if self.schedule.key(frame, sides):
                 sides = yield from self._key(frame, sides or known.estimate(frame))
             elif (regions := self.regions) and regions.pays and self.schedule.region(frame, regions.cost(frame)):
                 sides = yield from self._region(frame, sides, regions)
+            elif self.glances and frame.is_reference:
+                sides = yield from self._glance(frame, sides)
             else:
                 yield Answer(frame, self._carried(frame, sides), "fused")
             known.add(frame, sides)
@@ -87,6 +91,12 @@ class Live(Policy):
         yield Answer(frame, self._carried(frame, sides), "corrected", region)
         return sides
 
+    def _glance(self, frame: CodedFrame, sides: list[Side]) -> Generator[Ask | Answer | Turn, Tensor, list[Side]]:
+        """The network has a glance at the frame and at what was carried there; it may say something finer."""
+        scores, cells = (yield Ask(frame, carried=self._carried(frame, sides))), sides[0].key.cells
+        yield Answer(frame, Carried(scores), "followed")
+        return [*sides, Side(frame, Key(frame, fitted(scores, cells), glance=True))]
+
     def _trial(
         self, key: Key, history: Sequence[Side], regions: Regions
     ) -> Generator[Ask | Answer | Turn, Tensor, None]:
@@ -98,17 +108,17 @@ class Live(Policy):
         self.schedule.tried(regions.cost(key.frame))
 
     def _carried(self, frame: CodedFrame, sides: Sequence[Side]) -> Gathered:
-        """What the key frames say, each with 1 / distance for its share, regions with less."""
+        """What the key frames say, each with 1 / distance for its share, regions and glances with less."""
         shares = [
-            (SHARE if side.key.is_region else 1.0) / max(abs(frame.display - side.key.frame.display), 1)
+            (1.0 if side.key.is_whole else SHARE) / max(abs(frame.display - side.key.frame.display), 1)
             for side in sides
         ]
         return gathered(frame, list(zip(sides, shares, strict=True)), self._mapped)
 
 
 def _faded(history: Sequence[Side]) -> list[tuple[Side, float]]:
-    """Shares of the key frames before, newest first, and of the regions, in a new one."""
-    whole = [side for side in history if not side.key.is_region]
+    """Shares of the key frames before, newest first, and of the regions and the glance, in a new one."""
+    whole = [side for side in history if side.key.is_whole]
     shares = {id(side): HISTORY ** (k + 1) for k, side in enumerate(whole)}
     return [(side, shares.get(id(side), SHARE * HISTORY)) for side in history]
 
@@ -116,21 +126,22 @@ def _faded(history: Sequence[Side]) -> list[tuple[Side, float]]:
 class _Known:
     """The ways from the newest reference frames to the newest key frames."""
 
-    def __init__(self) -> None:
-        self.keys: list[Key] = []  # newest first, regions last
+    def __init__(self, *, glances: bool = False) -> None:
+        self.glances = glances
+        self.keys: list[Key] = []  # newest first, whole ones before all others
         self.sides: dict[int, list[Side]] = {}  # by coded index
         self.last: CodedFrame | None = None
         self.last_sides: list[Side] = []
 
     def ways(self, frame: CodedFrame) -> list[Side]:
-        """Along the stream's own vectors, to each key frame that they lead to; none if only regions are left."""
+        """Along the stream's own vectors, to each key frame that they lead to; none if no whole one is left."""
         found = []
         for key in self.keys:
             there = {index: side for index, sides in self.sides.items() for side in sides if side.key is key}
             side = along(frame, there, before=True) or along(frame, there, before=False)
             if side is not None:
                 found.append(side)
-        return found if found and not found[0].key.is_region else []
+        return found if found and found[0].key.is_whole else []
 
     def estimate(self, frame: CodedFrame) -> list[Side]:
         """By way of the frame before, where the stream has no vectors; never from or into damage, or a scene."""
@@ -147,8 +158,9 @@ class _Known:
         there = {id(key) for key in self.keys}
         known = [side.key for side in sides if id(side.key) not in there] + self.keys
         known.sort(key=lambda key: -key.frame.display)
-        whole = [key for key in known if not key.is_region][:KEYS_KEPT]
-        self.keys = whole + [key for key in known if key.is_region][:REGIONS_KEPT]
+        whole = [key for key in known if key.is_whole][: 1 if self.glances else KEYS_KEPT]
+        regions = [key for key in known if key.is_region][:REGIONS_KEPT]
+        self.keys = whole + regions + [key for key in known if key.glance][:1]
         self.last, self.last_sides = frame, [side for side in sides if side.key in self.keys]
         if frame.is_reference:
             self.sides[frame.index] = self.last_sides

@@ -22,7 +22,7 @@ from taplab.types import RESIDUAL_BLOCK, CodedFrame, Region
 
 DISTRUST = 4.0
 FEATHER = 24  # pixels from the edge of a region to where it counts in full
-SHARE = 0.7  # of what was seen as a region, beside 1 of what was seen with the whole frame around it
+SHARE = 0.7  # of what was seen as a region, or at a glance, beside 1 of what was seen with the whole frame around it
 TRIALS = 2  # key frames
 # Wrong cells carried for one wrong in a region: with less, regions gain nothing. (Up to 3, they lose nothing.)
 ADVANTAGE = 2.5
@@ -90,8 +90,7 @@ def region_key(frame: CodedFrame, region: Region, scores: Tensor, cells: tuple[i
     top, bottom = _span(region.top, region.height, frame.height, cells[0])
     left, right = _span(region.left, region.width, frame.width, cells[1])
     size = bottom - top, right - left
-    if tuple(scores.shape[-2:]) != size:
-        scores = F.interpolate(scores[None], size, mode="bilinear", align_corners=False)[0]
+    scores = fitted(scores, size)
     whole = scores.new_zeros((scores.shape[0], *cells))
     whole[:, top:bottom, left:right] = scores
     presence = torch.zeros(cells)
@@ -99,6 +98,13 @@ def region_key(frame: CodedFrame, region: Region, scores: Tensor, cells: tuple[i
     across = _ramp(size[1], region.left == 0, region.left + region.width == frame.width, frame.width / cells[1])
     presence[top:bottom, left:right] = torch.minimum(down[:, None], across[None])
     return Key(frame, whole, presence)
+
+
+def fitted(scores: Tensor, cells: tuple[int, int]) -> Tensor:
+    """``[C, h, w]`` on so many rows and columns."""
+    if tuple(scores.shape[-2:]) == cells:
+        return scores
+    return F.interpolate(scores[None], cells, mode="bilinear", align_corners=False)[0]
 
 
 def _span(start: int, length: int, pixels: int, cells: int) -> tuple[int, int]:

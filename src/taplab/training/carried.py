@@ -121,7 +121,9 @@ def _samples(
     overheard = Overheard(model)
     mode = "offline" if rng.random() < 0.5 else "live"
     segmenter = Segmenter(overheard, mode=mode, settings=PaperSettings(("ffw",), interval=GROUP), lanes=1)
-    followed = [result.frame for result in segmenter.stream(path) if result.origin == "followed"]
+    segmentation = segmenter.stream(path)
+    segmentation.policy.glances = False  # it says nothing yet that is worth remembering
+    followed = [result.frame for result in segmentation if result.origin == "followed"]
     followed.sort(key=lambda frame: frame.index)
     for k in rng.permutation(len(followed))[:each]:
         image, carried, match = overheard.heard[int(k)]
