@@ -26,6 +26,7 @@ from taplab.types import REFERENCES_KEPT, CodedFrame
 
 KEYS_KEPT = 2  # 1 where the newest glance is kept, too: that is newer than a second key frame
 REGIONS_KEPT = 4
+GLANCED = 0.1  # share of a glance, beside 1 of a key frame: it is near, and what it says repeats what it was told
 
 
 class Live(Policy):
@@ -109,10 +110,7 @@ class Live(Policy):
 
     def _carried(self, frame: CodedFrame, sides: Sequence[Side]) -> Gathered:
         """What the key frames say, each with 1 / distance for its share, regions and glances with less."""
-        shares = [
-            (1.0 if side.key.is_whole else SHARE) / max(abs(frame.display - side.key.frame.display), 1)
-            for side in sides
-        ]
+        shares = [_share(side.key) / max(abs(frame.display - side.key.frame.display), 1) for side in sides]
         return gathered(frame, list(zip(sides, shares, strict=True)), self._mapped)
 
 
@@ -120,7 +118,13 @@ def _faded(history: Sequence[Side]) -> list[tuple[Side, float]]:
     """Shares of the key frames before, newest first, and of the regions and the glance, in a new one."""
     whole = [side for side in history if side.key.is_whole]
     shares = {id(side): HISTORY ** (k + 1) for k, side in enumerate(whole)}
-    return [(side, shares.get(id(side), SHARE * HISTORY)) for side in history]
+    return [(side, shares.get(id(side), _share(side.key) * HISTORY)) for side in history]
+
+
+def _share(key: Key) -> float:
+    if key.glance:
+        return GLANCED
+    return SHARE if key.is_region else 1.0
 
 
 class _Known:

@@ -22,7 +22,7 @@ from taplab.types import RESIDUAL_BLOCK, CodedFrame, Region
 
 DISTRUST = 4.0
 FEATHER = 24  # pixels from the edge of a region to where it counts in full
-SHARE = 0.7  # of what was seen as a region, or at a glance, beside 1 of what was seen with the whole frame around it
+SHARE = 0.7  # of what was seen as a region, beside 1 of what was seen with the whole frame around it
 TRIALS = 2  # key frames
 # Wrong cells carried for one wrong in a region: with less, regions gain nothing. (Up to 3, they lose nothing.)
 ADVANTAGE = 2.5
