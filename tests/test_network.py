@@ -55,3 +55,29 @@ def test_ways_that_compare_no_pictures_do_not_ask(model, make_clip, mode):
     told = Told(model)
     run(told, make_clip(), mode)
     assert told.calls == []
+
+
+class Insisting(Told):
+    """Says at every glance that the left half is of the last class, on finer cells; remembers what it was told."""
+
+    def follow(self, images, carried, match):
+        self.calls.append(carried[0, -1, :, : carried.shape[-1] // 2].mean().item())
+        scores = torch.zeros(*carried.shape[:2], 2 * carried.shape[2], 2 * carried.shape[3])
+        scores[:, -1, :, : carried.shape[3]] = 9.0
+        return scores
+
+
+@pytest.mark.parametrize(("mode", "remembers"), [("live", True), ("offline", False)])
+def test_live_carries_on_what_was_said_at_a_glance(model, make_clip, mode, remembers):
+    insisting, clip = Insisting(model), make_clip(codec="h264", gop=30, options={"bf": "0"})
+    results, _ = run(insisting, clip, mode, lanes=1)
+    assert all(r.labels[:, : r.labels.shape[1] // 2 - 8].min() == len(model.classes) - 1 for r in results if not r.key)
+    first, second = insisting.calls[:2]
+    assert (second > first + 0.02) is remembers
+
+
+def test_frames_that_no_other_refers_to_are_glanced_at_too(model, make_clip):
+    told = Told(model, logarithm=True)
+    results, _ = run(told, make_clip(codec="h264", gop=30, options={"bf": "3", "b_strategy": "0"}), "live")
+    assert {r.origin for r in results if r.kind == "B"} == {"followed"}
+    assert [r.index for r in results] == list(range(30))
