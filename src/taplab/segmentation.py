@@ -18,6 +18,7 @@ from taplab.errors import SettingError, SourceError
 from taplab.labels import Contours, labels_from_scores, ones_and_zeros
 from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
 from taplab.models.base import Model
+from taplab.modules.gathered import Gathered
 from taplab.network import Network
 from taplab.newest import WAITING, Newest
 from taplab.output.summary import Summary
@@ -152,7 +153,7 @@ class Segmentation:
     def _result(self, answer: Answer) -> Result:
         frame = answer.frame
         with self.stopwatch("warp"):
-            kept = self._kept(answer.carried.scores) if self._with_scores else None
+            kept = self._kept(answer) if self._with_scores else None
             scores = answer.carried.for_labels((frame.height, frame.width))
         with self.stopwatch("labels"):
             labels = self._labels(frame, scores)
@@ -170,8 +171,11 @@ class Segmentation:
             scores=kept,
         )
 
-    def _kept(self, scores: Tensor) -> NDArray[np.float16]:
-        """As results hold them."""
+    def _kept(self, answer: Answer) -> NDArray[np.float16]:
+        """Scores as results hold them: probabilities of modes that gather them, also where the network spoke alone."""
+        scores = answer.carried.scores
+        if self.policy.gathers and not isinstance(answer.carried, Gathered):
+            scores = scores.softmax(0)
         return _half(ones_and_zeros(scores, len(self.model.classes)) if scores.ndim == 2 else scores)
 
     def _labels(self, frame: CodedFrame, scores: Tensor | Contours) -> Labels:

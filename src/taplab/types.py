@@ -164,9 +164,9 @@ class Result:
     index: position in display order. labels: uint8 ``[H, W]`` class ids, of the pixels as they are coded.
     pts_seconds: presentation time in seconds, or None where the stream has none.
     origin: how the labels came about. key: the network saw the whole frame. damaged: do not trust this one.
-    region: the part that RGC corrected, if any. residual: grey levels per pixel, if it was measured. scores: float16
-    ``[C, h, w]``, of which the labels are made, if they were asked for: probabilities in the modes offline and live,
-    else as the network gives them.
+    region: the part that RGC corrected, if any; of a key frame, one that was tried. residual: grey levels per pixel, if
+    it was measured. scores: float16 ``[C, h, w]``, of which the labels are made, if they were asked for: probabilities
+    in the modes offline and live, else as the network gives them.
     """
 
     index: int

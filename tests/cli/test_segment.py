@@ -111,6 +111,9 @@ def test_a_file_may_hold_what_the_mode_cannot_use(run, settings):
     assert result.exit_code == 0, result.stderr
     assert summary["asked"] == {}
     assert "taplab.toml: not used: budget: mode paper has nothing to choose" in summary["notes"][0]
+    for asked, modules in (("budget = 0.5", ["ffw", "rgc"]), ("quality = 1", ["ffw"])):
+        result, summary = run(*settings(f'mode = "live"\n{asked}\nmodules = "ffw,rgc"\n'))
+        assert (result.exit_code, summary["modules"]) == (0, modules)
     result, summary = run(*settings('region = "96x96"\nmodules = "ffw,rgc"\n'), "--mode", "offline")
     assert result.exit_code == 0, result.stderr
     assert (summary["mode"], summary["modules"]) == ("offline", ["ffw"])

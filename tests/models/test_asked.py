@@ -36,6 +36,7 @@ def brightness(images, kind=torch.float32):
         (lambda x: brightness(x).argmax(1), r"returned Tensor \[2, 4, 6\]"),
         (lambda x: brightness(x).long(), r"returned Tensor \[2, 3, 4, 6\]"),
         (lambda x: brightness(x)[0], r"returned Tensor \[3, 4, 6\]"),
+        (lambda x: brightness(x)[..., :0], r"returned scores \[2, 3, 4, 0\]"),
         (lambda x: brightness(x)[:1], r"returned scores \[1, 3, 4, 6\]"),
         (lambda x: brightness(x).permute(0, 2, 3, 1), r"returned scores \[2, 4, 6, 3\]"),
     ],

@@ -59,8 +59,10 @@ def test_regions_take_their_share_of_the_budget(budget):
         if bucket.grants(1.0):
             bucket.spend()
             keys += 1
-        elif bucket.spends_on_region(cost):
-            regions.append(frame)
+        else:
+            bucket.put_by(cost)
+            if bucket.spends_on_region(cost):
+                regions.append(frame)
         assert keys + cost * len(regions) <= max(budget * (frame + 1), 1) + 1e-9
     between = 900 - keys  # frames that may have one
     assert cost * len(regions) == pytest.approx(0.4 * budget * between, rel=0.1)
@@ -70,10 +72,14 @@ def test_regions_take_their_share_of_the_budget(budget):
 def test_a_region_is_not_paid_for_by_what_is_not_there():
     bucket = Bucket(0.5)
     bucket.spend(3.0)
-    assert not any(bucket.spends_on_region(0.2) for _ in range(9))
+    for _ in range(9):
+        bucket.put_by(0.2)
+        assert not bucket.spends_on_region(0.2)
     bucket.earn(8)
     assert bucket.spends_on_region(0.2)
     assert bucket.level == pytest.approx(0.8)
+    assert bucket.spends_on_region(0.2)  # two are put by, no more
+    assert not bucket.spends_on_region(0.2)
 
 
 class Machine:
@@ -121,7 +127,9 @@ def test_the_target_is_reached_with_regions_too(target):
     seconds, looks = [], []
     for _ in range(900):
         key = pace.affordable
-        seen = not key and pace.affords_region()
+        if not key:
+            pace.put_by()
+        seen = not key and pace.affords_region
         looks.append("key" if key else "region" if seen else "")
         seconds.append(rest + network * key + region * seen)
         pace.add(seconds[-1], network if key else None, region if seen else None)
@@ -134,8 +142,23 @@ def test_a_machine_that_is_too_slow_has_no_time_for_regions():
     pace = Pace(25, lambda: 0.0)
     pace.add(0.2, 0.1, 0.04)
     for _ in range(50):
-        assert not pace.affords_region()
+        pace.put_by()
+        assert not pace.affords_region
         pace.add(0.06)
+
+
+def test_a_jam_leaves_no_time_for_regions():
+    pace = Pace(25, lambda: 0.0)
+    for _ in range(3):
+        pace.add(0.11, 0.1)
+        pace.add(0.02, None, 0.01)
+    for _ in range(9):
+        pace.put_by()
+        pace.add(0.01)
+    assert pace.affords_region
+    pace.add(60.0)
+    pace.put_by()
+    assert not pace.affords_region
 
 
 def test_compiling_at_the_start_is_forgotten_soon():

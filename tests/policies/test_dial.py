@@ -61,8 +61,10 @@ def test_the_interval_is_the_upper_limit(model):
 
 def test_rgfs_and_rgc_have_no_say(model):
     assert make_policy("auto", PaperSettings(("ffw", "rgfs")), dial=Dial(quality=1)).modules == ("ffw",)
-    with pytest.raises(SettingError, match="no rgc"):
+    with pytest.raises(SettingError, match="leave rgc out"):
         Segmenter(model, quality=1, settings=PaperSettings(("ffw", "rgc")))
+    with pytest.raises(SettingError, match="in mode live only"):
+        Segmenter(model, budget=0.2, settings=PaperSettings(("ffw", "rgc")))
 
 
 def test_calibration_must_be_a_number():

@@ -149,7 +149,7 @@ def test_a_short_stream_says_that_there_were_no_regions(make_clip, model):
     settings = PaperSettings(("ffw", "rgc"), interval=15)
     results, summary = run(make_clip("mpeg4", gop=60), model, mode="live", settings=settings)
     assert all(r.origin in ("network", "fused") for r in results)
-    assert "known after 3 key frames" in summary.notes[0]
+    assert "tried on 2 key frames" in summary.notes[0]
 
 
 def test_with_regions_too_every_codec_is_answered(make_clip, model):
@@ -165,6 +165,23 @@ def test_a_budget_is_spent_on_regions_too(make_clip, model):
     assert corrected
     assert len(corrected) == summary.crops - 2  # of the trial
     assert 0.2 < summary.network_cost <= 0.3
+    assert sum(r.region is not None for r in results) == summary.crops  # the trial's stand at key frames
+
+
+@pytest.mark.parametrize("budget", [0.12, 0.2, 0.5])
+def test_a_trial_waits_until_the_budget_has_it(make_clip, model, budget):
+    settings = PaperSettings(("ffw", "rgc"), interval=24)
+    clip = make_clip("mpeg4", gop=60)
+    for frames in range(9, 31, 3):
+        segmentation = Segmenter(model, mode="live", settings=settings, budget=budget).stream(clip, max_frames=frames)
+        assert len(list(segmentation)) == frames
+        assert segmentation.summary().network_cost <= max(budget, 1 / frames) + 1e-4
+
+
+def test_where_the_network_sees_every_frame_nothing_is_tried(make_clip, model):
+    _, summary = run(make_clip("mpeg4", gop=60), model, mode="live", settings=REGIONS, target_fps=0.1)
+    assert summary.crops == 0
+    assert summary.network_cost <= 1
 
 
 def test_what_regions_are_worth_is_not_predicted():

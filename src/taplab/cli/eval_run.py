@@ -208,7 +208,8 @@ def _ways(given: RunOptions) -> "list[Way]":
     ways = []
     for mode in options.modules(given.modes):
         of_mode = dial if mode in ("live", "offline") else Dial()
-        left_out = {"rgc"} if mode in WITHOUT_RGC or of_mode.quality is not None else set()
+        cannot = mode in WITHOUT_RGC or (of_mode.asked and not of_mode.has_regions(mode))
+        left_out = {"rgc"} if cannot else set()
         left_out |= {"rgfs"} if of_mode.asked else set()
         fitting = replace(settings, modules=tuple(m for m in settings.modules if m not in left_out))
         if of_mode.asked:

@@ -131,7 +131,7 @@ def _check_save(save: str) -> None:
 
 def _fitting(modules: str | None, written: Collection[str], dial: "Dial", mode: str) -> str | None:
     """Those of a file of settings serve other modes too: without rgc where it cannot run."""
-    without = mode in WITHOUT_RGC or dial.asked
+    without = mode in WITHOUT_RGC or (dial.asked and not dial.has_regions(mode))
     if modules is None or "modules" in written or not without:
         return modules
     return ",".join(name for name in options.modules(modules) if name != "rgc")

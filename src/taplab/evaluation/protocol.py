@@ -112,7 +112,7 @@ class _Counts:
         self.pixels += size
         if result.key:
             self.network_pixels += size
-        elif region is not None:
+        if region is not None:
             self.network_pixels += region.height * region.width
         elif result.origin == "followed":
             self.network_pixels += round(size * self.follow_cost)

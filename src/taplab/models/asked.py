@@ -37,7 +37,7 @@ def asked(model: Model, call: Callable[..., Tensor], images: NDArray[np.uint8], 
     wanted = f"a float torch.Tensor [{len(images)}, {len(model.classes)}, h, w]"
     if not isinstance(scores, Tensor) or scores.ndim != 4 or not scores.is_floating_point():
         raise ModelError(f"{model.name}: returned {described(scores)}; expected {wanted}")
-    if tuple(scores.shape[:2]) != (len(images), len(model.classes)):
+    if tuple(scores.shape[:2]) != (len(images), len(model.classes)) or not scores.numel():
         raise ModelError(f"{model.name}: returned scores {list(scores.shape)}; expected {wanted}")
     return scores.float()
 

@@ -29,12 +29,13 @@ class RecordWriter(Listing):
 def record(result: Result, classes: Sequence[str], follow_cost: float | None = None) -> dict[str, Any]:
     """Of one frame: how its labels came about and what is in it.
 
-    network_cost: pixels given to the network for it, over its own. region: top, left, rows, columns in pixels, as the
-    frame is coded. residual: grey levels per pixel. shares: of the frame's pixels, by the names of the classes it has.
+    network_cost: pixels given to the network for it, over its own; above 1 where a region was tried on a key frame.
+    region: top, left, rows, columns in pixels, as the frame is coded. residual: grey levels per pixel. shares: of the
+    frame's pixels, by the names of the classes it has.
     """
     region, pixels = result.region, result.labels.size
     seen = 0.0 if region is None else region.height * region.width / pixels
-    seen = (follow_cost or 0.0) if result.origin == "followed" else seen
+    seen = (follow_cost or 0.0) if result.origin == "followed" else seen + result.key
     shares: Counter[str] = Counter()
     counts = np.bincount(result.labels.ravel(), minlength=len(classes))[: len(classes)]
     for name, count in zip(classes, counts.tolist(), strict=True):
@@ -46,7 +47,7 @@ def record(result: Result, classes: Sequence[str], follow_cost: float | None = N
         "origin": result.origin,
         "key": result.key,
         "damaged": result.damaged,
-        "network_cost": 1.0 if result.key else round(seen, 4),
+        "network_cost": round(float(seen), 4),
         "region": None if region is None else [region.top, region.left, region.height, region.width],
         "residual": None if result.residual is None else round(result.residual, 3),
         "motion": None if result.frame.motion is None else result.frame.motion.origin,

@@ -73,9 +73,11 @@ def _policy(mode: str, settings: PaperSettings, device: str, dial: Dial) -> Poli
         mode = dial.mode(mode)
         dial.check_interval(settings.interval)
         settings = replace(settings, modules=tuple(m for m in settings.modules if m != "rgfs"))
+        if "rgc" in settings.modules:
+            dial.check_regions(mode)
     if mode == "per-frame":
         return PerFrame()
-    if mode == "offline" or (mode == "auto" and ("rgc" not in settings.modules or dial.asked)):
+    if mode == "offline" or (mode == "auto" and "rgc" not in settings.modules):
         return plan.offline(settings, dial)
     if mode == "live":
         return due.live(settings, dial)

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-# Of all that is there to spend, what may go to regions between key frames. It is what ``Schedule`` spends on those of
-# the paper's size, 0.22 passes each, three between two key frames.
+# Of all that is there to spend, what may go to regions between key frames: what ``Schedule`` spends on those of 4:3
+# video, 0.22 passes each, three between two key frames.
 FOR_REGIONS = 0.4
 _SMOOTHING = 0.2  # share of the newest value in a running mean
 
@@ -28,9 +28,12 @@ class Bucket:
         """A key frame, or part of one."""
         self.level -= passes
 
-    def spends_on_region(self, cost: float) -> bool:
-        """Spends ``cost`` passes on a region if they are there; called for every frame that may have one."""
+    def put_by(self, cost: float) -> None:
+        """The share of regions, ``cost`` passes each, in what a frame earns."""
         self._for_regions = min(self._for_regions + FOR_REGIONS * self.budget, 2 * cost)
+
+    def spends_on_region(self, cost: float) -> bool:
+        """Spends ``cost`` passes on a region if they are put by, and there."""
         granted = min(self._for_regions, self.level) >= cost - 1e-9
         if granted:
             self._for_regions -= cost
@@ -76,9 +79,13 @@ class Pace:
         """May the network run on the frame at hand?"""
         return self.saved + self._left >= self.network
 
-    def affords_region(self) -> bool:
-        """May the network see a region of the frame at hand? Called for every frame that may have one."""
+    def put_by(self) -> None:
+        """The share of regions in what the frame at hand leaves."""
         self._for_regions = min(self._for_regions + max(FOR_REGIONS * self._left, 0.0), 2 * self.region)
+
+    @property
+    def affords_region(self) -> bool:
+        """May the network see a region of the frame at hand?"""
         return min(self._for_regions, self.saved + self._left) >= self.region
 
     @property

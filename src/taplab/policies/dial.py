@@ -106,6 +106,18 @@ class Dial:
             )
         return "live"
 
+    def has_regions(self, mode: str) -> bool:
+        """Is it spent on regions, too, if rgc is among the modules?"""
+        return self.quality is None and self.mode(mode) == "live"
+
+    def check_regions(self, mode: str) -> None:
+        """Raises SettingError if it has none: rgc is asked for beside it."""
+        if self.quality is not None:
+            raise SettingError("quality: what regions are worth is not predicted; leave rgc out, or ask for a budget")
+        if self.asked and not self.has_regions(mode):
+            name = next(iter(self.asked))
+            raise SettingError(f"{name}: is spent on regions (rgc) in mode live only; use that, or leave rgc out")
+
     def beside(self, follow_cost: float) -> "Dial":
         """What is left for key frames of a network that glances at every other frame, at ``follow_cost`` of a pass.
 

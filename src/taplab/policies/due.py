@@ -4,7 +4,6 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from taplab.errors import SettingError
 from taplab.policies.base import Ask, Steps
 from taplab.policies.bucket import Bucket, Pace
 from taplab.policies.dial import Dial
@@ -26,14 +25,14 @@ class Rule(Schedule):
     def __init__(self, settings: PaperSettings, forecast: Forecast) -> None:
         super().__init__(settings)
         self.interval, self.forecast = settings.interval, forecast
-        self._key = 0  # display position of the last key frame
+        self._last_key = 0  # display position
 
     def _is_key(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:
-        must = not sides or (frame.is_reference and frame.display - self._key >= self.interval)
+        must = not sides or (frame.is_reference and frame.display - self._last_key >= self.interval)
         mismatch = 0.0 if must else self.forecast.compare(frame, sides[:1])
         due = must or (frame.is_reference and self.wants(mismatch))
         if due:
-            self._key = frame.display
+            self._last_key = frame.display
         self.took(mismatch, key=due, had_to=must)
         self.forecast.add(1, 0.0 if due else mismatch)
         return due
@@ -70,10 +69,11 @@ class BudgetRule(Rule):
     def __init__(self, settings: PaperSettings, forecast: Forecast, bucket: Bucket) -> None:
         super().__init__(settings, forecast)
         self.bucket = bucket
+        self._for_trial = 0.0  # passes that are put by
 
     def wants(self, mismatch: float) -> bool:
         """See ``Rule``."""
-        return self.bucket.grants(mismatch)
+        return self.bucket.grants(mismatch, reserve=self._for_trial)
 
     def took(self, mismatch: float, *, key: bool, had_to: bool) -> None:
         """See ``Rule``."""
@@ -83,12 +83,17 @@ class BudgetRule(Rule):
             self.bucket.learn(mismatch)
         self.bucket.earn()
 
-    def tried(self, cost: float) -> None:
-        """See ``Schedule``."""
-        self.bucket.spend(cost)
+    def tries(self, cost: float) -> bool:
+        """See ``Schedule``; where it is not there it will be at a later key frame."""
+        granted = self.bucket.level >= cost
+        if granted:
+            self.bucket.spend(cost)
+        self._for_trial = 0.0 if granted else cost
+        return granted
 
     def _is_region(self, frame: CodedFrame, cost: float) -> bool:
-        return self.bucket.spends_on_region(cost)
+        self.bucket.put_by(cost)
+        return frame.is_reference and self.bucket.spends_on_region(cost)
 
 
 class PaceRule(Rule):
@@ -105,8 +110,13 @@ class PaceRule(Rule):
     def took(self, mismatch: float, *, key: bool, had_to: bool) -> None:
         """See ``Rule``; ``PacedLive`` measures."""
 
+    def tries(self, cost: float) -> bool:
+        """See ``Schedule``; not where there is time for the network on every frame."""
+        return self.pace.interval > 1
+
     def _is_region(self, frame: CodedFrame, cost: float) -> bool:
-        return self.pace.affords_region()
+        self.pace.put_by()
+        return frame.is_reference and self.pace.affords_region
 
 
 class PacedLive(Live):
@@ -165,8 +175,6 @@ class Watch(Schedule):
 
 def live(settings: PaperSettings, dial: Dial, clock: Callable[[], float] = time.perf_counter) -> Live:
     """The policy that does what is asked for."""
-    if dial.quality is not None and "rgc" in settings.modules:
-        raise SettingError("quality: what regions are worth is not predicted; leave rgc out, or ask for a budget")
     forecast = Forecast(dial.relations.live)
     policy: Live
     if dial.quality is not None:

@@ -1,4 +1,4 @@
-"""Without looking ahead: every frame is answered as soon as it is decoded, from the last two key frames.
+"""Without looking ahead: every frame is answered as soon as it is decoded, from the last key frames.
 
 What a key frame says is not taken alone: the scores of the key frames before it are brought to it and gathered with its
 own, so that what the network sees once is not forgotten with the next key frame, and errors of single frames fade. As
@@ -22,7 +22,7 @@ from taplab.policies.paper import PaperSettings
 from taplab.policies.regions import SHARE, Regions, fitted, region_key
 from taplab.policies.schedule import Schedule
 from taplab.policies.side import Side, along, estimated
-from taplab.types import REFERENCES_KEPT, CodedFrame
+from taplab.types import REFERENCES_KEPT, CodedFrame, Region
 
 KEYS_KEPT = 2  # 1 where the newest glance is kept, too: that is newer than a second key frame
 REGIONS_KEPT = 4
@@ -37,6 +37,7 @@ class Live(Policy):
 
     name = "live"
     refine = "fast"
+    gathers = True
     endless = True
 
     def __init__(self, settings: PaperSettings, schedule: Schedule | None = None) -> None:
@@ -57,7 +58,7 @@ class Live(Policy):
                 sides = yield from self._key(frame, sides or known.estimate(frame))
             elif (regions := self.regions) and regions.pays and self.schedule.region(frame, regions.cost(frame)):
                 sides = yield from self._region(frame, sides, regions)
-            elif self.glances and frame.is_reference:
+            elif self.glances and frame.is_reference and not frame.beyond:
                 sides = yield from self._glance(frame, sides)
             else:
                 yield Answer(frame, self._carried(frame, sides), "fused")
@@ -65,21 +66,25 @@ class Live(Policy):
 
     def _regions(self) -> Regions | None:
         settings = self.settings
-        return Regions(settings.region, settings.stride) if "rgc" in settings.modules else None
+        wanted = "rgc" in settings.modules and not self.glances
+        return Regions(settings.region, settings.stride) if wanted else None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """See ``Regions.note``."""
+        if self.glances and "rgc" in self.modules:
+            return ("rgc: no regions, the network glances at every frame",)
         return (self.regions.note,) if self.regions is not None and self.regions.note else ()
 
     def _key(self, frame: CodedFrame, sides: Sequence[Side]) -> Generator[Ask | Answer | Turn, Tensor, list[Side]]:
         """The network sees the frame; its scores are gathered with those of the key frames before."""
         key = Key(frame, (yield Ask(frame)))
         history = [side for side in sides if side.key.cells == key.cells]
-        if self.regions is not None and self.regions.on_trial and history:
-            yield from self._trial(key, history, self.regions)
+        regions, tried = self.regions, None
+        if regions is not None and regions.on_trial and history and self.schedule.tries(regions.cost(frame)):
+            tried = yield from self._trial(key, history, regions)
         key.gather(_faded(history), self._mapped)
-        yield Answer(frame, key.answer, "network")
+        yield Answer(frame, key.answer, "network", tried)
         return [Side(frame, key), *history]
 
     def _region(
@@ -100,13 +105,13 @@ class Live(Policy):
 
     def _trial(
         self, key: Key, history: Sequence[Side], regions: Regions
-    ) -> Generator[Ask | Answer | Turn, Tensor, None]:
+    ) -> Generator[Ask | Answer | Turn, Tensor, Region]:
         """Would a region have done better on this key frame than what is carried there?"""
         carried = self._carried(key.frame, history)
         region = regions.where(key.frame, carried)
         seen = region_key(key.frame, region, (yield Ask(key.frame, region)), key.cells)
         regions.compare(key.scores, carried.scores, seen)
-        self.schedule.tried(regions.cost(key.frame))
+        return region
 
     def _carried(self, frame: CodedFrame, sides: Sequence[Side]) -> Gathered:
         """What the key frames say, each with 1 / distance for its share, regions and glances with less."""

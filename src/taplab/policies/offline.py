@@ -30,6 +30,7 @@ class Offline(Policy):
 
     name = "offline"
     refine = "fast"
+    gathers = True
     looks_ahead = True
 
     def __init__(self, settings: PaperSettings, planner: Planner | None = None) -> None:

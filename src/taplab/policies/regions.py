@@ -68,7 +68,9 @@ class Regions:
     def note(self) -> str:
         """What came of the trial, if regions are not used."""
         if self.on_trial:
-            return f"rgc: no regions, whether they pay is known after {TRIALS + 1} key frames"
+            return (
+                f"rgc: no regions, whether they pay is tried on {TRIALS} key frames that motion from another leads to"
+            )
         if self.pays:
             return ""
         return (

@@ -27,16 +27,17 @@ class Schedule:
 
         cost: of a region, in network passes. One of a frame that no other refers to would be of no use to others.
         """
-        due = frame.is_reference and self._is_region(frame, cost)
+        due = self._is_region(frame, cost)
         if due:
             self._seen = frame.display
         return due
 
-    def tried(self, cost: float) -> None:
-        """The network saw a region of a key frame, too, to find out whether regions pay."""
+    def tries(self, cost: float) -> bool:
+        """May the network see a region of the key frame, too, to find out whether regions pay?"""
+        return True
 
     def _is_key(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:
         return not sides or self._keys.is_key(frame)
 
     def _is_region(self, frame: CodedFrame, cost: float) -> bool:
-        return frame.display - self._seen >= self._between
+        return frame.is_reference and frame.display - self._seen >= self._between
