@@ -54,13 +54,13 @@ class Policy(ABC):
     """name: as after ``--mode``. interval: at most so many frames between key frames; lanes are cut there.
 
     uses_motion, uses_residual: what it looks at, so that nothing else is computed. refine: the codec's motion, as of
-    ``open_video``. looks_ahead: every lane ends with the next lane's key frame. endless: it remembers more than a lane, so the whole stream is one, and every frame is
-    answered as soon as it comes. modules: of the paper's algorithm, for the record. forecast: of what is lost, if it
-    makes one; such a policy serves one stream. bridges: I-frames need not be key frames, motion is to be estimated.
-    follows_edges: contours of labels are those of the picture where it has some (``edges``). exact: it carries nothing,
-    so scores are not ``resampled``, and class numbers ``[h, w]`` stay what they are. glances: the network is made for
-    warping; who remembers what it says at a glance asks for that, the others get it afterwards. gathers:
-    its scores are probabilities, but for those that the network alone has spoken of.
+    ``open_video``. looks_ahead: every lane ends with the next lane's key frame. endless: it remembers more than a lane,
+    so the whole stream is one, and every frame is answered as soon as it comes. modules: of the paper's algorithm, for
+    the record. forecast: of what is lost, if it makes one; such a policy serves one stream. bridges: I-frames need not
+    be key frames, motion is to be estimated. follows_edges: contours of labels are those of the picture where it has
+    some (``edges``). exact: it carries nothing, so scores are not ``resampled``, and class numbers ``[h, w]`` stay what
+    they are. glances: the network is made for warping; who remembers what it says at a glance asks for that, the others
+    get it afterwards. gathers: its scores are probabilities, but for those that the network alone has spoken of.
     """
 
     name: str
