@@ -56,6 +56,7 @@ def rows(clips: ClipSet, model: str, interval: int) -> Iterator[tuple[str | floa
         for trial in trials(clips, interval, Draw(interval, 0)):
             source, known = Cache(Path(folder)).clip(trial, encoding), Remembering(network)
             results = {mode: list(segmentation_of(source, known, way(mode, interval))) for mode in MODES}
+            assert [r.key for r in results["live"]] == [r.key for r in results["offline"]]
             for k, distance in enumerate(distances(results["live"])):
                 truth = trial.clip.truth(trial.first + k)
                 for mode in MODES:
@@ -67,7 +68,7 @@ def rows(clips: ClipSet, model: str, interval: int) -> Iterator[tuple[str | floa
 
 
 def way(mode: str, interval: int) -> Way:
-    """FFW's work."""
+    """A mode at the cost of FFW."""
     return Way(mode, PaperSettings(("ffw",), interval=interval))
 
 

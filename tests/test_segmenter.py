@@ -293,6 +293,14 @@ def test_a_speed_that_was_not_reached_is_told(make_clip, model):
         assert [float(speed) for speed in said] == [pytest.approx(summary.fps, rel=0.01, abs=0.1)] * missed
 
 
+@pytest.mark.parametrize(("frames", "kept"), [(3, False), (10, True)])
+def test_a_budget_that_was_not_kept_is_told(make_clip, model, frames, kept):
+    segmentation = Segmenter(model, mode="live", budget=0.1).stream(make_clip("mpeg4"), max_frames=frames)
+    assert len(list(segmentation)) == frames
+    said = "asked for a network cost of 0.1, reached 0.3333: the first frame"
+    assert any(said in note for note in segmentation.summary().notes) is not kept
+
+
 def test_a_source_is_a_path(model):
     with pytest.raises(SourceError, match="list: a source is a file, a folder or a URL"):
         Segmenter(model).stream([np.zeros((8, 8, 3), np.uint8)])

@@ -51,6 +51,7 @@ def summary_of(run: "Segmentation", *, interrupted: bool, failed: str | None) ->
     """The account so far."""
     counts, source, policy, forecast = run.counts, run.source, run.policy, run.policy.forecast
     total = counts.total
+    cost = round(run.network.pixels / counts.pixels, 4) if counts.pixels else 0.0
     dropped = 0 if run.newest is None else run.newest.dropped
     predicted = None if forecast is None else forecast.loss
     return Summary(
@@ -62,7 +63,7 @@ def summary_of(run: "Segmentation", *, interrupted: bool, failed: str | None) ->
         frames=counts.frames,
         key_frames=counts.key_frames,
         crops=run.network.crops,
-        network_cost=round(run.network.pixels / counts.pixels, 4) if counts.pixels else 0.0,
+        network_cost=cost,
         mode=policy.name,
         modules=list(policy.modules),
         interval=policy.interval,
@@ -81,8 +82,24 @@ def summary_of(run: "Segmentation", *, interrupted: bool, failed: str | None) ->
         broke_off=source.broke_off,
         interrupted=interrupted,
         failed=failed,
-        notes=[*run.notes, *policy.notes, *source.notes, *_missed(run, total), *_lost_on_the_way(run, dropped)],
+        notes=[
+            *run.notes,
+            *policy.notes,
+            *source.notes,
+            *_overspent(run, cost),
+            *_missed(run, total),
+            *_lost_on_the_way(run, dropped),
+        ],
     )
+
+
+def _overspent(run: "Segmentation", cost: float) -> list[str]:
+    """The budget that was asked for and not kept."""
+    asked = run.asked.get("budget")
+    if asked is None or cost <= asked + 1e-4:  # which it is rounded to
+        return []
+    why = "the first frame, and those that no motion leads to, had to be seen"
+    return [f"asked for a network cost of {asked:g}, reached {cost:g}: {why}"]
 
 
 def _missed(run: "Segmentation", total: float) -> list[str]:
