@@ -4,14 +4,14 @@ import pytest
 
 from taplab import PaperSettings, open_video
 from taplab.lanes import mark_keys
-from taplab.policies.schedule import Schedule
+from taplab.policies.schedule import Regular
 
 WAY = [object()]  # there is one to a key frame; nobody looks at it
 
 
 def seen(clip, interval):
     """Display positions of key frames, of regions, and of frames that others refer to."""
-    schedule = Schedule(PaperSettings(("ffw", "rgc"), interval=interval))
+    schedule = Regular(PaperSettings(("ffw", "rgc"), interval=interval))
     keys, regions, references = [], [], set()
     for frame in mark_keys(open_video(clip).frames(), interval):
         if frame.is_reference:

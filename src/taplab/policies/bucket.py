@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-# Of all that is there to spend, what may go to regions between key frames: what ``Schedule`` spends on those of 4:3
+# Of all that is there to spend, what may go to regions between key frames: what ``Regular`` spends on those of 4:3
 # video, 0.22 passes each, three between two key frames.
 FOR_REGIONS = 0.4
 _SMOOTHING = 0.2  # share of the newest value in a running mean

@@ -10,7 +10,7 @@ from taplab.policies.dial import Dial
 from taplab.policies.forecast import ONE_SIDED, Forecast
 from taplab.policies.live import Live
 from taplab.policies.paper import PaperSettings
-from taplab.policies.schedule import Schedule
+from taplab.policies.schedule import Regular, Schedule
 from taplab.policies.side import Side
 from taplab.types import CodedFrame
 
@@ -22,12 +22,12 @@ class Rule(Schedule):
     the frames after them.
     """
 
-    def __init__(self, settings: PaperSettings, forecast: Forecast) -> None:
-        super().__init__(settings)
-        self.interval, self.forecast = settings.interval, forecast
+    def __init__(self, interval: int, forecast: Forecast) -> None:
+        self.interval, self.forecast = interval, forecast
         self._last_key = 0  # display position
 
-    def _is_key(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:
+    def key(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:
+        """See ``Schedule``."""
         must = not sides or (frame.is_reference and frame.display - self._last_key >= self.interval)
         mismatch = 0.0 if must else self.forecast.compare(frame, sides[:1])
         due = must or (frame.is_reference and self.wants(mismatch))
@@ -49,8 +49,8 @@ class Rule(Schedule):
 class QualityRule(Rule):
     """The mean mismatch since the last key frame, it and this frame counted, within ``tolerance`` grey levels."""
 
-    def __init__(self, settings: PaperSettings, forecast: Forecast, tolerance: float) -> None:
-        super().__init__(settings, forecast)
+    def __init__(self, interval: int, forecast: Forecast, tolerance: float) -> None:
+        super().__init__(interval, forecast)
         self.tolerance = tolerance
         self._frames, self._total = 0, 0.0
 
@@ -66,8 +66,8 @@ class QualityRule(Rule):
 class BudgetRule(Rule):
     """What the bucket grants, regions too."""
 
-    def __init__(self, settings: PaperSettings, forecast: Forecast, bucket: Bucket) -> None:
-        super().__init__(settings, forecast)
+    def __init__(self, interval: int, forecast: Forecast, bucket: Bucket) -> None:
+        super().__init__(interval, forecast)
         self.bucket = bucket
         self._for_trial = 0.0  # passes that are put by
 
@@ -91,7 +91,8 @@ class BudgetRule(Rule):
         self._for_trial = 0.0 if granted else cost
         return granted
 
-    def _is_region(self, frame: CodedFrame, cost: float) -> bool:
+    def region(self, frame: CodedFrame, cost: float) -> bool:
+        """See ``Schedule``."""
         self.bucket.put_by(cost)
         return frame.is_reference and self.bucket.spends_on_region(cost)
 
@@ -99,8 +100,8 @@ class BudgetRule(Rule):
 class PaceRule(Rule):
     """What there is time for, regions too."""
 
-    def __init__(self, settings: PaperSettings, forecast: Forecast, pace: Pace) -> None:
-        super().__init__(settings, forecast)
+    def __init__(self, interval: int, forecast: Forecast, pace: Pace) -> None:
+        super().__init__(interval, forecast)
         self.pace = pace
 
     def wants(self, mismatch: float) -> bool:
@@ -114,7 +115,8 @@ class PaceRule(Rule):
         """See ``Schedule``; not where there is time for the network on every frame."""
         return self.pace.interval > 1
 
-    def _is_region(self, frame: CodedFrame, cost: float) -> bool:
+    def region(self, frame: CodedFrame, cost: float) -> bool:
+        """See ``Schedule``."""
         self.pace.put_by()
         return frame.is_reference and self.pace.affords_region
 
@@ -151,7 +153,7 @@ class PacedLive(Live):
             self.pace.add(self.pace.clock() - started, self._network, self._for_region)
 
 
-class Watch(Schedule):
+class Watch(Regular):
     """Changes nothing: the key frames of ``Paper``. Compares one frame between each two, in the middle."""
 
     def __init__(self, settings: PaperSettings, forecast: Forecast) -> None:
@@ -160,8 +162,9 @@ class Watch(Schedule):
         self._since = 0  # frames since the last key frame
         self._mismatch = 0.0  # mean of them
 
-    def _is_key(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:
-        due = super()._is_key(frame, sides)
+    def key(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:
+        """See ``Schedule``."""
+        due = super().key(frame, sides)
         self._since = 0 if due else self._since + 1
         if due:
             self.forecast.add(1)
@@ -179,12 +182,12 @@ def live(settings: PaperSettings, dial: Dial, clock: Callable[[], float] = time.
     policy: Live
     if dial.quality is not None:
         tolerance = dial.relations.live.mismatch(dial.quality)
-        policy = Live(settings, QualityRule(settings, forecast, tolerance))
+        policy = Live(settings, QualityRule(settings.interval, forecast, tolerance))
     elif dial.budget is not None:
-        policy = Live(settings, BudgetRule(settings, forecast, Bucket(dial.budget)))
+        policy = Live(settings, BudgetRule(settings.interval, forecast, Bucket(dial.budget)))
     elif dial.target_fps is not None:
         pace = Pace(dial.target_fps, clock)
-        policy = PacedLive(settings, PaceRule(settings, forecast, pace))
+        policy = PacedLive(settings, PaceRule(settings.interval, forecast, pace))
     else:
         policy = Live(settings, Watch(settings, forecast))
     policy.forecast, policy.bridges = forecast, bool(dial.asked)

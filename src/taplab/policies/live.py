@@ -20,7 +20,7 @@ from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
 from taplab.policies.keyed import HISTORY, Key, gathered
 from taplab.policies.paper import PaperSettings
 from taplab.policies.regions import SHARE, Regions, fitted, region_key
-from taplab.policies.schedule import Schedule
+from taplab.policies.schedule import Regular, Schedule
 from taplab.policies.side import Side, along, estimated
 from taplab.types import REFERENCES_KEPT, CodedFrame, Region
 
@@ -44,7 +44,7 @@ class Live(Policy):
         self.settings = settings
         self.interval, self.modules = settings.interval, settings.modules
         self.uses_residual = "rgfs" in settings.modules
-        self.schedule = schedule or Schedule(settings)
+        self.schedule = schedule or Regular(settings)
         self.regions: Regions | None = None  # of the stream that runs
         # Frames come one by one, so only their parts can share the cores.
         self._mapped = ThreadPoolExecutor(2, "taplab-live").map if torch.get_num_threads() > 1 else map
