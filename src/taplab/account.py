@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Counts:
-    """Of the results so far. pixels: of all frames. motion: frames by the origin of theirs. seconds: up to the last."""
+    """Of the results so far.
+
+    pixels, seen: of all frames, and given to the network. motion: frames by the origin of theirs. seconds: up to the
+    last.
+    """
 
     frames: int = 0
     key_frames: int = 0
     damaged: int = 0
     pixels: int = 0
+    seen: float = 0.0
     motion: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
@@ -38,6 +43,7 @@ class Counts:
         self.key_frames += result.key
         self.damaged += result.damaged
         self.pixels += frame.height * frame.width
+        self.seen += frame.height * frame.width * frame.seen
         self.motion["none" if frame.motion is None else frame.motion.origin] += 1
         self.seconds = time.perf_counter() - self.started
 
@@ -51,7 +57,7 @@ def summary_of(run: "Segmentation", *, interrupted: bool, failed: str | None) ->
     """The account so far."""
     counts, source, policy, forecast = run.counts, run.source, run.policy, run.policy.forecast
     total = counts.total
-    cost = round(run.network.pixels / counts.pixels, 4) if counts.pixels else 0.0
+    cost = round(counts.seen / counts.pixels, 4) if counts.pixels else 0.0
     dropped = 0 if run.newest is None else run.newest.dropped
     predicted = None if forecast is None else forecast.loss
     return Summary(

@@ -27,11 +27,9 @@ _Seen = Callable[[list[Ask], int], list[Tensor]]  # asks of one shape, its turns
 
 
 class Network:
-    """The network behind the lanes. ``pixels``, ``frames``, ``crops``: the work given to it so far.
+    """The network behind the lanes. ``frames``, ``crops``: the passes so far; ``CodedFrame.seen``: of each frame.
 
     It sees pictures upright; its scores are turned back, to lie on the frames as they are coded.
-
-    A glance (``Model.follow``) counts as many pixels as could be seen in full at its cost.
 
     exact: scores, or class numbers, are given as the network gave them, however fine; else scores for carrying, see
     ``resampled``.
@@ -39,7 +37,6 @@ class Network:
 
     def __init__(self, model: Model, stopwatch: Stopwatch, *, exact: bool = False) -> None:
         self.model, self.stopwatch, self.exact = model, stopwatch, exact
-        self.pixels = 0.0
         self.frames = self.crops = 0
         self._cells: dict[tuple[int, int], tuple[int, ...]] = {}  # size of pictures -> of their score maps
         self._shared: dict[int, Tensor] = {}  # scores that a second lane will ask for, by coded index
@@ -98,7 +95,8 @@ class Network:
             scores = asked(self.model, self.model.follow, images, carried, match[:, None])
             check_finite(self.model, scores)
             scores = _turned_back(scores, turns)
-        self.pixels += images.shape[0] * images.shape[1] * images.shape[2] * (self.model.follow_cost or 0)
+        for ask in asks:
+            ask.frame.seen += self.model.follow_cost or 0
         return list(scores)
 
     def _pass(self, asks: list[Ask], turns: int) -> list[Tensor]:
@@ -107,7 +105,9 @@ class Network:
             scores = self._scores_of(images)
             check_finite(self.model, scores)
             scores = _turned_back(scores, turns)
-        self.pixels += images.shape[0] * images.shape[1] * images.shape[2]
+        for ask in asks:
+            box = ask.region or ask.frame
+            ask.frame.seen += box.height * box.width / (ask.frame.height * ask.frame.width)
         crops = sum(ask.region is not None for ask in asks)
         self.crops += crops
         self.frames += len(asks) - crops

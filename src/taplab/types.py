@@ -123,6 +123,7 @@ class CodedFrame:
     beyond: bool = False  # shown after ``max_frames``: here only because earlier frames are predicted from it
     starts_lane: bool = False  # first frame of a lane: always seen by the network
     shared: bool = False  # asked for by two lanes: its own, and the one whose last B-frames need it
+    seen: float = 0.0  # its network cost: share of its pixels given to the network; a glance counts its own cost
     colours: Any = field(default=None, repr=False)  # see ``colours`` in ``modules.cells`` and ``modules.on_device``
     known: Any = field(default=None, repr=False)  # of a shared frame: what one of the two lanes tells the other
 

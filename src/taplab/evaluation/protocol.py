@@ -77,7 +77,6 @@ class _Counts:
 
     def __init__(self, trial: Trial, model: Model) -> None:
         self.trial, self.missing = trial, set(trial.scored)
-        self.follow_cost = model.follow_cost or 0.0
         self.confusion, self.boundary = Confusion(model.classes), BoundaryOverlap(model.classes)
         self.by_distance: dict[int, Confusion] = defaultdict(lambda: Confusion(model.classes))
         self.consistency: list[float] = []
@@ -107,15 +106,9 @@ class _Counts:
 
     def _add_cost(self, result: Result) -> None:
         size = result.frame.height * result.frame.width
-        region = result.region
         self.key_frames += result.key
         self.pixels += size
-        if result.key:
-            self.network_pixels += size
-        if region is not None:
-            self.network_pixels += region.height * region.width
-        elif result.origin == "followed":
-            self.network_pixels += round(size * self.follow_cost)
+        self.network_pixels += round(size * result.frame.seen)
 
     def _add_consistency(self, result: Result, truth: Labels) -> None:
         if self.before is None or self.before[0].index != result.index - 1:

@@ -15,18 +15,18 @@ from taplab.types import Result
 class RecordWriter(Listing):
     """``path``, in display order, each line whole as soon as it is there; see ``Listing`` and ``record``.
 
-    classes: names. follow_cost: what a glance at a frame costs (``Model.follow_cost``).
+    classes: names.
     """
 
-    def __init__(self, path: Path | str, classes: Sequence[str], follow_cost: float | None = None) -> None:
+    def __init__(self, path: Path | str, classes: Sequence[str]) -> None:
         super().__init__(path)
-        self._classes, self._follow_cost = classes, follow_cost
+        self._classes = classes
 
     def _said(self, result: Result) -> str:
-        return json.dumps(record(result, self._classes, self._follow_cost), ensure_ascii=False) + "\n"
+        return json.dumps(record(result, self._classes), ensure_ascii=False) + "\n"
 
 
-def record(result: Result, classes: Sequence[str], follow_cost: float | None = None) -> dict[str, Any]:
+def record(result: Result, classes: Sequence[str]) -> dict[str, Any]:
     """Of one frame: how its labels came about and what is in it.
 
     network_cost: pixels given to the network for it, over its own; above 1 where a region was tried on a key frame.
@@ -34,8 +34,6 @@ def record(result: Result, classes: Sequence[str], follow_cost: float | None = N
     frame's pixels, by the names of the classes it has.
     """
     region, pixels = result.region, result.labels.size
-    seen = 0.0 if region is None else region.height * region.width / pixels
-    seen = (follow_cost or 0.0) if result.origin == "followed" else seen + result.key
     shares: Counter[str] = Counter()
     counts = np.bincount(result.labels.ravel(), minlength=len(classes))[: len(classes)]
     for name, count in zip(classes, counts.tolist(), strict=True):
@@ -47,7 +45,7 @@ def record(result: Result, classes: Sequence[str], follow_cost: float | None = N
         "origin": result.origin,
         "key": result.key,
         "damaged": result.damaged,
-        "network_cost": round(float(seen), 4),
+        "network_cost": round(float(result.frame.seen), 4),
         "region": None if region is None else [region.top, region.left, region.height, region.width],
         "residual": None if result.residual is None else round(result.residual, 3),
         "motion": None if result.frame.motion is None else result.frame.motion.origin,

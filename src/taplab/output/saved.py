@@ -63,7 +63,7 @@ def _at_once(run: "Segmentation", out: Path, save: Collection[str]) -> Iterator[
     if "scores" in save:
         yield ScoreWriter(out / "scores")
     if "jsonl" in save:
-        yield RecordWriter(out / "frames.jsonl", model.classes, model.follow_cost)
+        yield RecordWriter(out / "frames.jsonl", model.classes)
     if "coco" in save:
         yield CocoWriter(out / "coco.json", model.classes)
 
