@@ -32,6 +32,7 @@ from taplab.video.live import limited
 from taplab.words import one_line
 
 _PATIENCE = 2.0  # seconds to wait for the end of a read that may hang; it ends by its own time limit
+_GLANCES = 4  # taken at once, where nobody waits for them: at 360x480 that is a third faster than one by one
 _THREADS = 4  # that scores and labels are worked out on: more only wait for memory
 
 R = TypeVar("R")
@@ -134,8 +135,8 @@ class Segmentation:
         shown = (answer for answer in answers if not answer.frame.beyond)
         if self.model.follow_cost is None:
             return shown
-        batch = 1 if self._is_one_lane else self.lanes
-        return self.network.followed(self._ahead(self._touched, shown), batch)
+        glances = 1 if self._is_one_lane else _GLANCES
+        return self.network.followed(self._ahead(self._touched, shown), glances)
 
     def _ahead(self, function: Callable[[Answer], R], answers: Iterable[Answer]) -> Iterator[R]:
         """On threads, beside the network; with one core, or where frames are answered at once, on none."""

@@ -73,7 +73,7 @@ class Segmenter:
 
     def _fitting_lanes(self) -> int:
         """Fewer where they are long: memory is their number times the interval."""
-        return max(min(4, 96 // self.settings.interval), 1)
+        return max(min(2, 96 // self.settings.interval), 1)
 
     def stream(
         self,

@@ -70,28 +70,17 @@ def test_lanes_change_nothing(make_clip, model):
 
 
 @pytest.mark.parametrize("modules", [("ffw",), ("ffw", "rgc")])
-def test_files_are_worked_on_ahead_and_that_changes_nothing(make_clip, model, monkeypatch, modules):
+def test_files_are_worked_on_ahead_and_that_changes_nothing(make_clip, model, monkeypatch, threads_of, modules):
     how = {"mode": "live", "settings": PaperSettings(modules)}
     at_once, _ = run(make_clip("mpeg4"), model, **how)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    names = set()
-    monkeypatch.setattr(Segmentation, "_labels", told(Segmentation._labels, names))
+    names = threads_of(Segmentation, "_labels")
     ahead, _ = run(make_clip("mpeg4"), model, **how)
     assert all(name.startswith("taplab-results") for name in names)
     assert all(np.array_equal(a.labels, b.labels) for a, b in zip(at_once, ahead, strict=True))
     names.clear()
     run(make_clip("mpeg4"), model, mode="live", target_fps=5)
     assert names == {threading.current_thread().name}  # what is timed is not put off
-
-
-def told(function, names):
-    """The function, which leaves the names of the threads that called it."""
-
-    def called(*args):
-        names.add(threading.current_thread().name)
-        return function(*args)
-
-    return called
 
 
 def test_a_key_frame_remembers_the_one_before_it(make_clip, model):

@@ -3,10 +3,11 @@ import weakref
 
 import numpy as np
 import pytest
+import torch
 
 from taplab import PaperSettings, Segmenter, SettingError, open_video
 from taplab.lanes import mark_keys
-from taplab.policies import Answer, Ask, Offline, make_policy
+from taplab.policies import Answer, Ask, Offline, make_policy, side
 
 FFW = PaperSettings(("ffw",))
 
@@ -51,6 +52,19 @@ def test_the_number_of_lanes_changes_nothing(make_clip, model, how):
     for a, b in zip(one, many, strict=True):
         assert (a.index, a.origin) == (b.index, b.origin)
         assert np.mean(a.labels != b.labels) < 1e-3
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_ways_to_key_frames_are_worked_out_beside_each_other_and_that_changes_nothing(
+    make_clip, model, monkeypatch, threads_of, how
+):
+    clip = make_clip(**how)
+    alone, _ = run(clip, model, mode="offline", settings=FFW)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    names = threads_of(side, "_corrected")
+    beside, _ = run(clip, model, mode="offline", settings=FFW)
+    assert any(name.startswith("taplab-parts") for name in names)
+    assert all(np.array_equal(a.labels, b.labels) for a, b in zip(alone, beside, strict=True))
 
 
 def test_lanes_take_turns_however_many_key_frames_they_have(make_clip, model):

@@ -1,10 +1,12 @@
 """Key frames, and what they say of the frames around them: what ``offline`` and ``live`` share."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from taplab.labels import best_classes
@@ -98,6 +100,11 @@ class Key:
 def is_on_cpu(scores: Tensor) -> bool:
     """Are these for the compiled kernels?"""
     return not on_device.takes(scores)
+
+
+def on_threads() -> Mapped:
+    """How the parts of one frame share the cores; with one core, or one thread of torch's, not at all."""
+    return ThreadPoolExecutor(2, "taplab-parts").map if torch.get_num_threads() > 1 else map
 
 
 def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]], mapped: Mapped = map) -> Gathered:

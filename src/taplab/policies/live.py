@@ -9,15 +9,13 @@ that is made for warping glances at every frame: what it says then is carried on
 """
 
 from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
-import torch
 from torch import Tensor
 
 from taplab.modules.ffw import Carried
 from taplab.modules.gathered import Gathered
 from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
-from taplab.policies.keyed import HISTORY, Key, gathered
+from taplab.policies.keyed import HISTORY, Key, gathered, on_threads
 from taplab.policies.paper import PaperSettings
 from taplab.policies.regions import SHARE, Regions, fitted, region_key
 from taplab.policies.schedule import Regular, Schedule
@@ -46,8 +44,7 @@ class Live(Policy):
         self.uses_residual = "rgfs" in settings.modules
         self.schedule = schedule or Regular(settings)
         self.regions: Regions | None = None  # of the stream that runs
-        # Frames come one by one, so only their parts can share the cores.
-        self._mapped = ThreadPoolExecutor(2, "taplab-live").map if torch.get_num_threads() > 1 else map
+        self._mapped = on_threads()  # frames come one by one, so only their parts can share the cores
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """All frames of a stream, in coded order."""

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from taplab.errors import SettingError
 from taplab.modules import inverse
+from taplab.modules.gathering import Mapped
 from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
-from taplab.policies.keyed import HISTORY, Key, gathered
+from taplab.policies.keyed import HISTORY, Key, gathered, on_threads
 from taplab.policies.paper import Paper, PaperSettings
 from taplab.policies.side import Side, along, estimated
 from taplab.types import CodedFrame, MotionField
@@ -40,6 +41,7 @@ class Offline(Policy):
         self.interval, self.modules = settings.interval, settings.modules
         self.uses_residual = "rgfs" in settings.modules
         self._keys, self._planner = Paper(settings), planner
+        self._mapped = on_threads()
 
     def run(self, frames: Iterable[CodedFrame]) -> Steps:
         """A lane: its key frame, the frames after it and, if the stream goes on, the next lane's key frame.
@@ -59,7 +61,7 @@ class Offline(Policy):
             ahead[frame.index] = side
         back = backward(lane, keys, ahead, links)
         yield Turn()
-        yield from _turn(lane, keys, ahead, back)
+        yield from _turn(lane, keys, ahead, back, self._mapped)
 
     def _planned(self, lane: list[CodedFrame], links: Links) -> set[int]:
         """Coded indices of the key frames that are known before the network runs."""
@@ -69,13 +71,13 @@ class Offline(Policy):
 
 
 def _turn(
-    lane: list[CodedFrame], keys: dict[int, Key], ahead: dict[int, Side], back: dict[int, Side]
+    lane: list[CodedFrame], keys: dict[int, Key], ahead: dict[int, Side], back: dict[int, Side], mapped: Mapped
 ) -> Iterator[Answer]:
     """Answers what the lane before left waiting; leaves its own frames to the next lane, if there is one."""
     mine = [frame for frame in lane if frame is lane[0] or not frame.shared]
     for frame in sorted(mine, key=lambda f: f.display):
         if frame.index in keys:
-            _remember(keys[frame.index])
+            _remember(keys[frame.index], mapped)
     first, lane[0].known = keys[lane[0].index], None
     waiting, first.waiting = first.waiting, ()
     yield from waiting
@@ -97,11 +99,11 @@ def _shared(key: Key) -> Key:
     return known
 
 
-def _remember(key: Key) -> None:
+def _remember(key: Key, mapped: Mapped) -> None:
     """What the key frames around say of this one; the one before has its own by now: it fades from key to key."""
     sides = [side for side in key.around if side.key.cells == key.cells]
     if sides:
-        key.gather([(side, HISTORY) for side in sorted(sides, key=lambda side: side.key.frame.display)])
+        key.gather([(side, HISTORY) for side in sorted(sides, key=lambda side: side.key.frame.display)], mapped)
     key.around.clear()
 
 
