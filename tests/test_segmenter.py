@@ -1,5 +1,7 @@
+import gc
 import json
 import re
+import weakref
 
 import numpy as np
 import pytest
@@ -304,3 +306,24 @@ def test_a_budget_that_was_not_kept_is_told(make_clip, model, frames, kept):
 def test_a_source_is_a_path(model):
     with pytest.raises(SourceError, match="list: a source is a file, a folder or a URL"):
         Segmenter(model).stream([np.zeros((8, 8, 3), np.uint8)])
+
+
+@pytest.mark.parametrize("mode", ["per-frame", "paper", "live", "offline"])
+def test_a_decoder_is_let_go_with_its_stream(make_clip, model, mode):
+    """And with it FFmpeg's pictures, without waiting for the garbage collector, which counts objects, not bytes."""
+    segmentation = Segmenter(model, mode=mode).stream(make_clip("mpeg4"))
+    source = weakref.ref(segmentation.source)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in segmentation:
+            pass
+        del segmentation, _
+        assert source() is None
+    finally:
+        gc.enable()
+
+
+def test_residuals_can_be_measured_after_the_stream(make_clip, model):
+    results = list(Segmenter(model, mode="live", settings=PaperSettings(("ffw",))).stream(make_clip("mpeg4")))
+    assert results[5].frame.residual.sums.any()

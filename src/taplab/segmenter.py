@@ -7,6 +7,7 @@ from pathlib import Path
 
 from taplab.errors import OutputError, SettingError, SourceError
 from taplab.interrupt import PutOff
+from taplab.memory import keep_freed_memory
 from taplab.models.asked import check_model
 from taplab.models.base import Model
 from taplab.models.load import DEFAULT, load_model
@@ -51,6 +52,7 @@ class Segmenter:
         target_fps: float | None = None,
         relations: Relations | None = None,
     ) -> None:
+        keep_freed_memory()
         asked = Dial(budget, quality, target_fps, relations or Relations())
         self.model = check_model(model if isinstance(model, Model) else load_model(model, device=device))
         self.notes: list[str] = []

@@ -14,6 +14,7 @@ from torch import nn
 from taplab.data.labelled import Labelled
 from taplab.errors import SettingError, SourceError
 from taplab.interrupt import PutOff
+from taplab.memory import keep_freed_memory
 from taplab.models.pretrained import Card, save_pretrained
 from taplab.training import checkpoint
 from taplab.training.batches import Batches
@@ -52,6 +53,7 @@ def train(
     """
     if tensorboard:
         event_writer()
+    keep_freed_memory()
     checkpoint.own_folder(out)
     stock = _stock(data, "training set")
     held_out = _stock(validation, "validation set") if validation is not None else None

@@ -1,6 +1,7 @@
 """From pictures to coded frames: whose turn it is, what moved, which scene it is, what is damaged."""
 
 import heapq
+import weakref
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -31,7 +32,8 @@ class Assembly:
     """Turns pictures into coded frames one after another; remembers references, and forgets them at damage."""
 
     def __init__(self, video: "Video | ImageFolder") -> None:
-        self.video = video
+        self.video = weakref.proxy(video)  # which holds this: in a cycle its decoder's pictures would stay for long
+        self.stopwatch, self.thr_rgc = video.stopwatch, video.thr_rgc  # residuals may be measured after it
         self.next = 0  # coded index whose turn it is
         self.damaged = True  # nothing is sound before the first key frame
         self.references: list[Reference] = []
@@ -202,8 +204,8 @@ class Assembly:
         return tuple(in_hand[field.reference] for field in motion.fields)
 
     def _measure(self, luma: Plane, lumas: tuple[Plane, ...], motion: Motion, rounding: int) -> Residual:
-        with self.video.stopwatch("residual"):
-            return measure_residual(luma, lumas, motion, self.video.thr_rgc, rounding)
+        with self.stopwatch("residual"):
+            return measure_residual(luma, lumas, motion, self.thr_rgc, rounding)
 
 
 def _is_mirrored(frame: VideoFrame) -> bool:
