@@ -1,6 +1,7 @@
 import gc
 import json
 import re
+import threading
 import weakref
 
 import numpy as np
@@ -252,13 +253,16 @@ def test_memory_is_bounded_by_lanes_and_interval(make_clip, model):
 
 
 def test_leaving_early_stops_the_reader(make_clip, model):
-    import threading
+    def readers():
+        return [thread for thread in threading.enumerate() if thread.name in ("taplab-reader", "taplab-results_0")]
 
-    before = threading.active_count()
-    results = iter(Segmenter(model).stream(make_clip("mpeg4")))
+    before = readers()
+    segmenter = Segmenter(model, mode="live", settings=PaperSettings(("ffw",), interval=3))  # reads 6 frames ahead
+    results = iter(segmenter.stream(make_clip("mpeg4")))
     next(results)
+    assert len(readers()) > len(before)
     results.close()
-    assert threading.active_count() == before
+    assert readers() == before
 
 
 def test_bad_input(make_clip, model, tmp_path):
