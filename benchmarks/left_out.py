@@ -56,7 +56,7 @@ def main() -> None:
 
 def model_of(known: TorchModel, weights: Path) -> TorchModel:
     net = load_model("bl2-camvid").net
-    net.load_state_dict(torch.load(weights))
+    net.load_state_dict(torch.load(weights, weights_only=True))
     how = {"classes": known.classes, "mean": known.mean, "std": known.std, "palette": known.palette}
     return TorchModel(net.eval(), name=weights.stem, fixed=True, **how)
 
