@@ -34,6 +34,7 @@ from taplab.words import one_line
 _PATIENCE = 2.0  # seconds to wait for the end of a read that may hang; it ends by its own time limit
 _GLANCES = 4  # taken at once, where nobody waits for them: at 360x480 that is a third faster than one by one
 _THREADS = 4  # that scores and labels are worked out on: more only wait for memory
+_QUEUEING = 2  # that only queue this work for a GPU, and copy
 
 R = TypeVar("R")
 
@@ -115,6 +116,10 @@ class Segmentation:
             yield from run_in_lockstep(wave, self.policy, self.network)
 
     @property
+    def _on_cpu(self) -> bool:
+        return self.model.device == "cpu"
+
+    @property
     def _ahead_of_lane(self) -> int:
         """Frames of a lane that may wait decoded, or for their labels, while the network runs."""
         return min(self.policy.interval, 12)
@@ -141,9 +146,9 @@ class Segmentation:
     def _ahead(self, function: Callable[[Answer], R], answers: Iterable[Answer]) -> Iterator[R]:
         """On threads, beside the network; with one core, or where frames are answered at once, on none."""
         cores = 1 if self._answers_at_once else torch.get_num_threads()
-        most_threads = _THREADS if self.model.device == "cpu" else 1  # that only queue work for a GPU
+        most_threads = _THREADS if self._on_cpu else _QUEUEING
         threads = min(cores, most_threads) if cores > 1 else 0
-        most = self._ahead_of_lane if self._is_one_lane else 0
+        most = self._ahead_of_lane if self._is_one_lane else 0 if self._on_cpu else self.lanes * self._ahead_of_lane
         return called_ahead(function, answers, threads, self.stopwatch, most)
 
     def _touched(self, answer: Answer) -> Answer:

@@ -64,12 +64,35 @@ def _calm_there(own, calm, key, y, x, rows, cols, strange, inside):
 
 @triton.jit
 def average(
-    plane, out, rows, cols, height, width, channel, DOWN: tl.constexpr, ACROSS: tl.constexpr, BLOCK: tl.constexpr
+    planes,
+    out,
+    rows,
+    cols,
+    height,
+    width,
+    half_height,
+    half_width,
+    DOWN: tl.constexpr,
+    ACROSS: tl.constexpr,
+    HALF_DOWN: tl.constexpr,
+    HALF_ACROSS: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
-    """See ``cells.cell_picture``: the mean over each cell of a plane of uint8 ``[height, width]``, as one channel.
+    """See ``cells.cell_picture``: the means over each cell of Y, U and V, uint8, which lie behind each other.
 
-    DOWN, ACROSS: pixels of the largest cell.
+    Y is of ``[height, width]``, the others are of half of each, or as many. DOWN, ACROSS: pixels of the largest cell.
     """
+    if tl.program_id(1) == 0:
+        _averages(planes, out, rows, cols, height, width, DOWN, ACROSS, BLOCK)
+    else:
+        before = height * width + (tl.program_id(1) - 1) * half_height * half_width
+        _averages(
+            planes + before, out + tl.program_id(1), rows, cols, half_height, half_width, HALF_DOWN, HALF_ACROSS, BLOCK
+        )
+
+
+@triton.jit
+def _averages(plane, out, rows, cols, height, width, DOWN: tl.constexpr, ACROSS: tl.constexpr, BLOCK: tl.constexpr):
     cell = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = cell < rows * cols
     i, j = cell // cols, cell % cols
@@ -81,7 +104,7 @@ def average(
         y, x = k // ACROSS, k % ACROSS
         there = inside & (y < down) & (x < across)
         total += tl.load(plane + (top + y) * width + left + x, mask=there, other=0).to(tl.int32)
-    tl.store(out + 4 * cell + channel, total.to(tl.float32) / (down * across), mask=inside)
+    tl.store(out + 4 * cell, total.to(tl.float32) / (down * across), mask=inside)
 
 
 @triton.jit

@@ -6,11 +6,10 @@ later finds what others launched before.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from taplab.modules.cells import ABSENT, STRANGE
 from taplab.modules.gathered import Gathered
 from taplab.modules.gathering import SPREAD
 from taplab.modules.matching import ENOUGH, MOVE_COST
+from taplab.once import Once
 from taplab.types import IGNORE, MOTION_BLOCK, CodedFrame
 from taplab.video.planes import yuv_planes
 
@@ -49,30 +49,23 @@ class GatheredOnDevice(Gathered):
     """See ``Gathered``; scores and match stay on the device, and labels take all of them."""
 
     def __init__(self, work: Callable[[], tuple[Tensor, Tensor]], classes: int) -> None:
-        self._all: Callable[[], tuple[Tensor, Tensor]] | None = work
+        self._found = Once(work)
         self.classes = classes
-
-    @cached_property
-    def _found(self) -> tuple[Tensor, Tensor]:
-        assert self._all is not None
-        found = self._all()
-        self._all = None  # lets go of the key frames
-        return found
 
     @property
     def present(self) -> Tensor:
         """As key frames keep them: ``[h, w, L]``."""
-        return self._found[0]
+        return self._found.value[0]
 
     @property
     def scores(self) -> Tensor:
         """Probabilities ``[C, h, w]``."""
-        return self._found[0][..., : self.classes].permute(2, 0, 1)
+        return self.present[..., : self.classes].permute(2, 0, 1)
 
     @property
     def match(self) -> Tensor:
         """``[h, w]`` in 0..1: how well the pictures match."""
-        return self._found[1]
+        return self._found.value[1]
 
     def for_labels(self, size: tuple[int, int]) -> Tensor:
         """The scores: on a GPU the plain way is the fast one."""
@@ -121,20 +114,27 @@ def colours(frame: CodedFrame, size: tuple[int, int], device: torch.device) -> T
     found = frame.colours
     if not isinstance(found, Tensor) or tuple(found.shape[:2]) != size:
         found = torch.zeros((*size, 4), device=device)
-        for k, plane in enumerate(yuv_planes(frame.picture)):
-            down, across = (-(-pixels // count) for pixels, count in zip(plane.shape, size, strict=True))
-            _launch("average", found, uploaded(plane, device), found, *size, *plane.shape, k, DOWN=down, ACROSS=across)
+        planes = yuv_planes(frame.picture)
+        there = uploaded(planes, device)
+        shapes = planes[0].shape, planes[1].shape  # both of colour have one
+        (down, across), (half_down, half_across) = ((-(-h // size[0]), -(-w // size[1])) for h, w in shapes)
+        _launch(
+            "average", found, there, found, *size, *shapes[0], *shapes[1], planes=3,
+            DOWN=down, ACROSS=across, HALF_DOWN=half_down, HALF_ACROSS=half_across,
+        )  # fmt: skip
         frame.colours = found
     return found
 
 
-def uploaded(array: NDArray[Any], device: torch.device) -> Tensor:
-    """Copied while the device works."""
-    if device.type != "cuda":
-        return torch.from_numpy(np.array(array))
+def uploaded(arrays: Sequence[NDArray[Any]], device: torch.device) -> Tensor:
+    """Arrays of one type, one behind the other, copied while the device works."""
+    kind = getattr(torch, arrays[0].dtype.name)
     # Not Tensor.pin_memory: that copies on all cores, which others need.
-    pinned = torch.empty(array.shape, dtype=getattr(torch, array.dtype.name), pin_memory=True)
-    pinned.numpy()[...] = array
+    pinned = torch.empty(sum(array.size for array in arrays), dtype=kind, pin_memory=device.type == "cuda")
+    begin = 0
+    for array in arrays:
+        pinned[begin : begin + array.size].numpy().reshape(array.shape)[...] = array
+        begin += array.size
     return pinned.to(device, non_blocking=True)
 
 
@@ -146,7 +146,7 @@ def composed(
     scale = cells[0] / size[0], cells[1] / size[1]  # cells a pixel
     moved = before is not None
     _launch(
-        "compose", out, uploaded(vectors, device), before if moved else out, out, *cells, vectors.shape[1],
+        "compose", out, uploaded([vectors], device), before if moved else out, out, *cells, vectors.shape[1],
         *(1 / (s * MOTION_BLOCK) for s in scale), *scale, MOVED=moved,
     )  # fmt: skip
     return out
@@ -211,11 +211,11 @@ def calm(best: Tensor) -> Tensor:
     return torch.where((most == least) | (best == ABSENT), best, IGNORE).to(torch.uint8)
 
 
-def _launch(name: str, cells: Tensor, *arguments: Any, block: int = 0, **constants: Any) -> None:
-    """Runs a kernel for all cells, or pixels, of a map ``[h, w, ...]``, on its device."""
+def _launch(name: str, cells: Tensor, *arguments: Any, block: int = 0, planes: int = 1, **constants: Any) -> None:
+    """Runs a kernel for all cells, or pixels, of a map ``[h, w, ...]``, of each plane, on its device."""
     from taplab.modules import device_kernels  # imports triton
 
     block = block or _CELLS
     programs = -(-(cells.shape[0] * cells.shape[1]) // block)
     with torch.cuda.device_of(cells):  # type: ignore[no-untyped-call]
-        getattr(device_kernels, name)[programs,](*arguments, BLOCK=block, **constants)
+        getattr(device_kernels, name)[programs, planes](*arguments, BLOCK=block, **constants)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from taplab.modules.ffw import Carried
 from taplab.modules.gathered import Gathered
 from taplab.modules.gathering import Mapped, Mixture
 from taplab.modules.on_device import GatheredOnDevice, KeyCells
+from taplab.once import Once
 from taplab.policies.base import Answer
 from taplab.policies.side import Side
 from taplab.types import IGNORE, CodedFrame, Labels
@@ -41,6 +42,8 @@ class Key:
 
     def __post_init__(self) -> None:
         self.answer: Carried | Gathered = Carried(self.scores)  # the network's own, until there is more to say
+        self._on_device = Once(partial(_on_device, self.scores, self.presence, self.frame))
+        self.said = self._on_device  # what frames take from it where its scores are not on the CPU, likewise
 
     @property
     def cells(self) -> tuple[int, int]:
@@ -71,17 +74,16 @@ class Key:
         """Takes in what other key frames say of this one, each with its share; its own scores have 1."""
         answer = gathered(self.frame, [(Side(self.frame, self), 1.0), *others], mapped)
         if isinstance(answer, GatheredOnDevice):
-            self.__dict__["on_device"] = replace(self.on_device, scores=answer.present)
+            own = self._on_device
+            self.said = Once(lambda: replace(own.value, scores=answer.present))
         else:
             self.__dict__["probabilities"] = answer.padded
         self.answer = answer
 
-    @cached_property
+    @property
     def on_device(self) -> KeyCells:
-        """All that frames take from it, where the scores are not on the CPU."""
-        return on_device.key_cells(
-            self.scores, self.presence, on_device.colours(self.frame, self.cells, self.scores.device)
-        )
+        """What the network said of it, where the scores are not on the CPU."""
+        return self._on_device.value
 
     @cached_property
     def picture(self) -> CellPicture:
@@ -95,6 +97,11 @@ class Key:
         if self.presence is not None:
             best[self.presence.numpy() == 0] = cells.ABSENT
         return cells.calm(best)
+
+
+def _on_device(scores: Tensor, presence: Tensor | None, frame: CodedFrame) -> KeyCells:
+    size = int(scores.shape[-2]), int(scores.shape[-1])
+    return on_device.key_cells(scores, presence, on_device.colours(frame, size, scores.device))
 
 
 def is_on_cpu(scores: Tensor) -> bool:
@@ -115,9 +122,10 @@ def gathered(frame: CodedFrame, sides: Sequence[tuple[Side, float]], mapped: Map
     first = sides[0][0].key
     classes = len(first.scores)
     if not first.is_on_cpu:
+        said = [side.key.said for side, _ in sides]  # now: later they may take in what is gathered here
 
         def placed() -> list[on_device.Way]:
-            return [(side.key.on_device, side.displacement, share) for side, share in sides]
+            return [(one.value, side.displacement, share) for one, (side, share) in zip(said, sides, strict=True)]
 
         return on_device.gathered(frame, placed, classes)
 

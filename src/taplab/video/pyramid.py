@@ -1,11 +1,12 @@
 """A picture at half its size, and half of that, and so on: large motion is small in small pictures."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 
 import numpy as np
 
 from taplab.compiled import njit
+from taplab.once import Once
 from taplab.types import Plane
 from taplab.video.sad import SIDE
 
@@ -33,10 +34,13 @@ class Layered:
 
     luma: Plane
 
-    @cached_property
+    def __post_init__(self) -> None:
+        self._levels = Once(partial(pyramid, self.luma))
+
+    @property
     def levels(self) -> Pyramid:
         """See ``pyramid``."""
-        return pyramid(self.luma)
+        return self._levels.value
 
 
 def blocks(size: tuple[int, int], level: int) -> tuple[int, int]:
