@@ -34,7 +34,7 @@ from taplab.words import one_line
 _PATIENCE = 2.0  # seconds to wait for the end of a read that may hang; it ends by its own time limit
 _GLANCES = 4  # taken at once, where nobody waits for them: at 360x480 that is a third faster than one by one
 _THREADS = 4  # that scores and labels are worked out on: more only wait for memory
-_QUEUEING = 2  # that only queue this work for a GPU, and copy
+_QUEUEING = 1  # that only queue this work for a GPU: more take the interpreter from each other
 
 R = TypeVar("R")
 

@@ -127,6 +127,12 @@ def compose(
 
 
 @triton.jit
+def _down(k):
+    """Of the direction ``k``, four in turn: down, up, and none for the two across."""
+    return tl.where(k % 4 == 0, 1, 0) - tl.where(k % 4 == 1, 1, 0)
+
+
+@triton.jit
 def _better(own, key, i, j, u, v, least, dx, dy, cost, rows, cols, wanted):
     """The displacement (u, v), where it matches better by more than it costs."""
     found = _difference(own, key, i + v, j + u, rows, cols, wanted) + cost
@@ -149,10 +155,9 @@ def correct(now, calm, key, ways, out, rows, cols, doubt, enough, cost, HALVES: 
     wanted = inside & (_calm_there(own, calm, key, i + dy, j + dx, rows, cols, doubt, inside) == IGNORE)
     least = _difference(own, key, i + dy, j + dx, rows, cols, wanted)
     wanted = wanted & (least > enough)
-    for k in tl.static_range(8):  # 1 and 4 cells away, in four directions
-        away = 1 if k < 4 else 4
-        down = away if k % 4 == 0 else -away if k % 4 == 1 else 0
-        across = away if k % 4 == 2 else -away if k % 4 == 3 else 0
+    for k in range(8):  # 1 and 4 cells away, in four directions; unrolled, it compiles for many seconds
+        away = tl.where(k < 4, 1, 4)
+        down, across = away * _down(k), away * _down(k - 2)
         other = (i + down >= 0) & (i + down < rows) & (j + across >= 0) & (j + across < cols) & wanted
         there = cell + down * cols + across
         u = tl.load(ways + 2 * there, mask=other, other=0.0)
@@ -161,12 +166,9 @@ def correct(now, calm, key, ways, out, rows, cols, doubt, enough, cost, HALVES: 
         least, dx, dy = tl.where(other, found, least), tl.where(other, du, dx), tl.where(other, dv, dy)
     if HALVES:
         u, v = dx, dy
-        for k in tl.static_range(4):
-            half_down = 0.5 if k == 0 else -0.5 if k == 1 else 0.0
-            half_across = 0.5 if k == 2 else -0.5 if k == 3 else 0.0
-            found, du, dv = _better(
-                own, key, i, j, u + half_across, v + half_down, least, dx, dy, cost, rows, cols, wanted
-            )
+        for k in range(4):
+            beside, below = u + 0.5 * _down(k - 2), v + 0.5 * _down(k)
+            found, du, dv = _better(own, key, i, j, beside, below, least, dx, dy, cost, rows, cols, wanted)
             least, dx, dy = tl.where(wanted, found, least), tl.where(wanted, du, dx), tl.where(wanted, dv, dy)
     tl.store(out + 2 * cell, dx, mask=inside)
     tl.store(out + 2 * cell + 1, dy, mask=inside)
