@@ -19,6 +19,7 @@ from pathlib import Path
 
 from taplab import PaperSettings, load_model
 from taplab.evaluation.protocol import segmenter_of
+from taplab.evaluation.timing import warm_up_frames
 from taplab.evaluation.ways import Way
 
 PATIENCE = 300  # seconds that the others are waited for
@@ -30,19 +31,14 @@ def work(source: str, model: str, device: str, ways: list[Way], frames: int, rea
     """What one process does."""
     network = load_model(model, device=device)
     segmenters, spans = [segmenter_of(network, way) for way in ways], []
-    for segmenter in segmenters:
-        list(segmenter.stream(source, max_frames=min(frames, 4 * way_interval(ways))))
+    for segmenter, way in zip(segmenters, ways, strict=True):
+        list(segmenter.stream(source, max_frames=min(frames, warm_up_frames(way))))
     for segmenter in segmenters:
         ready.wait(PATIENCE)
         started = time.time()
         count = sum(1 for _ in segmenter.stream(source, max_frames=frames))
         spans.append((started, time.time(), count))
     return spans
-
-
-def way_interval(ways: list[Way]) -> int:
-    """The longest."""
-    return max(way.settings.interval for way in ways)
 
 
 def together(count: int, source: str, model: str, device: str, ways: list[Way], frames: int) -> dict[str, float]:

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-import taplab.video.following as following
+import taplab.video.assembly as assembly
 from taplab.data.synthetic import SyntheticDrive
 from taplab.types import Motion, MotionField
 from taplab.video.encode import encode_clip
@@ -32,9 +32,7 @@ def test_block_sums_are_those_of_the_residual():
 
 
 def reference(index, luma):
-    found = Reference(luma, index, index)
-    found.found.set_result((None, 0))
-    return found
+    return Reference(luma, index, index)
 
 
 def test_each_block_takes_the_reference_that_explains_it():
@@ -111,8 +109,8 @@ def test_most_blocks_have_the_reference_of_the_least_residual(tmp_path, monkeypa
                 into[kind].append((sums <= 1.05 * least + 64)[hot])
         return motion
 
-    coded_motion = following.coded_motion
-    monkeypatch.setattr(following, "coded_motion", watched)
+    coded_motion = assembly.coded_motion
+    monkeypatch.setattr(assembly, "coded_motion", watched)
     frames = [rgb for rgb, _ in SyntheticDrive(288, 384, 24, seed=101)]
     clip = encode_clip(tmp_path / "clip.mp4", frames, codec="h264", gop=24, options=options)
     assert len(list(Video(clip).frames())) == 24

@@ -2,9 +2,8 @@
 
 import heapq
 import weakref
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -12,12 +11,15 @@ from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
 from av.video.frame import VideoFrame
 
-from taplab.types import REFERENCES_KEPT, CodedFrame, Kind
+from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual
+from taplab.video.around import estimated_around, is_fast, refined, with_intra_estimated
 from taplab.video.convert import has_strange_colours
-from taplab.video.following import Following
+from taplab.video.cuts import is_cut, is_estimated_cut, is_new_scene
+from taplab.video.motion import RECORD, without_margin
 from taplab.video.picture import Picture
 from taplab.video.planes import luma_plane
-from taplab.video.references import Reference
+from taplab.video.references import Reference, coded_motion
+from taplab.video.residual import measure_residual
 
 if TYPE_CHECKING:
     from taplab.video.images import ImageFolder
@@ -27,22 +29,17 @@ _KINDS: dict[int, Kind] = {1: "I", 2: "P", 3: "B"}
 
 
 class Assembly:
-    """Turns pictures into coded frames one after another; remembers references, and forgets them at damage.
+    """Turns pictures into coded frames one after another; remembers references, and forgets them at damage."""
 
-    threads: that work out motion beside the reading thread; with one, that thread does it, and no frame waits.
-    """
-
-    def __init__(self, video: "Video | ImageFolder", threads: int = 1) -> None:
+    def __init__(self, video: "Video | ImageFolder") -> None:
         self.video = weakref.proxy(video)  # which holds this: in a cycle its decoder's pictures would stay for long
-        self._pool = ThreadPoolExecutor(threads, "taplab-motion") if threads > 1 else None
-        self._most = 2 * threads if threads > 1 else 0  # frames whose motion may be on its way
-        self._pending: deque[tuple[CodedFrame, Following | None]] = deque()
+        self.stopwatch, self.thr_rgc = video.stopwatch, video.thr_rgc  # residuals may be measured after it
         self.next = 0  # coded index whose turn it is
         self.damaged = True  # nothing is sound before the first key frame
         self.references: list[Reference] = []
         self.mended = 0  # display position of the key frame that ended the last damage
         self.size: tuple[int, int] | None = None
-        self.scene = 0  # the newest so far, 1 + the coded index of the frame that began it
+        self.scenes = 0  # counted so far
         self.kind: Kind | None = None  # of the frame before
         self.interlaced = False  # is it
         self.came = 0  # frames
@@ -53,7 +50,7 @@ class Assembly:
     def release(
         self, waiting: list[tuple[int, int, Picture]], failed: set[int], given_up_before: int
     ) -> Iterator[CodedFrame]:
-        """The frames whose turn it is; a missing one is given up if its index is below ``given_up_before``."""
+        """All frames whose turn it is; a missing one is given up if its index is below ``given_up_before``."""
         while waiting:
             index, _, picture = waiting[0]
             if index > self.next:
@@ -65,25 +62,7 @@ class Assembly:
                 continue
             heapq.heappop(waiting)
             self.next = index + 1
-            self._pending.append(self._begun(picture))
-            yield from self._followed(self._most)
-
-    def rest(self) -> Iterator[CodedFrame]:
-        """The frames whose motion was on its way."""
-        yield from self._followed(0)
-
-    def _followed(self, most: int) -> Iterator[CodedFrame]:
-        """Of the frames that wait for their motion the first ones: those that have it, and all but ``most``."""
-        while self._pending:
-            frame, following = self._pending[0]
-            if len(self._pending) <= most and following is not None and not following.this.found.done():
-                return
-            self._pending.popleft()
-            frame.scene = self.scene
-            if following is not None:
-                following.give(frame)
-            self.scene = max(self.scene, frame.scene)
-            yield frame
+            yield self._frame(picture)
 
     def end(self, packets: int) -> None:
         """No picture comes any more of so many packets."""
@@ -93,9 +72,6 @@ class Assembly:
     def close(self) -> None:
         """Lets go of the pictures: the video that it belongs to keeps it for what it counted."""
         self.references.clear()
-        self._pending.clear()
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
 
     def _miss(self, index: int, *, interlaced: bool, refused: bool = False) -> None:
         """No picture came of this packet, which the decoder ``refused`` or not. Of interlaced video two may make one.
@@ -117,24 +93,27 @@ class Assembly:
         self.damaged = True
         self.references.clear()
 
-    def _begun(self, picture: Picture) -> tuple[CodedFrame, Following | None]:
-        """A frame, and what is to give it its motion."""
+    def _frame(self, picture: Picture) -> CodedFrame:
         frame, video = picture.frame, self.video
         kind = _KINDS.get(int(frame.pict_type), "P")
         refers = kind != "B" if picture.refers is None else picture.refers
         is_reference = refers or not video.in_coded_order
         damaged = self._watch(picture, is_reference)
-        following = None
+        motion, measure, scene = None, None, self.scenes
         if video.uses_motion and not damaged:
-            following = self._following(picture, kind)
+            this = Reference(luma_plane(frame), picture.index, picture.display)
+            with video.stopwatch("motion"):
+                motion, scene = this.motion, this.scene = self._followed(picture, kind, this)
+            if motion is not None:
+                measure = partial(self._measure, this.luma, self._lumas(motion), motion, picture.rounding)
             if is_reference:
-                self.references = [*self.references, following.this][-REFERENCES_KEPT:]
+                self.references = [*self.references, this][-REFERENCES_KEPT:]
         self.kind, self.interlaced = kind, frame.interlaced_frame
         if self.came == 0:  # what containers say of it may be wrong, as of H.264 that is cropped
             video.width, video.height = frame.width, frame.height
             self.strange_colours = has_strange_colours(frame)
         self.came += 1
-        coded = CodedFrame(
+        return CodedFrame(
             index=picture.index,
             display=picture.display,
             pts=picture.pts,
@@ -143,36 +122,15 @@ class Assembly:
             width=frame.width,
             height=frame.height,
             damaged=damaged,
-            motion=None,
+            motion=motion,
             picture=frame,
             convert=video.to_rgb,
+            measure=measure,
+            scene=scene,
             is_reference=is_reference,
             mirrored=_is_mirrored(frame),
             beyond=video.max_frames is not None and picture.display >= video.max_frames,
         )
-        return coded, following
-
-    def _following(self, picture: Picture, kind: Kind) -> Following:
-        """The motion of a picture, on its way."""
-        video = self.video
-        following = Following(
-            picture=picture,
-            this=Reference(luma_plane(picture.frame), picture.index, picture.display),
-            kind=kind,
-            kind_before=self.kind,
-            references=tuple(self.references),
-            codec=video.codec if video.has_vectors else None,
-            several=video.several_references(),
-            cut_off=video.cut_off(picture.frame),
-            refine=video.refine,
-            thr_rgc=video.thr_rgc,
-            stopwatch=video.stopwatch,
-        )
-        if self._pool is None:
-            following.work_out()
-        else:
-            self._pool.submit(following.work_out)
-        return following
 
     def _watch(self, picture: Picture, is_reference: bool) -> bool:
         """Is this frame damaged? What is lost costs the references; a sound key frame mends everything after it.
@@ -189,6 +147,65 @@ class Assembly:
             self.damaged, self.mended = False, picture.display
         # B-frames shown before the key frame that mended the stream refer to what was lost.
         return self.damaged or corrupt or picture.display < self.mended
+
+    def _followed(self, picture: Picture, kind: Kind, this: Reference) -> tuple[Motion | None, int]:
+        """The motion of a frame and its scene; no motion at a cut.
+
+        An I-frame after an I-frame belongs to a stream of nothing else: it is followed like any other.
+        """
+        before = max((r for r in self.references if r.display < picture.display), key=lambda r: r.display, default=None)
+        if kind == "I" and self.kind != "I":
+            new = before is None or is_new_scene(this.luma, before.luma)
+            return None, self._new_scene() if before is None or new else before.scene
+        motion = self._motion(picture, kind, this)
+        if motion is None:
+            return None, self._new_scene() if before is None else before.scene
+        if self._is_cut(picture, this.luma, motion):
+            return None, self._new_scene()
+        motion = self._improved(motion, this)
+        return motion, next(r.scene for r in self.references if r.index == motion.fields[0].reference)
+
+    def _improved(self, motion: Motion, this: Reference) -> Motion:
+        """The codec's searched anew, all of it or its intra blocks, where that is asked for or worth it."""
+        if motion.origin != "codec":
+            return motion
+        if self.video.refine == "always" or (self.video.refine == "fast" and is_fast(motion)):
+            return refined(motion, this, self.references)
+        return with_intra_estimated(motion, this, self.references)
+
+    def _is_cut(self, picture: Picture, luma: Plane, motion: Motion) -> bool:
+        if motion.origin == "estimated":
+            return is_estimated_cut(motion)
+        lumas = self._lumas(motion)
+        return is_cut(motion, luma, lumas[0], lambda: self._measure(luma, lumas, motion, picture.rounding).score)
+
+    def _new_scene(self) -> int:
+        self.scenes += 1
+        return self.scenes
+
+    def _motion(self, picture: Picture, kind: Kind, this: Reference) -> Motion | None:
+        """The codec's, or estimated where it cannot be used: none there, fields of interlaced video, MPEG-4 B (zeros).
+
+        None where there is nothing in hand to come from.
+        """
+        frame = picture.frame
+        # Not frame.side_data: that is kept by the frame and keeps the frame, until the garbage collector comes.
+        side_data = cast("Any", SideDataContainer)(frame) if self.video.has_vectors else None
+        records = None if side_data is None else side_data.get(SideData.MOTION_VECTORS)
+        if records is None or frame.interlaced_frame or (kind == "B" and self.video.codec == "mpeg4"):
+            return estimated_around(this, self.references)
+        several = self.video.several_references()
+        vectors = without_margin(np.frombuffer(records, RECORD), *self.video.cut_off(frame))
+        motion = coded_motion(vectors, this.luma, picture.display, self.references, several=several)
+        return motion or estimated_around(this, self.references)
+
+    def _lumas(self, motion: Motion) -> tuple[Plane, ...]:
+        in_hand = {r.index: r.luma for r in self.references}
+        return tuple(in_hand[field.reference] for field in motion.fields)
+
+    def _measure(self, luma: Plane, lumas: tuple[Plane, ...], motion: Motion, rounding: int) -> Residual:
+        with self.stopwatch("residual"):
+            return measure_residual(luma, lumas, motion, self.thr_rgc, rounding)
 
 
 def _is_mirrored(frame: VideoFrame) -> bool:

@@ -134,7 +134,7 @@ class Decoder:
 
     def _side_by_side(self, tape: Tape) -> Generator[Decoded]:
         """The beginning of the stream, as far as it can be cut into pieces; maybe all, maybe nothing."""
-        if self.threads < 2 or not self.in_coded_order or not self.looks_ahead:
+        if self.threads < 2 or not self.in_coded_order or self.timeout or self.live or not Path(self.source).is_file():
             return
         flushed = self.codec == "h264"
         if flushed and self._in_slots:  # what is given out by flushing has no slot
@@ -243,11 +243,6 @@ class Decoder:
     def _check_index(self, error: av.error.FFmpegError | None = None) -> None:
         if self.promise.read == 0 and self.container.format.name.startswith("mov"):
             check_index_comes_first(self.source, error)
-
-    @property
-    def looks_ahead(self) -> bool:
-        """Pictures may wait for others: it is a file, and nobody waits for them."""
-        return not self.timeout and not self.live and Path(self.source).is_file()
 
     @property
     def missing(self) -> int:

@@ -1,12 +1,11 @@
 """A picture at half its size, and half of that, and so on: large motion is small in small pictures."""
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 
 import numpy as np
 
 from taplab.compiled import njit
-from taplab.once import Once
 from taplab.types import Plane
 from taplab.video.sad import SIDE
 
@@ -34,13 +33,10 @@ class Layered:
 
     luma: Plane
 
-    def __post_init__(self) -> None:
-        self._levels = Once(partial(pyramid, self.luma))
-
-    @property
+    @cached_property
     def levels(self) -> Pyramid:
         """See ``pyramid``."""
-        return self._levels.value
+        return pyramid(self.luma)
 
 
 def blocks(size: tuple[int, int], level: int) -> tuple[int, int]:

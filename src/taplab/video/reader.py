@@ -80,7 +80,7 @@ class Video:
         self.several_references = self._decoder.headers.several_references
         self.uses_motion, self.refine = motion, refine
         self._passed_over = self._decoder.passed_over
-        self._assembly = Assembly(self, self._decoder.threads if self._decoder.looks_ahead else 1)
+        self._assembly = Assembly(self)
 
     @property
     def _part(self) -> "Video":
@@ -175,12 +175,10 @@ class Video:
                 newest = max(index for index, *_ in waiting)
                 yield from assembly.release(waiting, self._decoder.failed, given_up_before=newest - REORDER)
                 if self._enough(waiting):
-                    break
-            else:
-                yield from assembly.release(waiting, self._decoder.failed, given_up_before=2**62)
-                if self.in_coded_order:
-                    assembly.end(packets=self._decoder.headers.noted)
-            yield from assembly.rest()
+                    return
+            yield from assembly.release(waiting, self._decoder.failed, given_up_before=2**62)
+            if self.in_coded_order:
+                assembly.end(packets=self._decoder.headers.noted)
 
     def _enough(self, waiting: list[tuple[int, int, Picture]]) -> bool:
         """All frames before ``max_frames`` are out."""

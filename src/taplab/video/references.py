@@ -4,9 +4,7 @@ The nearest reference on that side is right for most blocks. Of the others, whic
 takes the reference on that side that explains it best.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,21 +24,12 @@ _FEWEST = 0.01  # share of blocks for which a further reference is worth it
 
 @dataclass(eq=False)
 class Reference(Layered):
-    """A frame that others may be predicted from. luma: uint8 ``[H, W]``. found: its motion and its scene."""
+    """A frame that others may be predicted from. luma: uint8 ``[H, W]``. scene: see ``CodedFrame``."""
 
     index: int
     display: int
-    found: Future[tuple[Motion | None, int]] = dataclasses.field(default_factory=Future)
-
-    @property
-    def motion(self) -> Motion | None:
-        """Waits for it, as ``scene`` does."""
-        return self.found.result()[0]
-
-    @property
-    def scene(self) -> int:
-        """See ``CodedFrame``."""
-        return self.found.result()[1]
+    motion: Motion | None = None
+    scene: int = 0
 
 
 def coded_motion(
