@@ -21,7 +21,11 @@ def run(clip, model, mode, modules, frames=None):
 
 @pytest.fixture
 def interpreted(monkeypatch):
-    """Scores on the processor go the way of those on a GPU. For one cell the interpreter takes as long as for many."""
+    """Scores on the processor go the way of those on a GPU, on one thread: the interpreter knows no others.
+
+    For one cell it takes as long as for many.
+    """
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     monkeypatch.setattr(on_device, "takes", lambda scores: True)
     monkeypatch.setattr(on_device, "_CELLS", 1 << 11)
     monkeypatch.setattr(on_device, "_NUMBERS", 1 << 14)
