@@ -27,6 +27,7 @@ import torch
 from taplab import MissingExtraError, Model, OnnxModel, SyntheticDrive, TorchModel, load_model
 from taplab.config import rows_and_columns
 from taplab.labels import labels_from_scores
+from taplab.memory import keep_freed_memory
 from taplab.models.engine import exported
 from taplab.models.export import export
 from taplab.models.folded import folded
@@ -109,6 +110,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    keep_freed_memory()  # as in every run of taplab's
     about = f"{args.model}, {machine()}, {torch.get_num_threads()} threads, {date.today().isoformat()}"
     print(f"{about}\n")
     with tempfile.TemporaryDirectory() as folder:
