@@ -101,3 +101,36 @@ def test_frames_that_no_other_refers_to_are_glanced_at_too(model, make_clip):
     results, _ = run(told, make_clip(codec="h264", gop=30, options={"bf": "3", "b_strategy": "0"}), "live")
     assert {r.origin for r in results if r.kind == "B"} == {"followed"}
     assert [r.index for r in results] == list(range(30))
+
+
+class Counted(Told):
+    """Without glances; remembers how many pictures it was shown at a time."""
+
+    follow_cost = None
+
+    def __call__(self, images):
+        self.calls.append(len(images))
+        return self.model(images)
+
+
+@pytest.mark.parametrize("options", [{}, {"bf": "2"}])
+@pytest.mark.parametrize("mode", ["offline", "paper", "per-frame"])
+def test_key_frames_of_all_lanes_are_seen_at_once(model, make_clip, mode, options):
+    clip, counted = make_clip("h264", gop=60, options=options), Counted(model)
+    settings = PaperSettings(("ffw",), interval=4)
+    one = list(Segmenter(model, mode=mode, settings=settings, lanes=1).stream(clip))
+    segmentation = Segmenter(counted, mode=mode, settings=settings, lanes=3).stream(clip)
+    for a, b in zip(one, segmentation, strict=True):
+        assert np.mean(a.labels == b.labels) > 0.999
+    assert sum(counted.calls) == sum(r.key for r in one)  # none twice, none that is not asked for
+    assert min(counted.calls[:-1]) >= 3
+    assert segmentation.network._known == {}
+
+
+def test_small_pictures_share_passes_of_four_lanes(model, make_clip):
+    clip, counted = make_clip(gop=60), Counted(model)
+    segmenter = Segmenter(counted, settings=PaperSettings(("ffw",), interval=3))
+    list(segmenter.stream(clip))
+    assert max(counted.calls) == 5  # and the key frame that the last lane ends with
+    assert segmenter._lanes_for((1024, 2048)) == 2
+    assert Segmenter(counted, settings=PaperSettings(("ffw",), interval=90))._lanes_for((90, 120)) == 1

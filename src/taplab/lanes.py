@@ -20,6 +20,11 @@ class Lane:
     frames: list[CodedFrame] = field(default_factory=list)
     borrowed: CodedFrame | None = None
 
+    @property
+    def keys(self) -> list[CodedFrame]:
+        """Its key frame, and the one that it ends with: those that the network will certainly be asked for."""
+        return [self.frames[0]] if self.borrowed is None else [self.frames[0], self.borrowed]
+
     def borrow(self, key: CodedFrame) -> None:
         """Ends with the next lane's key frame."""
         key.shared = True

@@ -16,10 +16,11 @@ from taplab.modules.gathered import Gathered
 from taplab.output_stride import resampled, shares
 from taplab.policies.base import Answer, Ask
 from taplab.timing import Stopwatch
+from taplab.types import CodedFrame
 from taplab.upright import MIRRORED, upright
 
 # Beyond this a larger batch is slower on a CPU, whose caches it leaves: with BL2 on two cores four frames of 360x480 at
-# a time gained a quarter over one, four of 1024x2048 lost a quarter.
+# a time gained a fifth over one by one, four of 1024x2048 lost a tenth.
 CPU_BATCH_PIXELS = 700_000
 
 _Shape = tuple[int, int, int]  # rows, columns, turns
@@ -39,15 +40,16 @@ class Network:
         self.model, self.stopwatch, self.exact = model, stopwatch, exact
         self.frames = self.crops = 0
         self._cells: dict[tuple[int, int], tuple[int, ...]] = {}  # size of pictures -> of their score maps
-        self._shared: dict[int, Tensor] = {}  # scores that a second lane will ask for, by coded index
+        self._known: dict[int, tuple[Tensor, int]] = {}  # by coded index: scores, and how often they will be asked for
 
     def __call__(self, asks: list[Ask]) -> list[Tensor]:
         """Scores ``[C, h, w]`` for each request, or class numbers ``[h, w]``, see ``exact``."""
         replies: dict[int, Tensor] = {}
         batches: dict[tuple[_Seen, _Shape], list[int]] = defaultdict(list)  # -> positions in asks
         for k, ask in enumerate(asks):
-            if _is_whole(ask) and ask.frame.index in self._shared:
-                replies[k] = self._shared.pop(ask.frame.index)
+            if _is_whole(ask) and ask.frame.index in self._known:
+                replies[k], times = self._known.pop(ask.frame.index)
+                self._know(ask.frame, replies[k], times - 1)
             else:
                 batches[self._pass if ask.carried is None else self._glance, _shape(ask)].append(k)
         for (seen, (height, width, turns)), positions in batches.items():
@@ -56,9 +58,19 @@ class Network:
                 batch = positions[first : first + most]
                 for k, scores in zip(batch, seen([asks[k] for k in batch], turns), strict=True):
                     replies[k] = scores
-                    if asks[k].frame.shared and _is_whole(asks[k]):
-                        self._shared[asks[k].frame.index] = scores
+                    if _is_whole(asks[k]):
+                        self._know(asks[k].frame, scores, int(asks[k].frame.shared))
         return [replies[k] for k in range(len(asks))]
+
+    def see(self, frames: Iterable[CodedFrame]) -> None:
+        """Frames that lanes are going to ask for, all at once: the larger a batch, the less each of it takes."""
+        new = {frame.index: frame for frame in frames if frame.index not in self._known}
+        for frame, scores in zip(new.values(), self([Ask(frame) for frame in new.values()]), strict=True):
+            self._know(frame, scores, 1 + frame.shared)
+
+    def _know(self, frame: CodedFrame, scores: Tensor, times: int) -> None:
+        if times:
+            self._known[frame.index] = scores, times
 
     def followed(self, answers: Iterable[Answer], batch: int) -> Iterator[Answer]:
         """Those between key frames after a glance at them (``Model.follow``), ``batch`` at a time; in any order.

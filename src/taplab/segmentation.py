@@ -113,6 +113,7 @@ class Segmentation:
             return
         lanes = cut_lanes(frames, self.policy.interval, borrow=self.policy.looks_ahead)
         while wave := list(islice(lanes, self.lanes)):
+            self.network.see(key for lane in wave for key in lane.keys)
             yield from run_in_lockstep(wave, self.policy, self.network)
 
     @property

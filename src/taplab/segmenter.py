@@ -11,6 +11,7 @@ from taplab.memory import keep_freed_memory
 from taplab.models.asked import check_model
 from taplab.models.base import Model
 from taplab.models.load import DEFAULT, load_model
+from taplab.network import CPU_BATCH_PIXELS
 from taplab.output.folder import remove_earlier_run, writable_folder
 from taplab.output.saved import USUAL, check_save, writing
 from taplab.output.summary import Summary
@@ -61,8 +62,8 @@ class Segmenter:
         settings = settings or PaperSettings(interval=self.dial.interval)
         require_use(settings, self.mode, asked=bool(self.asked))
         self.settings = self._fitting(settings)
-        self.lanes = self._fitting_lanes() if lanes is None else lanes
-        if self.lanes < 1:
+        self.lanes = lanes
+        if lanes is not None and lanes < 1:
             raise SettingError(f"lanes {lanes}: must be at least 1")
         self.policy = self._policy_of(self.mode)
 
@@ -73,9 +74,15 @@ class Segmenter:
         self.notes.append(f"rgc is off: {self.model.name} has a fixed input size and cannot take regions of a frame")
         return replace(settings, modules=tuple(m for m in settings.modules if m != "rgc"))
 
-    def _fitting_lanes(self) -> int:
-        """Fewer where they are long: memory is their number times the interval."""
-        return max(min(2, 96 // self.settings.interval), 1)
+    def _lanes_for(self, size: tuple[int, int]) -> int:
+        """As asked for; else two, or four of small pictures, which gain from sharing passes on a CPU.
+
+        Fewer where they are long: memory is their number times the interval.
+        """
+        if self.lanes is not None:
+            return self.lanes
+        small = self.model.device == "cpu" and 4 * size[0] * size[1] <= CPU_BATCH_PIXELS
+        return max(min(4 if small else 2, 96 // self.settings.interval), 1)
 
     def stream(
         self,
@@ -175,11 +182,12 @@ class Segmenter:
             reconnect=reconnect,
             stopwatch=stopwatch,
         )
-        self.model.settle((opened.height, opened.width))
+        size = opened.height, opened.width
+        self.model.settle(size)
         policy = self._policy_for(live=opened.live)
         notes = [*self.notes, *self._unused_notes(policy.name)]
         how = {"keep_all": keep_all, "scores": scores}
-        return Segmentation(opened, self.model, policy, self.lanes, stopwatch, notes, self.asked, **how)
+        return Segmentation(opened, self.model, policy, self._lanes_for(size), stopwatch, notes, self.asked, **how)
 
 
 def _written(segmentation: Segmentation, out: Path, on_frame: OnFrame | None) -> bool:

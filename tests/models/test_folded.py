@@ -115,7 +115,8 @@ def test_only_plain_pairs_are_folded():
     net = Strange().eval()
     assert len(norms(folded(net))) == len(norms(net)) - 1
     plain, quick = models(net)
-    assert torch.allclose(plain(pictures(16, 24)), quick(pictures(16, 24)), atol=1e-5)
+    one = pictures(16, 24)[:1]  # batch norm without statistics takes those of a batch, however large
+    assert torch.allclose(plain(one), quick(one), atol=1e-5)
 
 
 def test_weights_that_may_change_are_looked_at_each_time():
