@@ -1,5 +1,6 @@
 """Passes of a network side by side, each on one thread: all threads together share a small picture badly."""
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,3 +31,7 @@ def _threads(count: int) -> ThreadPoolExecutor:
     begun.wait()
     torch.set_num_threads(count)  # what threads begin with from now on is what the last one set
     return pool
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_threads.cache_clear)  # a child has none of these threads
