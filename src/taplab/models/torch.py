@@ -31,8 +31,8 @@ class TorchModel(Model):
 
     classes: names; score channels beyond them are ignored. mean, std: of RGB in 0..1. precision: "auto" is
     bfloat16 where the processor computes with it, else float32. fixed: the weights of ``net`` change no more after the
-    first pass, and it keeps nothing of a pass, so that a ``folded`` copy of it may run, on several threads at once. Raises DeviceError if the device is not there, ModelError if
-    the network gives fewer channels than classes.
+    first pass, and it keeps nothing of a pass, so that a ``folded`` copy of it may run, on several threads at once.
+    Raises DeviceError if the device is not there, ModelError if the network gives fewer channels than classes.
     """
 
     def __init__(
