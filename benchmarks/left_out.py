@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 
 from taplab import PaperSettings, Segmenter, TorchModel, load_model
 from taplab.data.cityscapes import cityscapes_clips
@@ -44,19 +45,19 @@ def main() -> None:
     mapped, _ = in_classes_of(cityscapes_clips(args.cityscapes), known.classes)
     found: dict[tuple[str, int], Confusion] = defaultdict(lambda: Confusion(known.classes))
     for k, clip in enumerate(mapped.clips):
-        weights = args.folder / f"without-{clip.name}.pt"
+        weights = args.folder / f"without-{clip.name}.safetensors"
         if not weights.exists():
             trained(known, [other for other in mapped.clips if other is not clip], args.steps, k, weights)
         add(found, model_of(known, weights), clip)
     print(f"{machine()}\n\n| mode | mIoU | by distance 0 to {INTERVAL - 1} |\n| --- | --- | --- |")
     for mode, name in MODES.items():
-        each = [100 * float(np.nanmean(ious(found[mode, distance]))) for distance in range(INTERVAL)]
+        each = [100 * found[mode, distance].miou for distance in range(INTERVAL)]
         print(f"| {name} | {np.mean(each):.1f} | {', '.join(f'{one:.1f}' for one in each)} |")
 
 
 def model_of(known: TorchModel, weights: Path) -> TorchModel:
     net = load_model("bl2-camvid").net
-    net.load_state_dict(torch.load(weights, weights_only=True))
+    net.load_state_dict(load_file(weights))
     how = {"classes": known.classes, "mean": known.mean, "std": known.std, "palette": known.palette}
     return TorchModel(net.eval(), name=weights.stem, fixed=True, **how)
 
@@ -75,13 +76,6 @@ def add(found: dict[tuple[str, int], Confusion], model: TorchModel, clip: Labell
                 for result in Segmenter(model, mode=mode, settings=settings).stream(file):
                     if result.index == labelled - first:
                         found[mode, distance].add(truth, result.labels)
-
-
-def ious(confusion: Confusion) -> np.ndarray:
-    """Of the classes that there are; NaN for others."""
-    counts = confusion.counts.astype(float)
-    union = counts.sum(0) + counts.sum(1) - np.diag(counts)
-    return np.where(counts.sum(1) > 0, np.diag(counts) / np.maximum(union, 1), np.nan)
 
 
 def trained(known: TorchModel, clips: Sequence[LabelledClip], steps: int, seed: int, weights: Path) -> None:
@@ -107,7 +101,7 @@ def trained(known: TorchModel, clips: Sequence[LabelledClip], steps: int, seed: 
         optimiser.step()
         print(f"{weights.stem}: step {step + 1} of {steps}, loss {float(loss.detach()):.3f}", end="\r", flush=True)
     print()
-    torch.save(net.state_dict(), weights)
+    save_file({name: values.contiguous() for name, values in net.state_dict().items()}, weights)
 
 
 def scores_of(said: torch.Tensor | Sequence[torch.Tensor]) -> torch.Tensor:
