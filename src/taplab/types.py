@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from taplab.upright import MIRRORED, upright
+from taplab.upright import upright
 
 if TYPE_CHECKING:
     import av
@@ -119,23 +119,14 @@ class CodedFrame:
     measure: Callable[[], Residual] | None = field(default=None, repr=False)
     scene: int = 0
     is_reference: bool = True  # other frames may be predicted from it
-    mirrored: bool = False  # players are to show it so: left and right change places once it is turned
-    beyond: bool = False  # shown after ``max_frames``: here only because earlier frames are predicted from it
+    turns: int = 0  # what makes the picture upright, see ``upright``
+    beyond: bool = False  # not to be shown, as after ``max_frames``: here only because earlier frames need it
+    elsewhere: bool = False  # such a one, a key frame: another process goes on with it
     starts_lane: bool = False  # first frame of a lane: always seen by the network
     shared: bool = False  # asked for by two lanes: its own, and the one whose last B-frames need it
     seen: float = 0.0  # its network cost: share of its pixels given to the network; a glance counts its own cost
     colours: Any = field(default=None, repr=False)  # see ``colours`` in ``modules.cells`` and ``modules.on_device``
     known: Any = field(default=None, repr=False)  # of a shared frame: what one of the two lanes tells the other
-
-    @property
-    def turns(self) -> int:
-        """What makes the picture upright, see ``upright``; 0 for nearly all videos."""
-        degrees = self.picture.rotation
-        if abs(degrees) > 360:  # FFmpeg's angle of a matrix of zeros, which players leave alone
-            return 0
-        if self.mirrored:  # FFmpeg's angle is then that of the columns, which point the other way
-            return round((180 - degrees) / 90) % 4 + MIRRORED
-        return round(degrees / 90) % 4
 
     @property
     def stands_alone(self) -> bool:

@@ -12,6 +12,7 @@ from av.sidedata.sidedata import Type as SideData
 from av.video.frame import VideoFrame
 
 from taplab.types import REFERENCES_KEPT, CodedFrame, Kind, Motion, Plane, Residual
+from taplab.upright import MIRRORED
 from taplab.video.around import estimated_around, is_fast, refined, with_intra_estimated
 from taplab.video.convert import has_strange_colours
 from taplab.video.cuts import is_cut, is_estimated_cut, is_new_scene
@@ -128,7 +129,7 @@ class Assembly:
             measure=measure,
             scene=scene,
             is_reference=is_reference,
-            mirrored=_is_mirrored(frame),
+            turns=_turns(frame),
             beyond=video.max_frames is not None and picture.display >= video.max_frames,
         )
 
@@ -206,6 +207,16 @@ class Assembly:
     def _measure(self, luma: Plane, lumas: tuple[Plane, ...], motion: Motion, rounding: int) -> Residual:
         with self.stopwatch("residual"):
             return measure_residual(luma, lumas, motion, self.thr_rgc, rounding)
+
+
+def _turns(frame: VideoFrame) -> int:
+    """What makes it upright, see ``upright``; 0 for nearly all videos."""
+    degrees = frame.rotation
+    if abs(degrees) > 360:  # FFmpeg's angle of a matrix of zeros, which players leave alone
+        return 0
+    if _is_mirrored(frame):  # FFmpeg's angle is then that of the columns, which point the other way
+        return round((180 - degrees) / 90) % 4 + MIRRORED
+    return round(degrees / 90) % 4
 
 
 def _is_mirrored(frame: VideoFrame) -> bool:
