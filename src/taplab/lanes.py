@@ -21,13 +21,18 @@ class Lane:
     borrowed: CodedFrame | None = None
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Another process has it: its key frame was only there for the lane before."""
+        return bool(self.frames) and self.frames[0].elsewhere
+
+    @property
     def keys(self) -> list[CodedFrame]:
         """Its key frame, and the one that it ends with: those that the network will certainly be asked for."""
         return [self.frames[0]] if self.borrowed is None else [self.frames[0], self.borrowed]
 
     def borrow(self, key: CodedFrame) -> None:
         """Ends with the next lane's key frame."""
-        key.shared = True
+        key.shared = not key.elsewhere
         self.borrowed = key
         self.frames.append(key)
 
@@ -60,7 +65,7 @@ def cut_lanes(frames: Iterable[CodedFrame], interval: int, *, borrow: bool = Fal
         if frame.starts_lane:
             if before.frames:
                 yield before
-            before, lane = lane, Lane([frame])
+            before, lane = Lane() if lane.is_elsewhere else lane, Lane([frame])
             if borrow and before.frames:
                 before.borrow(frame)
         elif before.frames and frame.display < lane.frames[0].display:
@@ -70,7 +75,7 @@ def cut_lanes(frames: Iterable[CodedFrame], interval: int, *, borrow: bool = Fal
         else:
             lane.frames.append(frame)
     for rest in (before, lane):
-        if rest.frames:
+        if rest.frames and not rest.is_elsewhere:
             yield rest
 
 

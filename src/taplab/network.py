@@ -30,6 +30,8 @@ _Seen = Callable[[list[Ask], int], list[Tensor]]  # asks of one shape, its turns
 class Network:
     """The network behind the lanes. ``frames``, ``crops``: the passes so far; ``CodedFrame.seen``: of each frame.
 
+    ``borrowed``: pixels it saw of frames that another process goes on with.
+
     It sees pictures upright; its scores are turned back, to lie on the frames as they are coded.
 
     exact: scores, or class numbers, are given as the network gave them, however fine; else scores for carrying, see
@@ -38,7 +40,7 @@ class Network:
 
     def __init__(self, model: Model, stopwatch: Stopwatch, *, exact: bool = False) -> None:
         self.model, self.stopwatch, self.exact = model, stopwatch, exact
-        self.frames = self.crops = 0
+        self.frames = self.crops = self.borrowed = 0
         self._cells: dict[tuple[int, int], tuple[int, ...]] = {}  # size of pictures -> of their score maps
         self._known: dict[int, tuple[Tensor, int]] = {}  # by coded index: scores, and how often they will be asked for
 
@@ -120,6 +122,7 @@ class Network:
         for ask in asks:
             box = ask.region or ask.frame
             ask.frame.seen += box.height * box.width / (ask.frame.height * ask.frame.width)
+            self.borrowed += box.height * box.width * ask.frame.elsewhere
         crops = sum(ask.region is not None for ask in asks)
         self.crops += crops
         self.frames += len(asks) - crops

@@ -1,7 +1,7 @@
 """One pass over one source: frames in, results in display order out, and the account of it."""
 
 import heapq
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from typing import TypeVar
@@ -36,6 +36,7 @@ _GLANCES = 4  # taken at once, where nobody waits for them: at 360x480 that is a
 _THREADS = 4  # that scores and labels are worked out on: more only wait for memory
 _QUEUEING = 1  # that only queue this work for a GPU: more take the interpreter from each other
 
+T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -72,16 +73,21 @@ class Segmentation:
         if self._started_once:
             raise SettingError("a segmentation can be iterated once: call Segmenter.stream again")
         self._started_once = True
-        with closing(self.source), closing(self._read()) as frames:
-            waited_for = self.stopwatch.each("wait", frames)  # not the policy's time
-            answers = self.stopwatch.each("warp", self._answers(waited_for))
-            results = self._ahead(self._result, self._followed(answers))
-            for result in in_display_order(results, self.source.skipped):
+        with closing(self.source), closing(self.results()) as results:
+            for result in results:
                 self.counts.add(result)
                 yield result
         if self.counts.frames == 0:
             why = f" ({self.source.broke_off})" if self.source.broke_off else ""
             raise SourceError(f"{self.source.source}: not one frame could be decoded{why}; check it with ffprobe")
+
+    def results(self) -> Generator[Result]:
+        """In display order, and not counted."""
+        with closing(self._read()) as frames:
+            waited_for = self.stopwatch.each("wait", frames)  # not the policy's time
+            answers = self.stopwatch.each("warp", self._answers(waited_for))
+            results = self._ahead(self._result, self._followed(answers))
+            yield from in_display_order(results, self.source.skipped, number=lambda result: result.index)
 
     def _read(self) -> Generator[CodedFrame]:
         """From a thread that decodes beside the network; of a live source the newest, unless all are kept."""
@@ -197,15 +203,15 @@ class Segmentation:
         return summary_of(self, interrupted=interrupted, failed=None if failed is None else one_line(failed))
 
 
-def in_display_order(results: Iterable[Result], skipped: Collection[int] = ()) -> Iterator[Result]:
-    """Puts results of a stream in coded order, or of several lanes, into display order.
+def in_display_order(items: Iterable[T], skipped: Container[int] = (), *, number: Callable[[T], int]) -> Iterator[T]:
+    """Puts what comes in coded order, or of several lanes, into display order, by its ``number`` there.
 
-    skipped: numbers that do not come, each known before results after it do.
+    skipped: numbers that do not come, each known before what comes after it.
     """
-    waiting: list[tuple[int, Result]] = []  # display indices never tie
+    waiting: list[tuple[int, T]] = []  # display indices never tie
     due = 0
-    for result in results:
-        heapq.heappush(waiting, (result.index, result))
+    for item in items:
+        heapq.heappush(waiting, (number(item), item))
         while waiting:
             while due in skipped:
                 due += 1
@@ -213,8 +219,8 @@ def in_display_order(results: Iterable[Result], skipped: Collection[int] = ()) -
                 break
             yield heapq.heappop(waiting)[1]
             due += 1
-    for _, result in sorted(waiting, key=lambda item: item[0]):
-        yield result
+    for _, item in sorted(waiting, key=lambda one: one[0]):
+        yield item
 
 
 def _half(scores: Tensor) -> NDArray[np.float16]:

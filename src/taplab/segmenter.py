@@ -4,7 +4,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from taplab.crew.processes import crew_of
+from taplab.crew.segmentation import CrewSegmentation
+from taplab.crew.worker import Job
 from taplab.errors import OutputError, SettingError, SourceError
 from taplab.interrupt import PutOff
 from taplab.memory import keep_freed_memory
@@ -19,7 +23,8 @@ from taplab.policies import Dial, Paper, PaperSettings, Policy, Relations, make_
 from taplab.segmentation import Segmentation
 from taplab.timing import Stopwatch
 from taplab.types import Result
-from taplab.video import RECONNECT, TIMEOUT, Source, open_video
+from taplab.video import RECONNECT, TIMEOUT, Source, Video, open_video
+from taplab.video.share import Share
 
 OnFrame = Callable[[Segmentation, Result], None]
 
@@ -35,7 +40,9 @@ class Segmenter:
     most ``settings.interval`` frames apart, without ``settings`` 24, or 2 / budget where that is more. relations: what
     mismatch costs, as ``Config.relations`` gives them. lanes: runs of frames that advance in lockstep and share network
     calls; with 1, "paper" answers every frame as soon as it is decoded; "live" always has one. device: "cpu" or "cuda",
-    used where ``model`` is a name.
+    used where ``model`` is a name. processes: so many groups of a file's frames are worked on at once, each by a
+    process with a model of its own and its share of the cores, where the file can be cut at its key frames. They stay
+    until the model goes. A program that has more than one must begin under ``if __name__ == "__main__":``.
 
     Raises ModelError, DeviceError or SettingError, also for settings that the mode makes no use of.
     """
@@ -52,6 +59,7 @@ class Segmenter:
         quality: float | None = None,
         target_fps: float | None = None,
         relations: Relations | None = None,
+        processes: int = 1,
     ) -> None:
         keep_freed_memory()
         asked = Dial(budget, quality, target_fps, relations or Relations())
@@ -65,6 +73,11 @@ class Segmenter:
         self.lanes = lanes
         if lanes is not None and lanes < 1:
             raise SettingError(f"lanes {lanes}: must be at least 1")
+        self.processes, self._relations = processes, relations
+        if processes < 1:
+            raise SettingError(f"processes {processes}: must be at least 1")
+        if processes > 1 and target_fps is not None:
+            raise SettingError("target_fps is kept by one process; leave out processes")
         self.policy = self._policy_of(self.mode)
 
     def _fitting(self, settings: PaperSettings) -> PaperSettings:
@@ -100,7 +113,7 @@ class Segmenter:
         their own pace: reconnect: seconds to go on trying where one is lost, 0 for none. keep_all: drop no frame where
         more come than can be worked on, and fall behind. scores: results hold their score maps, too.
         """
-        return self._begin(source, max_frames, timeout, reconnect, keep_all, scores)
+        return self.begin(source, max_frames, timeout, reconnect, keep_all, scores)
 
     def run(
         self,
@@ -124,7 +137,8 @@ class Segmenter:
         """
         wanted = tuple(save)
         check_save(wanted)
-        segmentation = self._begin(source, max_frames, timeout, reconnect, keep_all, "scores" in wanted)
+        scores, pictures = "scores" in wanted, "overlay" in wanted
+        segmentation = self.begin(source, max_frames, timeout, reconnect, keep_all, scores, pictures=pictures)
         out = writable_folder(out)
         remove_earlier_run(out, segmentation.source.source, wanted)
         segmentation.saved = wanted
@@ -159,7 +173,7 @@ class Segmenter:
         there = unused(self.settings, mode, asked=bool(self.asked))
         return [f"{name} is not used: {why}" for name, why in there.items()]
 
-    def _begin(
+    def begin(
         self,
         source: str | Path,
         max_frames: int | None,
@@ -167,7 +181,14 @@ class Segmenter:
         reconnect: float,
         keep_all: bool,
         scores: bool,
+        *,
+        pictures: bool = True,
+        share: Share | None = None,
     ) -> Segmentation:
+        """What ``stream`` and ``run`` have in common.
+
+        pictures: the frames of results must have theirs, whoever decodes them. share: of the file, what is segmented.
+        """
         if not isinstance(source, str | Path):
             raise SourceError(f"{type(source).__name__}: a source is a file, a folder or a URL, as str or Path")
         stopwatch = Stopwatch()
@@ -181,13 +202,27 @@ class Segmenter:
             timeout=timeout,
             reconnect=reconnect,
             stopwatch=stopwatch,
+            share=share,
         )
         size = opened.height, opened.width
         self.model.settle(size)
         policy = self._policy_for(live=opened.live)
         notes = [*self.notes, *self._unused_notes(policy.name)]
-        how = {"keep_all": keep_all, "scores": scores}
-        return Segmentation(opened, self.model, policy, self._lanes_for(size), stopwatch, notes, self.asked, **how)
+        run = opened, self.model, policy, self._lanes_for(size), stopwatch, notes, self.asked
+        if self.processes > 1:
+            if isinstance(opened, Video) and opened.is_divisible:
+                what = {"source": source, "max_frames": max_frames, "timeout": timeout, "reconnect": reconnect}
+                job = Job(self._how, {**what, "keep_all": keep_all, "scores": scores})
+                crew, of = crew_of(self.model, self.processes), self.processes
+                return CrewSegmentation(*run, crew=crew, job=job, processes=of, pictures=pictures, scores=scores)
+            notes.append(f"one process does it: {opened.source} cannot be cut at its key frames ({opened.codec})")
+        return Segmentation(*run, keep_all=keep_all, scores=scores)
+
+    @property
+    def _how(self) -> dict[str, Any]:
+        """What other processes make the same of."""
+        how = {"mode": self.mode, "settings": self.settings, "lanes": self.lanes, "relations": self._relations}
+        return {**how, **self.asked}
 
 
 def _written(segmentation: Segmentation, out: Path, on_frame: OnFrame | None) -> bool:

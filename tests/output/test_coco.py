@@ -1,6 +1,5 @@
 import json
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -55,7 +54,7 @@ def test_masks_lie_upright(tmp_path, result_of, grey):
     labels = np.zeros((4, 6), np.uint8)
     labels[0, 5] = 1
     result = result_of(0, grey(6, 4), labels)
-    result.frame.picture = SimpleNamespace(rotation=90)
+    result.frame.turns = 1
     with CocoWriter(tmp_path / "coco.json", CLASSES) as writer:
         writer.write(result)
     said = json.loads((tmp_path / "coco.json").read_text())

@@ -1,4 +1,3 @@
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -33,7 +32,7 @@ def test_a_file_a_frame(make_clip, model, tmp_path):
 def test_scores_lie_as_masks_do(tmp_path, result_of, grey):
     scores = np.arange(24, dtype=np.float16).reshape(2, 3, 4)
     result = result_of(0, grey(8, 6), np.zeros((6, 8), np.uint8), scores=scores)
-    result.frame.picture = SimpleNamespace(rotation=90)
+    result.frame.turns = 1
     with ScoreWriter(tmp_path) as writer:
         writer.write(result)
     found = np.load(tmp_path / "000000.npy")

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ class Model(ABC):
     takes_crops: regions of a frame may be given to it at their own size (RGC needs that).
     gives_numbers: it says which class, not how sure it is; ``numbers`` then takes less memory than scores of 1 and 0.
     follow_cost: what ``follow`` costs, as a share of a pass, where the network is made for warping; else None.
+    loaded_by: makes it anew in another process, where that is known.
     """
 
     name: str = "model"
@@ -28,6 +30,7 @@ class Model(ABC):
     takes_crops: bool = True
     gives_numbers: bool = False
     follow_cost: float | None = None
+    loaded_by: "Callable[..., Model] | None" = None
 
     @abstractmethod
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:

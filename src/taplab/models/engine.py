@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -83,7 +84,13 @@ class Fastest(Model):
         if self._chosen is None:
             self._chosen = choose(self._model, (rows, columns))
             self.name = self._chosen.name
+            if self.loaded_by is not None:  # other processes need not choose
+                self.loaded_by = partial(self.loaded_by, engine=_engine_of(self._chosen))
         return self._chosen
+
+
+def _engine_of(model: Model) -> str:
+    return "torch" if isinstance(model, TorchModel) else "onnx" if isinstance(model, OnnxModel) else "openvino"
 
 
 def choose(model: TorchModel, size: tuple[int, int]) -> Model:

@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,12 @@ def load_model(name: str | Path = DEFAULT, *, device: str = "cpu", engine: str |
     DeviceError if the device is missing, and what ``with_engine`` raises.
     """
     model = _loaded(str(name), device)
-    if engine is None:
-        return model
-    from taplab.models.engine import with_engine
+    if engine is not None:
+        from taplab.models.engine import with_engine
 
-    return with_engine(model, engine)
+        model = with_engine(model, engine)
+    model.loaded_by = partial(load_model, str(name), device=device, engine=engine)
+    return model
 
 
 def _loaded(text: str, device: str) -> Model:

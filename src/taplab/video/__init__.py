@@ -12,6 +12,7 @@ from taplab.video.decoder import TIMEOUT
 from taplab.video.images import ImageFolder
 from taplab.video.live import RECONNECT, LiveVideo
 from taplab.video.reader import Video
+from taplab.video.share import Share
 
 Source = Video | LiveVideo | ImageFolder
 
@@ -28,14 +29,15 @@ def open_video(
     timeout: float = TIMEOUT,
     reconnect: float = RECONNECT,
     stopwatch: Stopwatch | None = None,
+    share: Share | None = None,
 ) -> Source:
     """Opens a video file, a URL that FFmpeg can read, a camera (camera:0 or /dev/video0), a folder of images, or "-".
 
     motion: attach motion and residual, the codec's or estimated; refine: search anew from the codec's vectors on,
     "never", where they are "fast", or "always"; thr_rgc: grey levels above which a pixel of the residual counts;
     timeout: seconds that a URL or playlist may keep silent; reconnect: seconds to go on trying where a live source is
-    lost, 0 for none. Raises SourceError if there is nothing to read, SettingError for a timeout that is not positive, a
-    negative ``reconnect``, or ``max_frames`` that is no whole number from 1 on.
+    lost, 0 for none; share: of a file, what is decoded. Raises SourceError if there is nothing to read, SettingError
+    for a timeout that is not positive, a negative ``reconnect``, or ``max_frames`` that is no whole number from 1 on.
     """
     if max_frames is not None and not (isinstance(max_frames, Integral) and max_frames >= 1):
         raise SettingError(f"max_frames {max_frames!r}: must be a whole number, at least 1")
@@ -58,6 +60,7 @@ def open_video(
             timeout=limit,
             stopwatch=stopwatch,
             known_live=again,
+            share=share,
         )
 
     video = opened(timeout, most=max_frames, again=False)

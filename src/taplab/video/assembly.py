@@ -54,6 +54,8 @@ class Assembly:
         """All frames whose turn it is; a missing one is given up if its index is below ``given_up_before``."""
         while waiting:
             index, _, picture = waiting[0]
+            if picture.anew:
+                self._begin_anew(index)
             if index > self.next:
                 if self.next not in failed and self.next >= given_up_before:
                     return
@@ -64,6 +66,11 @@ class Assembly:
             heapq.heappop(waiting)
             self.next = index + 1
             yield self._frame(picture)
+
+    def _begin_anew(self, index: int) -> None:
+        """With a key frame; what was before it is not at hand."""
+        self.references.clear()
+        self.next, self.kind = index, None
 
     def end(self, packets: int) -> None:
         """No picture comes any more of so many packets."""
@@ -130,7 +137,8 @@ class Assembly:
             scene=scene,
             is_reference=is_reference,
             turns=_turns(frame),
-            beyond=video.max_frames is not None and picture.display >= video.max_frames,
+            beyond=picture.elsewhere or (video.max_frames is not None and picture.display >= video.max_frames),
+            elsewhere=picture.elsewhere,
         )
 
     def _watch(self, picture: Picture, is_reference: bool) -> bool:

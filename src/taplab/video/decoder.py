@@ -27,6 +27,7 @@ from taplab.video.picture import Picture
 from taplab.video.pieces import Decoded, SideBySide, index_of
 from taplab.video.promise import Promise, rate_of
 from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
+from taplab.video.share import Gaps, Share
 from taplab.video.times import MOST_AHEAD, Times
 from taplab.video.transport import Part, packet_size
 
@@ -41,7 +42,8 @@ class Decoder:
     vectors: have FFmpeg export motion vectors where the codec has them (``has_vectors`` says whether it does).
     timeout: seconds that a stream or playlist may keep silent; files are waited for. threads: GOPs of a file that are
     decoded side by side where it can be cut safely, as ``decoding_threads`` says by default. start: byte of a file at
-    which to begin. known_live: it was opened before, and set its own pace.
+    which to begin. known_live: it was opened before, and set its own pace. share: of a file that ``is_divisible``, what
+    is decoded; else all is in the first.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Decoder:
         threads: int | None = None,
         start: int = 0,
         known_live: bool = False,
+        share: Share | None = None,
     ) -> None:
         self.source, self.stopwatch, began = source, stopwatch, time.monotonic()
         address, size = address_of(source), packet_size(source)
@@ -91,6 +94,7 @@ class Decoder:
         self._held_back = MOST  # pictures that the decoder may hold
         self.mute = Mute()
         self.threads = decoding_threads() if threads is None else threads
+        self.share, self.gaps = share, Gaps()  # display positions that are not of the share
         self._stopped_by: str | None = None  # why reading ended
         self.end_unsaid = False  # the server of what has no length closed the connection, as it does at the end, too
         self._ends_early: str | None = None
@@ -107,23 +111,39 @@ class Decoder:
         if part is not None and not self.in_coded_order:  # such decoders keep silent about an end that was cut off
             packets = last_marked(packets, part.is_cut_off)
         packets = unmarked_at_seams(packets, self._is_seam)
-        tape, given = Tape(packets, marked=self.in_coded_order), set[int]()
+        tape, given, group = Tape(packets, marked=self.in_coded_order), set[int](), 0
         with closing(self._side_by_side(tape)) as side_by_side:
             for decoded in side_by_side:
-                piece, frames = decoded.piece, decoded.frames
+                piece = decoded.piece
                 if not self.headers.note_all([*piece.packets, *piece.following]):
                     break
-                if piece.ends:
+                if piece.ends and not piece.borrowed:
                     self._end()
-                while frames:
-                    yield self._picture(frames.popleft())
+                yield from self._pictures_of(decoded)
+                if piece.borrowed:
+                    continue
                 if piece.ends:
                     return
+                group = piece.group + piece.closes  # that goes on
                 given = {index for index, _ in [*piece.packets, *piece.following[1:]]}
                 tape.forget(before=min(given))  # the last piece is decoded again, for what a decoder remembers of it
+        if self.share is not None and not self.share.has(group):
+            return
         if given and min(given) > 0:
             tape.prime(self.context)
         yield from self._linear(tape.again(), given)
+
+    def _pictures_of(self, decoded: Decoded) -> Iterator[Picture]:
+        piece, frames = decoded.piece, decoded.frames
+        if piece.borrowed:
+            yield self._picture(frames.popleft(), elsewhere=True)
+        elif piece.others:
+            self.gaps.begin(self.given)
+            self.given += len(piece.needed)
+        while frames:
+            yield self._picture(frames.popleft())
+        if piece.closes and self.share is not None and not self.share.has(piece.group + 1):
+            self.gaps.begin(self.given)
 
     def _is_seam(self, packet: Packet, before: Packet) -> bool:
         if self._part is not None and lies_between(self._part.joints, packet, before):
@@ -134,10 +154,7 @@ class Decoder:
 
     def _side_by_side(self, tape: Tape) -> Generator[Decoded]:
         """The beginning of the stream, as far as it can be cut into pieces; maybe all, maybe nothing."""
-        if self.threads < 2 or not self.in_coded_order or self.timeout or self.live or not Path(self.source).is_file():
-            return
-        flushed = self.codec == "h264"
-        if flushed and self._in_slots:  # what is given out by flushing has no slot
+        if (self.threads < 2 and self.share is None) or not self.is_divisible:
             return
 
         def new_decoder() -> VideoCodecContext:
@@ -151,8 +168,19 @@ class Decoder:
 
         most = max(_WAITING // (max(self.context.width * self.context.height, 1) * 3 // 2), 1)
         most = min(most, MOST_AHEAD // 2)  # besides, half as many are in a piece that is not cut yet
-        side_by_side = SideBySide(new_decoder, self.stopwatch, flushed=flushed, threads=self.threads, most=most)
-        yield from side_by_side(pieces(tape, self.codec, self.context.extradata, most // 2))
+        cut = pieces(tape, self.codec, self.context.extradata, most // 2)
+        others = 1 if self.share is None else self.share.of
+        threads, most = max(self.threads // others, 1), max(most // others, 1)
+        flushed = self.codec == "h264"
+        side_by_side = SideBySide(new_decoder, self.stopwatch, flushed=flushed, threads=threads, most=most)
+        yield from side_by_side(cut if self.share is None else self.share.dealt(cut))
+
+    @property
+    def is_divisible(self) -> bool:
+        """May it be cut into pieces, if it has key pictures to cut at?"""
+        if not self.in_coded_order or self.timeout or self.live or not Path(self.source).is_file():
+            return False
+        return not (self.codec == "h264" and self._in_slots)  # what is given out by flushing has no slot
 
     def _linear(self, coded: Iterator[Played], given: set[int]) -> Iterator[Picture]:
         """Decodes packets one after another. given: coded indices of pictures that were given out before."""
@@ -195,7 +223,7 @@ class Decoder:
             self.broke_off = self._refusal
         self.broke_off = self._stopped_by or self.broke_off or self._ends_early
 
-    def _picture(self, frame: av.VideoFrame) -> Picture:
+    def _picture(self, frame: av.VideoFrame, *, elsewhere: bool = False) -> Picture:
         if not self.in_coded_order:  # motion will be estimated from the picture shown before: display order will do
             lost, self._lost_just_now = self._lost_just_now, False
             at, (corrupt, said_key) = self.given, self.headers.at(frame)
@@ -205,8 +233,10 @@ class Decoder:
             return Picture(at, at, frame, pts, after_loss=lost, corrupt=corrupt, said_key=said_key)
         opaque = frame.opaque
         index = opaque[0] if isinstance(opaque, tuple) else self.given
-        picture = Picture(index, self.given, frame, self._times.of(frame), *self.headers.take(index))
-        self.given += 1
+        anew, said = not elsewhere and self.gaps.end(self.given), self.headers.take(index)
+        pts = self._times.of(frame)
+        picture = Picture(index, self.given, frame, pts, *said, anew=anew, elsewhere=elsewhere)
+        self.given += not elsewhere  # who goes on with it counts it
         return picture
 
     def _packets(self) -> Iterator["Packet | None"]:

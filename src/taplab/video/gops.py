@@ -76,11 +76,18 @@ class Piece:
 
     packets: in coded order; after the first one come ``leading`` ones that are shown before it and refer to the piece
     before, which gives them out. following: the next piece's key packet and its leading ones.
+
+    Of a file that processes share (``Share``): group: which group it is of, counted from 0; closes: it is its last.
+    others: another process decodes it. borrowed: it is only the key picture behind a group.
     """
 
     packets: list[Coded]
     leading: int
     following: list[Coded]
+    group: int = 0
+    closes: bool = False
+    others: bool = False
+    borrowed: bool = False
 
     @property
     def begins(self) -> bool:

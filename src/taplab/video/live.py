@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Container, Generator, Iterator
 from contextlib import closing
 
 from taplab.errors import SourceError
@@ -26,7 +26,7 @@ class LiveVideo:
     """
 
     live = True
-    skipped: Collection[int] = ()  # see ``Video``
+    skipped: Container[int] = ()  # see ``Video``
 
     def __init__(
         self,

@@ -13,7 +13,8 @@ class Picture:
     pts: when it is shown, in ticks of the stream, None where that does not tell.
     rounding: MPEG-4's rounding type. refers: whether others refer to it, None where the packet does not say.
     after_loss: a reference frame before it is missing from the stream. corrupt: its packet is broken. said_key: its
-    packet says that decoding can begin here, and the decoder does not deny it.
+    packet says that decoding can begin here, and the decoder does not deny it. anew: what came before it is left to
+    another process; elsewhere: so is this key picture.
     """
 
     index: int
@@ -25,6 +26,8 @@ class Picture:
     after_loss: bool = False
     corrupt: bool = False
     said_key: bool = False
+    anew: bool = False
+    elsewhere: bool = False
 
     @property
     def is_key(self) -> bool:

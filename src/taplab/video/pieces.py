@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import av
 from av.video.codeccontext import VideoCodecContext
@@ -23,12 +23,13 @@ class Decoded:
     """A piece's pictures in display order.
 
     delay: packets that its decoder was given before the first picture came. look: what all pictures have in common.
+    Of what other processes decode there are no pictures, and nothing is known of them.
     """
 
     piece: Piece
     frames: deque[av.VideoFrame]
-    delay: int
-    look: _Look
+    delay: int = 0
+    look: _Look | None = None
 
 
 class SideBySide:
@@ -55,7 +56,7 @@ class SideBySide:
     def __call__(self, pieces: Iterator[Piece]) -> Iterator[Decoded]:
         """The pieces in order, up to the first one that did not decode as it should."""
         waiting: deque[tuple[int, Future[Decoded | None]]] = deque()  # pictures, future
-        delay, look = 0, None
+        delay, look = 0, cast("_Look | None", None)
         pool = ThreadPoolExecutor(self._threads, "taplab-decoder")
         try:
             while True:
@@ -64,9 +65,10 @@ class SideBySide:
                 decoded = waiting.popleft()[1].result() if waiting else None
                 if decoded is None:
                     return
-                delay, look = (decoded.delay, decoded.look) if look is None else (delay, look)
-                if decoded.look != look or decoded.delay != min(delay, len(decoded.piece.own)):
-                    return  # the decoder learned on the way, and does not know it in the next piece
+                if not decoded.piece.others:
+                    delay, look = (decoded.delay, decoded.look) if look is None else (delay, look)
+                    if decoded.look != look or decoded.delay != min(delay, len(decoded.piece.own)):
+                        return  # the decoder learned on the way, and does not know it in the next piece
                 yield decoded
         finally:
             self._stopped.set()
@@ -77,6 +79,8 @@ class SideBySide:
         return not sizes or (len(sizes) <= self._threads and sum(sizes) + max(sizes) <= self._most)
 
     def _decode(self, piece: Piece) -> Decoded | None:
+        if piece.others:
+            return Decoded(piece, deque())
         try:
             decoder = self._a_decoder()
             decoded = self._pictures(decoder, piece)

@@ -1,7 +1,7 @@
 """A video as a stream of ``CodedFrame``: coded order, motion and residual attached, damage watched for."""
 
 import heapq
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator
 from contextlib import closing
 from fractions import Fraction
 from functools import partial
@@ -20,6 +20,8 @@ from taplab.video.count import Count
 from taplab.video.decoder import TIMEOUT, Decoder
 from taplab.video.pace import Beginning
 from taplab.video.picture import Picture
+from taplab.video.share import Share
+from taplab.video.transport import packet_size
 from taplab.words import counted
 
 REORDER = 17  # H.264 allows 16 frames between coded and display order
@@ -30,15 +32,13 @@ class Video:
 
     motion: attach motion and residual to the frames. refine: the codec's motion, see ``open_video``. thr_rgc: grey
     levels above which a pixel of the residual counts (``THR_RGC``). max_frames: stop after so many. timeout, threads,
-    start, known_live: see ``Decoder``. Raises SourceError if it cannot be opened.
+    start, known_live, share: see ``Decoder``. Raises SourceError if it cannot be opened.
 
     A file of transport streams that were joined is read to its end; what it says of itself is true of the first part,
     and a new scene begins with every other.
     """
 
     reconnects = 0
-    skipped: Collection[int] = ()  # numbers of frames that are left out: of none, they are counted as they decode
-
     def __init__(
         self,
         source: str | Path,
@@ -52,6 +52,7 @@ class Video:
         threads: int | None = None,
         start: int = 0,
         known_live: bool = False,
+        share: Share | None = None,
     ) -> None:
         self.source, self.max_frames = str(source), max_frames
         self.stopwatch = stopwatch or Stopwatch()
@@ -69,7 +70,9 @@ class Video:
             threads=threads,
             start=start,
             known_live=known_live,
+            share=share,
         )
+        self.skipped: Container[int] = self._decoder.gaps  # numbers of frames that are left out: those of other shares
         self.codec = self._decoder.codec
         self.width, self.height = self._decoder.context.width, self._decoder.context.height
         self.rate: Fraction | None = self._decoder.rate
@@ -103,6 +106,11 @@ class Video:
         strange = "FFmpeg does not know how its colours are coded: they were taken for those of BT.601"
         told = (before, late), (parts, silent), (self._decoder.end_unsaid, unsaid), (colours, strange)
         return [note for there, note in told if there]
+
+    @property
+    def is_divisible(self) -> bool:
+        """May several processes have a ``Share`` of it each?"""
+        return self._decoder.is_divisible and packet_size(self.source) is None
 
     @property
     def live(self) -> bool:
@@ -177,7 +185,7 @@ class Video:
                 if self._enough(waiting):
                     return
             yield from assembly.release(waiting, self._decoder.failed, given_up_before=2**62)
-            if self.in_coded_order:
+            if self.in_coded_order and not self._decoder.gaps.open:
                 assembly.end(packets=self._decoder.headers.noted)
 
     def _enough(self, waiting: list[tuple[int, int, Picture]]) -> bool:

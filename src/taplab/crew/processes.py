@@ -1,0 +1,142 @@
+"""Processes that hold one model each and wait for work."""
+
+import multiprocessing
+import pickle
+import threading
+from collections.abc import Callable, Generator, Sequence
+from multiprocessing.connection import Connection
+from weakref import WeakKeyDictionary, finalize
+
+from taplab.crew.packed import Packed
+from taplab.crew.worker import Failed, Job, Told, Turn, work
+from taplab.errors import SettingError, TaplabError
+from taplab.models.base import Model
+from taplab.threads import cores
+from taplab.video.share import Share
+from taplab.words import one_line
+
+_POLL = 0.1  # seconds between looks for an interrupt
+_GRACE = 2.0  # seconds in which a process that was stopped should end
+
+
+class Crew:
+    """``count`` processes with ``model`` that share the cores. Raises SettingError if it cannot be handed over.
+
+    One video at a time is worked on; where that is given up, new processes are begun for the next.
+    """
+
+    def __init__(self, model: Model, count: int) -> None:
+        self._model, self._count = _handed_over(model), count
+        self._name = model.name
+        self._members: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
+        self._busy = threading.Lock()
+
+    def work(self, job: Job, shares: Sequence[Share], interrupted: Callable[[], bool]) -> Generator[Packed | Told]:
+        """Results in display order; what each process has to tell comes last, first of the one that had the last turn.
+
+        Where one goes on to the end of the file alone, what the others did after that is dropped, and so is what they
+        would tell.
+        """
+        if not self._busy.acquire(blocking=False):
+            raise SettingError("processes work on one video at a time; give each its own Segmenter and model")
+        finished = False
+        try:
+            self._begin(interrupted)
+            for (_, connection), share in zip(self._members, shares, strict=True):
+                connection.send((job, share))
+            turn = 0
+            while not isinstance(message := self._heard(turn, interrupted), Told):
+                if isinstance(message, Turn):
+                    turn = (turn + 1) % self._count
+                elif isinstance(message, Packed):
+                    yield message
+            yield message
+            finished = yield from self._rest(turn, interrupted)
+        finally:
+            if not finished:
+                self.close()
+            self._busy.release()
+
+    def _rest(self, last: int, interrupted: Callable[[], bool]) -> Generator[Told, None, bool]:
+        """What the others have to tell; whether there was no more."""
+        for turn in range(self._count):
+            if turn == last:
+                continue
+            message = self._heard(turn, interrupted)
+            if not isinstance(message, Told):
+                return False
+            yield message
+        return True
+
+    def _begin(self, interrupted: Callable[[], bool]) -> None:
+        if self._members:
+            return
+        context = multiprocessing.get_context("spawn")
+        for number in range(self._count):
+            here, there = context.Pipe()
+            threads = max(cores() // self._count, 1)
+            process = context.Process(
+                target=work, args=(there, self._model, threads), name=f"taplab-{number}", daemon=True
+            )
+            process.start()
+            there.close()
+            self._members.append((process, here))
+        finalize(self, _stop, self._members)
+        for turn in range(self._count):
+            self._heard(turn, interrupted)
+
+    def _heard(self, turn: int, interrupted: Callable[[], bool]) -> object:
+        process, connection = self._members[turn]
+        try:
+            while not connection.poll(_POLL):
+                if interrupted():
+                    raise KeyboardInterrupt
+            message = connection.recv()
+        except (EOFError, OSError) as error:
+            process.join(_GRACE)
+            raise TaplabError(
+                f"process {turn + 1} of {self._count} ended on a sudden (exit status {process.exitcode}), "
+                "perhaps for want of memory; give fewer processes"
+            ) from error
+        if isinstance(message, Failed):
+            raise message.error
+        if interrupted():
+            raise KeyboardInterrupt
+        return message
+
+    def close(self) -> None:
+        """Ends the processes; the next video begins new ones."""
+        _stop(self._members)
+
+
+_crews: WeakKeyDictionary[Model, dict[int, Crew]] = WeakKeyDictionary()
+
+
+def crew_of(model: Model, count: int) -> Crew:
+    """The processes with ``model``, the same each time: to begin them takes seconds."""
+    crews = _crews.setdefault(model, {})
+    if count not in crews:
+        crews[count] = Crew(model, count)
+    return crews[count]
+
+
+def _stop(members: list[tuple[multiprocessing.process.BaseProcess, Connection]]) -> None:
+    for process, connection in members:
+        connection.close()
+        process.terminate()
+    for process, _ in members:
+        process.join(_GRACE)
+        if process.is_alive():
+            process.kill()
+    members.clear()
+
+
+def _handed_over(model: Model) -> bytes:
+    """Pickled: how it was loaded, if that is known, else itself."""
+    try:
+        return pickle.dumps(model.loaded_by or model)
+    except Exception as error:  # what pickle raises is up to what is pickled
+        raise SettingError(
+            f"processes: {model.name} cannot be handed to other processes ({one_line(error)}); "
+            "load it by its name, with taplab.load_model or --model"
+        ) from error
