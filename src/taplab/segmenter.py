@@ -106,14 +106,16 @@ class Segmenter:
         reconnect: float = RECONNECT,
         keep_all: bool = False,
         scores: bool = False,
+        pictures: bool = True,
     ) -> Segmentation:
         """Iterate over it for a ``Result`` a frame, in display order. Raises SourceError if it cannot be opened.
 
         timeout: seconds that a URL or playlist may keep silent before it counts as dead. Of live sources, which set
         their own pace: reconnect: seconds to go on trying where one is lost, 0 for none. keep_all: drop no frame where
         more come than can be worked on, and fall behind. scores: results hold their score maps, too.
+        pictures: their frames have pictures; for that a file that several processes segment is decoded twice.
         """
-        return self.begin(source, max_frames, timeout, reconnect, keep_all, scores)
+        return self.begin(source, max_frames, timeout, reconnect, keep_all, scores, pictures=pictures)
 
     def run(
         self,

@@ -51,6 +51,9 @@ def bench(
     interval: Annotated[str, typer.Option(help="Frames between key frames; several with commas between.")] = "12",
     rounds: Annotated[int, typer.Option(help="Runs of each mode, in turn; the median counts.")] = 3,
     lanes: Annotated[int | None, typer.Option(help="Runs of frames that share network calls.")] = None,
+    processes: Annotated[
+        int, typer.Option(help="Beside each mode in one process the same in so many, which share the file.")
+    ] = 1,
     save: Annotated[str, typer.Option(help="Write any of overlay, masks, scores, coco, jsonl, too.")] = "",
     device: options.Device = "cpu",
     engine: options.Engine = None,
@@ -59,10 +62,10 @@ def bench(
     verbose: options.Verbose = False,
 ) -> None:
     """Measure speed in one run: plain decoding, the network on every frame, and the modes, split into their stages."""
-    _check_counts(max_frames, rounds, lanes)
+    _check_counts(max_frames, rounds, lanes, processes)
     if not {*options.modules(modes)} - {"best", "per-frame"}:
         refuse(on_command_line(ctx), ("interval", "modules"), f"means nothing to --modes {modes}")
-    ways, saved = _ways(modes, modules, interval), _saved(save)
+    ways, saved = _in_processes(_ways(modes, modules, interval), processes), _saved(save)
     drive, codec = _drive(source, size, codec, max_frames), codec or CODEC
     check_json(json_file)
     from taplab import load_model
@@ -82,13 +85,15 @@ def bench(
         save_json(asdict(speeds) | about, json_file)
 
 
-def _check_counts(max_frames: int, rounds: int, lanes: int | None) -> None:
+def _check_counts(max_frames: int, rounds: int, lanes: int | None, processes: int) -> None:
     if max_frames < 1:
         raise SettingError(f"max-frames {max_frames}: must be at least 1")
     if rounds < 1:
         raise SettingError(f"rounds {rounds}: must be at least 1")
     if lanes is not None and lanes < 1:
         raise SettingError(f"lanes {lanes}: must be at least 1")
+    if processes < 1:
+        raise SettingError(f"processes {processes}: must be at least 1")
 
 
 def _saved(save: str) -> tuple[str, ...]:
@@ -117,6 +122,10 @@ def _ways(modes: str, modules: str, interval: str) -> "list[Way]":
             make_policy(way.mode, way.settings, dial=way.dial)  # refuses what it does not know
             ways.setdefault(way.title, way)
     return list(ways.values())
+
+
+def _in_processes(ways: "list[Way]", processes: int) -> "list[Way]":
+    return ways if processes == 1 else [replace(way, processes=n) for way in ways for n in (1, processes)]
 
 
 def _intervals(text: str) -> list[int]:

@@ -115,6 +115,12 @@ Motion = Annotated[
     ),
 ]
 Lanes = Annotated[int | None, typer.Option("--lanes", min=1, help="Runs of frames that share network calls.")]
+Processes = Annotated[
+    int,
+    typer.Option(
+        "--processes", min=1, help="So many groups of a file's frames at once, each by a process with its own network."
+    ),
+]
 MaxFrames = Annotated[int | None, typer.Option("--max-frames", min=1, help="Stop after so many frames.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds that a URL or playlist may keep silent.")]
 Reconnect = Annotated[

@@ -51,6 +51,7 @@ def segment(
     device: options.Device = "cpu",
     engine: options.Engine = None,
     lanes: options.Lanes = None,
+    processes: options.Processes = 1,
     max_frames: options.MaxFrames = None,
     timeout: options.Timeout = 20.0,
     reconnect: options.Reconnect = 30.0,
@@ -82,6 +83,8 @@ def segment(
     )
     address, chosen = address_of(source), dial.mode(mode)
     check_mode(written, "live" if chosen == "auto" and address.live else chosen, settings.modules, asked=bool(asked))
+    if address.live:
+        refuse(written, ("processes",), f"{source} is live: it comes frame by frame")
     if address.live is False:
         refuse(written, ("reconnect", "keep_all"), f"{source} is no live source")
     if not address.silent:
@@ -90,8 +93,15 @@ def segment(
     network = load_model(model, device=device, engine=engine)
     if interval is None:
         settings = replace(settings, interval=dial.beside(network.follow_cost or 0.0).interval)
-    relations = said.relations(model)
-    segmenter = Segmenter(network, mode=mode, settings=settings, lanes=lanes, relations=relations, **asked)
+    segmenter = Segmenter(
+        network,
+        mode=mode,
+        settings=settings,
+        lanes=lanes,
+        relations=said.relations(model),
+        processes=processes,
+        **asked,
+    )
     segmenter.notes += [f"{config}: {note}" for note in (*notes, said.note(model)) if note]
     done = 0
     with progress_bar(Path(source).name or source, None, quiet=quiet) as bar:

@@ -51,6 +51,7 @@ def segmenter_of(model: Model, way: Way, lanes: int | None = None) -> Segmenter:
         quality=dial.quality,
         target_fps=dial.target_fps,
         relations=dial.relations,
+        processes=way.processes,
     )
 
 

@@ -2,6 +2,7 @@
 
 import gc
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -40,7 +41,8 @@ class Speed:
     of plain decoding. share_of_bound: the time that the network's work alone would take (that of per-frame, times
     network_cost) over the time taken. rest_to_plain_decoding: all but the network over plain decoding.
     peak_memory: bytes, the most that the process held in this way's runs, with what it held before; None where the
-    system cannot tell it of a part of a process.
+    system cannot tell it of a part of a process, and of several processes. Their stages are summed over all of them; as
+    the time of the network counts then what one of them has on average.
     """
 
     title: str
@@ -56,6 +58,7 @@ class Speed:
     share_of_bound: float
     rest_to_plain_decoding: float
     peak_memory: int | None
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def measure(
     runs = [partial(_decode, source, frames), *(partial(_segment, s, source, frames, save) for s in segmenters)]
     titles = ["plain decoding", *(way.title for way in ways)]
     for segmenter, way in zip(segmenters, ways, strict=True):
-        _segment(segmenter, source, min(frames or warm_up_frames(way), warm_up_frames(way)), save)
+        _segment(segmenter, source, min(frames or sys.maxsize, way.processes * warm_up_frames(way)), save)
         _tell(done, f"warm-up: {way.title}")
     plain, *taken = in_turn([partial(_told, run, done, title) for run, title in zip(runs, titles, strict=True)], rounds)
     rows = [_speed(way, s, own, taken[0], plain) for way, s, own in zip(ways, segmenters, taken, strict=True)]
@@ -170,7 +173,7 @@ def _pass(
         passed: list[Segmentation] = []
         segmenter.run(source, folder, save=save, max_frames=frames, on_frame=lambda run, _: passed.append(run))
         return passed[-1]
-    segmentation = segmenter.stream(source, max_frames=frames)
+    segmentation = segmenter.stream(source, max_frames=frames, pictures=False)
     for _ in segmentation:
         pass
     return segmentation
@@ -196,9 +199,12 @@ def _speed(way: Way, segmenter: Segmenter, runs: list[_Run], per_frame: list[_Ru
         ratio_to_plain_decoding=middle(lambda run, _, floor: run.a_frame("total") / floor.a_frame("total")),
         share_of_bound=middle(lambda run, base, _: base.a_frame("total") * run.network_cost / run.a_frame("total")),
         rest_to_plain_decoding=middle(
-            lambda run, _, floor: (run.a_frame("total") - run.a_frame("network")) / floor.a_frame("total")
+            lambda run, _, floor: (
+                (run.a_frame("total") - run.a_frame("network") / way.processes) / floor.a_frame("total")
+            )
         ),
-        peak_memory=_most(runs),
+        peak_memory=_most(runs) if way.processes == 1 else None,
+        processes=way.processes,
     )
 
 

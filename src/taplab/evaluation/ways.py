@@ -11,15 +11,20 @@ from taplab.policies import Dial, PaperSettings
 
 @dataclass(frozen=True)
 class Way:
-    """A mode, its settings and what is asked of it."""
+    """A mode, its settings, what is asked of it, and by how many processes it is done."""
 
     mode: str
     settings: PaperSettings = field(default_factory=lambda: PaperSettings(("ffw",)))
     dial: Dial = field(default_factory=Dial)
+    processes: int = 1
 
     @property
     def title(self) -> str:
-        """For tables: "per-frame", "paper ffw+rgc, interval 12"."""
+        """For tables: "per-frame", "paper ffw+rgc, interval 12, 4 processes"."""
+        return self._title + (f", {self.processes} processes" if self.processes > 1 else "")
+
+    @property
+    def _title(self) -> str:
         if self.mode == "per-frame":
             return self.mode
         modules, motion = self.settings.modules, self.settings.motion
@@ -31,7 +36,7 @@ class Way:
 
     @property
     def key(self) -> str:
-        """Other for other settings, and for another source of the flow."""
+        """Other for other settings, and for another source of the flow; by how many it is done is not asked."""
         if self.mode == "per-frame":
             return self.mode
         flow = (_flow_source(self.mode.removeprefix("flow:")),) if self.mode.startswith("flow:") else ()

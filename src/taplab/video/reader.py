@@ -39,6 +39,7 @@ class Video:
     """
 
     reconnects = 0
+
     def __init__(
         self,
         source: str | Path,
