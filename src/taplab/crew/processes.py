@@ -69,8 +69,9 @@ class Crew:
         return True
 
     def _begin(self, interrupted: Callable[[], bool]) -> None:
-        if self._members:
+        if self._members and all(process.is_alive() for process, _ in self._members):
             return
+        self.close()
         context = multiprocessing.get_context("spawn")
         for number in range(self._count):
             here, there = context.Pipe()

@@ -38,7 +38,7 @@ class CrewSegmentation(Segmentation):
     def results(self) -> Generator[Result]:
         """See ``Segmentation``."""
         shown = closing(self._shown()) if self._with_pictures else nullcontext()
-        with shown as frames, closing(self._crew.work(self._job, self._shares, self._is_interrupted)) as messages:
+        with shown as frames, closing(self._heard()) as messages:
             for message in self.stopwatch.each("wait", messages):
                 if isinstance(message, Packed):
                     with self.stopwatch("labels"):
@@ -48,6 +48,11 @@ class CrewSegmentation(Segmentation):
                     self._hear(message)
         if sum(told.frames > 0 for told in self._told) == 1 and self.counts.frames > self._length:
             self.notes.append("one process did it all: there were no key frames, or too few, to share the file at")
+
+    def _heard(self) -> Generator[Packed | Told]:
+        """From a thread that listens while this one unpacks."""
+        messages = self._crew.work(self._job, self._shares, self._is_interrupted)
+        return prefetch(messages, self._ahead_of_lane, interrupted=self._is_interrupted)
 
     def _shown(self) -> Generator[CodedFrame]:
         """Frames with nothing but their pictures, in display order."""
@@ -65,6 +70,7 @@ class CrewSegmentation(Segmentation):
     def _hear(self, told: Told) -> None:
         self._told.append(told)
         self.network.crops += told.crops
+        self.network.borrowed += told.borrowed
         self.counts.seen += told.borrowed
         for stage in STAGES:
             self.stopwatch.add(stage, told.seconds[stage])

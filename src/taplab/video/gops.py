@@ -7,7 +7,7 @@ before them, AVI flags every packet of H.263. So the packets are looked into.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from av.video.codeccontext import VideoCodecContext
@@ -187,7 +187,7 @@ def _see_h264(units: Iterable[bytes]) -> _Seen:
 
 def _see_mpeg4(packet: bytes) -> _Seen:
     parameters: list[bytes] = []
-    for code, unit in _units(packet):
+    for code, unit in _units(packet, last=_VOP):
         if code == _VOP:
             return _Seen(parameters, True, unit[0] >> 6 == _B_VOP)
         if code != _GROUP_OF_VOPS:
@@ -207,9 +207,14 @@ def _see_mpeg12(packet: bytes) -> _Seen:
     return _Seen(parameters, leads is not None, bool(leads))
 
 
-def _units(packet: bytes) -> Iterator[tuple[int, bytes]]:
-    """(start code, what follows it)."""
-    starts = chain(start_codes(packet), [(0, len(packet) + 4)])
-    for (code, at), (_, end) in pairwise(starts):
+def _units(packet: bytes, last: int = -1) -> Iterator[tuple[int, bytes]]:
+    """(start code, what follows it). Of the unit ``last`` the first byte, for its end would take long to find."""
+    starts = chain(start_codes(packet), [(-1, len(packet) + 4)])
+    code, at = next(starts)
+    while code not in (last, -1):
+        following, end = next(starts)
         if unit := packet[at : end - 4]:
             yield code, unit
+        code, at = following, end
+    if code == last >= 0 and at < len(packet):
+        yield code, packet[at : at + 1]
