@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from taplab.interrupt import PutOff, exit_status, interruptible, own_the_process
+from taplab.interrupt import PutOff, exit_status, interruptible, is_interrupt, own_the_process
 
 
 def ctrl_c():
@@ -104,6 +104,49 @@ def test_signals_after_the_first_raise_nothing(second, pause, says):
     code = OWNED.format(second=second, pause=pause)
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout, run.stderr) == (130, says, "")
+
+
+DROPPED = """
+import os, signal, sys, time
+from taplab.interrupt import exit_status, own_the_process
+
+class Going:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+
+own_the_process()
+try:
+    Going()  # Python tells what is raised there, and goes on
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("interrupted")
+    sys.exit(exit_status())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends signals")
+def test_an_interrupt_that_python_drops_comes_again():
+    run = subprocess.run([sys.executable, "-c", DROPPED], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "interrupted\n", "")
+
+
+def test_what_is_raised_elsewhere_in_a_finaliser_is_told_as_ever():
+    code = DROPPED.replace("os.kill(os.getpid(), signal.SIGINT)", "raise ValueError('mine')").replace("20", "0")
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "")
+    assert "ValueError: mine" in run.stderr
+
+
+def test_compiled_code_makes_another_error_of_an_interrupt():
+    def raised(cause):
+        error = SystemError("returned a result with an exception set")
+        error.__cause__ = cause
+        return error
+
+    assert is_interrupt(KeyboardInterrupt())
+    assert is_interrupt(raised(KeyboardInterrupt()))
+    assert not any(map(is_interrupt, (raised(None), raised(ValueError()), ValueError(), None)))
 
 
 def test_other_threads_have_no_handlers():

@@ -31,6 +31,7 @@ def own_the_process() -> None:
         if signal.getsignal(number) is usual:
             signal.signal(number, _end)
     atexit.register(_leave)  # the first to be registered is called last
+    sys.unraisablehook = _unraisable
 
 
 def exit_status() -> int:
@@ -50,6 +51,23 @@ def _end(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
     if time.monotonic() - _ending_since > _ONE_WISH:
         os._exit(exit_status())
+
+
+def _unraisable(what: "sys.UnraisableHookArgs") -> None:
+    """Python drops what is raised in a ``__del__``, an interrupt too: then it comes again, when that is over."""
+    global _ending_since
+    if not issubclass(what.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(what)
+        return
+    _ending_since = None
+    again = threading.Timer(_STEP, os.kill, (os.getpid(), _received))
+    again.daemon = True
+    again.start()
+
+
+def is_interrupt(error: BaseException | None) -> bool:
+    """Compiled code may make a SystemError of a KeyboardInterrupt, which is then its cause."""
+    return isinstance(error, KeyboardInterrupt) or (isinstance(error, SystemError) and is_interrupt(error.__cause__))
 
 
 def _begin_to_end() -> None:

@@ -11,7 +11,7 @@ import typer
 
 from taplab import __version__
 from taplab.errors import SettingError, TaplabError
-from taplab.interrupt import exit_status
+from taplab.interrupt import exit_status, is_interrupt
 from taplab.words import one_line
 
 P = ParamSpec("P")
@@ -34,9 +34,6 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except KeyboardInterrupt:
-            print("taplab: interrupted", file=sys.stderr)
-            raise typer.Exit(exit_status()) from None
         except BrokenPipeError:
             sys.stderr.close()  # or the interpreter complains about stdout at its end
             raise typer.Exit(1) from None
@@ -47,7 +44,10 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(2 if isinstance(error, SettingError) else 1) from None
         except typer.Exit:
             raise
-        except Exception as error:
+        except (Exception, KeyboardInterrupt) as error:
+            if is_interrupt(error):
+                print("taplab: interrupted", file=sys.stderr)
+                raise typer.Exit(exit_status()) from None
             if kwargs.get("verbose"):
                 traceback.print_exc()
             _report(
@@ -63,7 +63,9 @@ def interruption_told(kept: Callable[[], str], *, by_me: bool = True) -> Iterato
     """At Ctrl-C or SIGTERM in here, what is ``kept`` is told in one line, if it is for this process to tell. Exits."""
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemError) as error:
+        if not is_interrupt(error):
+            raise
         if by_me:
             print(f"taplab: interrupted; {kept()}", file=sys.stderr)
         raise typer.Exit(exit_status()) from None

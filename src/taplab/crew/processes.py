@@ -27,7 +27,6 @@ class Crew:
 
     def __init__(self, model: Model, count: int) -> None:
         self._model, self._count = _handed_over(model), count
-        self._name = model.name
         self._members: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
         self._busy = threading.Lock()
 

@@ -91,7 +91,7 @@ def work(connection: Connection, model: bytes, threads: int) -> None:
     torch.set_num_threads(threads)  # where the user's program has imported it already
     try:
         made: Any = pickle.loads(model)
-        made = made() if callable(made) and not hasattr(made, "classes") else made
+        made = made if hasattr(made, "classes") else made()
         connection.send(None)
     except Exception as error:
         connection.send(Failed(_sendable(error)))
