@@ -1,10 +1,13 @@
-"""Several videos at once on one machine, a process each: frames a second, all together.
+"""Several processes on one machine: frames a second, all together.
 
     python benchmarks/processes.py SOURCE [--processes 1,4,8] [--modes per-frame,paper,live,offline] [--modules ffw]
-                                   [--max-frames 384] [--device cuda] [--model bl2-camvid] [--json FILE]
+                                   [--max-frames 384] [--share] [--device cuda] [--model bl2-camvid] [--json FILE]
 
 Every process segments SOURCE, after a warm-up, in each mode; a mode begins when all are ready for it. Time counts from
 the first start to the last end. Each process decodes on one thread and has its share of the cores for its network.
+
+With --share they segment SOURCE together (``Segmenter(processes=)``), --max-frames for each of them; time counts from
+opening it to the last frame's labels.
 """
 
 from taplab.machine import hardware, versions  # isort: skip  (first: taplab sets how torch's threads wait)
@@ -14,13 +17,16 @@ import json
 import multiprocessing
 import os
 import time
+from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from taplab import PaperSettings, load_model
+from taplab.crew.processes import crew_of
 from taplab.evaluation.protocol import segmenter_of
 from taplab.evaluation.timing import warm_up_frames
 from taplab.evaluation.ways import Way
+from taplab.models.base import Model
 
 PATIENCE = 300  # seconds that the others are waited for
 
@@ -57,6 +63,18 @@ def together(count: int, source: str, model: str, device: str, ways: list[Way], 
     return found
 
 
+def shared(count: int, source: str, network: Model, ways: list[Way], frames: int) -> dict[str, float]:
+    """Frames a second of each way in ``count`` processes that share the source."""
+    found = {}
+    for way in ways:
+        segmenter = segmenter_of(network, replace(way, processes=count))
+        for most in (count * warm_up_frames(way), count * frames):
+            started = time.perf_counter()
+            done = sum(1 for _ in segmenter.stream(source, max_frames=most, pictures=False))
+            found[way.title] = round(done / (time.perf_counter() - started), 1)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source")
@@ -65,6 +83,7 @@ def main() -> None:
     parser.add_argument("--modules", default="ffw")
     parser.add_argument("--interval", type=int, default=12)
     parser.add_argument("--max-frames", type=int, default=384)
+    parser.add_argument("--share", action="store_true")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--model", default="bl2-camvid")
     parser.add_argument("--json", type=Path)
@@ -74,12 +93,17 @@ def main() -> None:
         Way(mode, PaperSettings(modules if mode == "paper" else ("ffw",), interval=args.interval))
         for mode in args.modes.split(",")
     ]
+    network = load_model(args.model, device=args.device) if args.share else None
     rows = {}
     for count in (int(text) for text in args.processes.split(",")):
-        rows[count] = together(count, args.source, args.model, args.device, ways, args.max_frames)
+        if network is not None:
+            rows[count] = shared(count, args.source, network, ways, args.max_frames)
+            crew_of(network, count).close()
+        else:
+            rows[count] = together(count, args.source, args.model, args.device, ways, args.max_frames)
         print(f"{count} processes: " + ", ".join(f"{title} {fps:g}" for title, fps in rows[count].items()), flush=True)
     if args.json is not None:
-        about = {"model": args.model, "device": args.device, "frames": args.max_frames}
+        about = {"model": args.model, "device": args.device, "frames": args.max_frames, "share": args.share}
         about |= {"hardware": hardware(args.device), "versions": versions()}
         args.json.write_text(json.dumps({"frames_per_second": rows, **about}, indent=2) + "\n")
 

@@ -22,12 +22,12 @@ def decoding_threads() -> int:
     """
     text = os.environ.get("TAPLAB_DECODE_THREADS")
     if text is None:
-        return max(min(cores() // 4, 4), 1)
+        return max(min(_cores() // 4, 4), 1)
     if not text.isdecimal() or int(text) < 1:
         raise SettingError(f"TAPLAB_DECODE_THREADS '{text}': give a whole number from 1, or unset it")
     return int(text)
 
 
-def cores() -> int:
+def _cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -55,6 +55,7 @@ def test_a_file_and_several_intervals(taplab, make_clip, tmp_path):
         (["--rounds", 0], "rounds 0: must be at least 1", 2),
         (["--max-frames", 0], "max-frames 0: must be at least 1", 2),
         (["--lanes", 0], "lanes 0: must be at least 1", 2),
+        (["--processes", 0], "processes 0: must be at least 1", 2),
         (["--modes", "fast"], "mode 'fast': choose one of", 2),
         (["--interval", "6,x"], "interval 6,x: write numbers of frames", 2),
         (["--interval", "0"], "interval 0: write numbers of frames", 2),
@@ -84,3 +85,19 @@ def test_what_means_nothing_to_the_modes(taplab, make_clip):
     result = taplab(make_clip("mpeg4"), "--modes", "best", "--interval", "6")
     assert result.exit_code == 2
     assert "--interval: means nothing to --modes best" in result.stderr
+
+
+def test_in_processes_beside_one(taplab, make_clip, tmp_path):
+    file = tmp_path / "bench.json"
+    how = ["--modes", "paper", "--rounds", 1, "--model", "bl2-synthetic", "--processes", 2, "--max-frames", 24]
+    result = taplab(make_clip("mpeg4"), *how, "--json", file)
+    assert result.exit_code == 0, result.output
+    rows = json.loads(file.read_text())["modes"]
+    assert [(row["title"], row["processes"]) for row in rows] == [
+        ("per-frame", 1),
+        ("per-frame, 2 processes", 2),
+        ("paper ffw, interval 12", 1),
+        ("paper ffw, interval 12, 2 processes", 2),
+    ]
+    assert all(row["frames"] == 24 and row["fps"] > 0 and row["seconds"]["network"] > 0 for row in rows)
+    assert [row["peak_memory"] is None for row in rows] == [False, True, False, True]

@@ -47,6 +47,7 @@ def settings(tmp_path):
         (["--mode", "live", "--lanes", "4"], "--lanes: mode live, that of streams, answers one frame after another"),
         (["--quality", "1", "--thr-rgfs", "5"], "--thr-rgfs: with --budget, --quality"),
         (["--target-fps", "5", "--lanes", "2"], "--lanes: mode live"),
+        (["--target-fps", "5", "--processes", "2"], "target_fps is kept by one process; leave out processes"),
         (["--keep-all"], "--keep-all: "),
         (["--reconnect", "5"], "--reconnect: "),
         (["--timeout", "5"], "--timeout: "),
@@ -152,3 +153,11 @@ def test_a_broken_image_is_told_in_one_line(drive, tmp_path):
     told = "taplab: warning: the stream is damaged (2.png cannot be read as an image): 1 frame lost or doubtful"
     assert [line for line in result.stderr.splitlines() if line.startswith("taplab")] == [told]
     assert sorted(f.name for f in (tmp_path / "out/masks").iterdir()) == [f"{i:06d}.png" for i in (0, 1, 3)]
+
+
+def test_processes_share_a_file(run):
+    result, summary = run("--processes", 2, "--mode", "paper", "--save", "masks,overlay")
+    assert result.exit_code == 0, result.output
+    assert summary["frames"] == 14
+    result, _ = run("--processes", 0)
+    assert result.exit_code == 2

@@ -226,9 +226,9 @@ def test_settings_that_cannot_be(network, how, why):
 @pytest.mark.parametrize(
     ("frames", "interval", "processes", "length"),
     [
-        (None, 12, 4, 192),
-        (None, 1, 4, 96),
-        (10_000, 12, 2, 186),  # 27 turns each
+        (None, 12, 4, 384),
+        (None, 1, 4, 192),
+        (10_000, 12, 2, 358),  # 14 turns each
         (96, 12, 2, 48),
         (30, 12, 2, 15),
         (5, 12, 2, 12),

@@ -7,11 +7,12 @@ from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection
 from weakref import WeakKeyDictionary, finalize
 
+import torch
+
 from taplab.crew.packed import Packed
 from taplab.crew.worker import Failed, Job, Told, Turn, work
 from taplab.errors import SettingError, TaplabError
 from taplab.models.base import Model
-from taplab.threads import cores
 from taplab.video.share import Share
 from taplab.words import one_line
 
@@ -29,6 +30,7 @@ class Crew:
         self._model, self._count = _handed_over(model), count
         self._members: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
         self._busy = threading.Lock()
+        finalize(self, _stop, self._members)
 
     def work(self, job: Job, shares: Sequence[Share], interrupted: Callable[[], bool]) -> Generator[Packed | Told]:
         """Results in display order; what each process has to tell comes last, first of the one that had the last turn.
@@ -74,14 +76,13 @@ class Crew:
         context = multiprocessing.get_context("spawn")
         for number in range(self._count):
             here, there = context.Pipe()
-            threads = max(cores() // self._count, 1)
+            threads = max(torch.get_num_threads() // self._count, 1)
             process = context.Process(
                 target=work, args=(there, self._model, threads), name=f"taplab-{number}", daemon=True
             )
             process.start()
             there.close()
             self._members.append((process, here))
-        finalize(self, _stop, self._members)
         for turn in range(self._count):
             self._heard(turn, interrupted)
 

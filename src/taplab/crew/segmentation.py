@@ -18,8 +18,8 @@ from taplab.types import CodedFrame, Result
 from taplab.video.reader import Video
 from taplab.video.share import Share
 
-_INTERVALS = 16  # in a group: the network sees one key frame more for it
-_LEAST, _USUAL = 12, 96  # frames of a group
+_INTERVALS = 32  # in a group: the network sees one key frame more for it
+_LEAST, _USUAL = 12, 192  # frames of a group
 
 
 class CrewSegmentation(Segmentation):

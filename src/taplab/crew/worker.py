@@ -105,7 +105,7 @@ def work(connection: Connection, model: bytes, threads: int) -> None:
 
 
 def _do(connection: Connection, model: "Model", job: Job, share: "Share") -> None:
-    send = _Sender(connection, _FEW if job.what["scores"] else 2 * share.length)
+    send = _Sender(connection, _FEW if job.what["scores"] else share.length)
     try:
         send(_segmented(send, model, job, share))
     except Exception as error:  # the other end raises it in its place

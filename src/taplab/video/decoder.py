@@ -168,7 +168,8 @@ class Decoder:
 
         most = max(_WAITING // (max(self.context.width * self.context.height, 1) * 3 // 2), 1)
         most = min(most, MOST_AHEAD // 2)  # besides, half as many are in a piece that is not cut yet
-        cut = pieces(tape, self.codec, self.context.extradata, most // 2)
+        longest = most // 2 if self.share is None else most  # for others, what is not cut is of no use
+        cut = pieces(tape, self.codec, self.context.extradata, longest)
         others = 1 if self.share is None else self.share.of
         threads, most = max(self.threads // others, 1), max(most // others, 1)
         flushed = self.codec == "h264"
