@@ -32,6 +32,7 @@ from taplab.video.times import MOST_AHEAD, Times
 from taplab.video.transport import Part, packet_size
 
 _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
+_WAITING_AT_LEAST = 96  # pictures that may wait in each of many processes: with fewer no GOP is decoded ahead
 TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
 _WITHOUT_KEYS = ("roqvideo",)  # neither packets nor the decoder say what is a key frame: the first picture is one
 
@@ -171,7 +172,7 @@ class Decoder:
         longest = most // 2 if self.share is None else most  # for others, what is not cut is of no use
         cut = pieces(tape, self.codec, self.context.extradata, longest)
         others = 1 if self.share is None else self.share.of
-        threads, most = max(self.threads // others, 1), max(most // others, 1)
+        threads, most = max(self.threads // others, 1), max(most // others, min(most, _WAITING_AT_LEAST))
         flushed = self.codec == "h264"
         side_by_side = SideBySide(new_decoder, self.stopwatch, flushed=flushed, threads=threads, most=most)
         yield from side_by_side(cut if self.share is None else self.share.dealt(cut))

@@ -61,7 +61,8 @@ class SideBySide:
         try:
             while True:
                 while self._has_room([size for size, _ in waiting]) and (piece := next(pieces, None)) is not None:
-                    waiting.append((len(piece.packets), pool.submit(self._decode, piece)))
+                    size = 0 if piece.others else len(piece.packets)
+                    waiting.append((size, pool.submit(self._decode, piece)))
                 decoded = waiting.popleft()[1].result() if waiting else None
                 if decoded is None:
                     return
