@@ -152,6 +152,13 @@ def test_gaps_are_asked_for_in_rising_order():
     assert "5" not in gaps
 
 
+def test_the_end_of_a_group_is_known_before_its_last_frame(make_clip):
+    """Or who waits for the end, to let the next process go on, might look too early."""
+    video = Video(make_clip("h264", ".mp4"), share=Share(0, 2, 12, borrows=False))
+    ends = {frame.display: frame.display + 1 in video.skipped for frame in video.frames()}
+    assert [display for display, ended in ends.items() if ended] == [11]
+
+
 def test_in_shares_each_number_comes_once(make_clip):
     parts, videos = shares(make_clip("mpeg4", ".mp4"), 3, 8)
     numbers = sorted(frame.display for part in parts for frame in part)

@@ -142,9 +142,10 @@ class Decoder:
             self.gaps.begin(self.given)
             self.given += len(piece.needed)
         while frames:
-            yield self._picture(frames.popleft())
-        if piece.closes and self.share is not None and not self.share.has(piece.group + 1):
-            self.gaps.begin(self.given)
+            picture = self._picture(frames.popleft())
+            if not frames and piece.closes and self.share is not None and not self.share.has(piece.group + 1):
+                self.gaps.begin(self.given)  # before somebody can look for what follows the last of them
+            yield picture
 
     def _is_seam(self, packet: Packet, before: Packet) -> bool:
         if self._part is not None and lies_between(self._part.joints, packet, before):
