@@ -11,7 +11,7 @@ import torch
 
 from taplab.crew.packed import Packed
 from taplab.crew.worker import Failed, Job, Told, Turn, work
-from taplab.errors import SettingError, TaplabError
+from taplab.errors import SettingError, SourceError, TaplabError
 from taplab.models.base import Model
 from taplab.video.share import Share
 from taplab.words import one_line
@@ -51,6 +51,8 @@ class Crew:
                     turn = (turn + 1) % self._count
                 elif isinstance(message, Packed):
                     yield message
+            if message.left_to_others:  # and they left it to this one
+                raise SourceError(f"{job.what['source']}: processes do not agree on its frames; leave processes out")
             yield message
             finished = yield from self._rest(turn, interrupted)
         finally:

@@ -38,7 +38,7 @@ class Turn:
 class Told:
     """What a process has to say at the end: of its own work, and of the source as far as it knows it.
 
-    borrowed: pixels that the network saw of frames that are not in the results.
+    borrowed: pixels that the network saw of frames that are not in the results. left_to_others: see ``Video``.
     """
 
     seconds: dict[str, float] = field(default_factory=dict)
@@ -49,6 +49,7 @@ class Told:
     lost: int = 0
     broke_off: str | None = None
     notes: list[str] = field(default_factory=list)
+    left_to_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,8 @@ def _segmented(send: Callable[[object], None], model: "Model", job: Job, share: 
 
 
 def _told(run: "Segmentation") -> Told:
+    from taplab.video import Video
+
     forecast = run.policy.forecast
     return Told(
         seconds=dict(run.stopwatch.seconds),
@@ -137,6 +140,7 @@ def _told(run: "Segmentation") -> Told:
         lost=run.source.lost,
         broke_off=run.source.broke_off,
         notes=[*run.policy.notes, *run.source.notes],
+        left_to_others=isinstance(run.source, Video) and run.source.left_to_others,
     )
 
 

@@ -96,6 +96,7 @@ class Decoder:
         self.mute = Mute()
         self.threads = decoding_threads() if threads is None else threads
         self.share, self.gaps = share, Gaps()  # display positions that are not of the share
+        self.left_to_others = False  # the file goes on, and this share does not
         self._stopped_by: str | None = None  # why reading ended
         self.end_unsaid = False  # the server of what has no length closed the connection, as it does at the end, too
         self._ends_early: str | None = None
@@ -128,7 +129,8 @@ class Decoder:
                 group = piece.group + piece.closes  # that goes on
                 given = {index for index, _ in [*piece.packets, *piece.following[1:]]}
                 tape.forget(before=min(given))  # the last piece is decoded again, for what a decoder remembers of it
-        if self.share is not None and not self.share.has(group):
+        self.left_to_others = self.share is not None and not self.share.has(group)
+        if self.left_to_others:
             return
         if given and min(given) > 0:
             tape.prime(self.context)

@@ -114,6 +114,11 @@ class Video:
         return self._decoder.is_divisible and packet_size(self.source) is None
 
     @property
+    def left_to_others(self) -> bool:
+        """It was not read to its end, for from where it cannot be cut any more another share has it all."""
+        return self._decoder.left_to_others
+
+    @property
     def live(self) -> bool:
         """It sets its own pace."""
         return self._decoder.live
