@@ -1,5 +1,6 @@
 """The front door: a model and a way of working, for any number of sources."""
 
+import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -26,6 +27,7 @@ from taplab.types import Result
 from taplab.video import RECONNECT, TIMEOUT, Source, Video, open_video
 from taplab.video.share import Share
 
+_PROCESSES_A_CORE = 4
 OnFrame = Callable[[Segmentation, Result], None]
 
 
@@ -74,8 +76,10 @@ class Segmenter:
         if lanes is not None and lanes < 1:
             raise SettingError(f"lanes {lanes}: must be at least 1")
         self.processes, self._relations = processes, relations
-        if processes < 1:
-            raise SettingError(f"processes {processes}: must be at least 1")
+        if not isinstance(processes, int) or processes < 1:
+            raise SettingError(f"processes {processes!r}: must be a whole number, at least 1")
+        if processes > (most := max(_PROCESSES_A_CORE * (os.cpu_count() or 1), 8)):
+            raise SettingError(f"processes {processes}: each needs the memory of a whole run; give at most {most} here")
         if processes > 1 and target_fps is not None:
             raise SettingError("target_fps is kept by one process; leave out processes")
         self.policy = self._policy_of(self.mode)
@@ -213,11 +217,18 @@ class Segmenter:
         run = opened, self.model, policy, self._lanes_for(size), stopwatch, notes, self.asked
         if self.processes > 1:
             if isinstance(opened, Video) and opened.is_divisible:
-                what = {"source": source, "max_frames": max_frames, "timeout": timeout, "reconnect": reconnect}
+                what = {
+                    "source": os.path.abspath(source),
+                    "max_frames": max_frames,
+                    "timeout": timeout,
+                    "reconnect": reconnect,
+                }
                 job = Job(self._how, {**what, "keep_all": keep_all, "scores": scores})
                 crew, of = crew_of(self.model, self.processes), self.processes
                 return CrewSegmentation(*run, crew=crew, job=job, processes=of, pictures=pictures, scores=scores)
-            notes.append(f"one process does it: {opened.source} cannot be cut at its key frames ({opened.codec})")
+            notes.append(
+                f"one process does it: {opened.source} ({opened.codec}) is no file that can be cut at key frames"
+            )
         return Segmentation(*run, keep_all=keep_all, scores=scores)
 
     @property

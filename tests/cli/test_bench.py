@@ -56,6 +56,7 @@ def test_a_file_and_several_intervals(taplab, make_clip, tmp_path):
         (["--max-frames", 0], "max-frames 0: must be at least 1", 2),
         (["--lanes", 0], "lanes 0: must be at least 1", 2),
         (["--processes", 0], "processes 0: must be at least 1", 2),
+        (["--processes", 2, "--codec", "hevc"], "processes 2: hevc is no file that they can share; leave it out", 2),
         (["--modes", "fast"], "mode 'fast': choose one of", 2),
         (["--interval", "6,x"], "interval 6,x: write numbers of frames", 2),
         (["--interval", "0"], "interval 0: write numbers of frames", 2),

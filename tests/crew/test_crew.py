@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
 
 import av
@@ -26,14 +29,14 @@ class Careful(torch.nn.Module):
 
     def __init__(self, most, pause):
         super().__init__()
-        self.most, self.pause = most, pause
+        self.most, self.pause, self.sign = most, pause, 1
 
     def forward(self, x):
         time.sleep(self.pause)
         if float(x.mean()) > self.most:
             raise RuntimeError("too bright\nfor me")
         grey = torch.nn.functional.avg_pool2d(x.mean(1, keepdim=True), 4, ceil_mode=True)
-        return torch.cat([-grey, 0.2 - grey.abs(), grey], 1)
+        return torch.cat([-grey, 0.2 - grey.abs(), grey], 1) * self.sign
 
 
 def careful(most=1e9, pause=0.0):
@@ -144,14 +147,16 @@ def test_what_cannot_be_cut_is_done_by_one_process(network, make_clip, codec, su
     run = Segmenter(network, mode="paper", processes=2).stream(make_clip(codec, suffix))
     assert len(list(run)) == 30
     assert run.summary().notes == [
-        f"one process does it: {make_clip(codec, suffix)} cannot be cut at its key frames ({codec})"
+        f"one process does it: {make_clip(codec, suffix)} ({codec}) is no file that can be cut at key frames"
     ]
 
 
 def test_a_file_without_key_frames_to_cut_at(network, make_clip):
     run = Segmenter(network, mode="paper", processes=2).stream(make_clip("h264", gop=250))
     assert len(list(run)) == 30
-    assert run.summary().notes == ["one process did it all: there were no key frames, or too few, to share the file at"]
+    assert run.summary().notes == [
+        "one process did it all: the file could not be shared, for want of key frames or for damage"
+    ]
 
 
 def test_an_error_of_the_network_comes_in_one_line(make_clip):
@@ -175,7 +180,7 @@ def test_a_process_that_is_killed(make_clip):
     next(results)
     crew = crew_of(network, 2)
     os.kill(crew._members[1][0].pid, signal.SIGKILL)
-    with pytest.raises(TaplabError, match=r"process 2 of 2 ended on a sudden \(exit status -9\)"):
+    with pytest.raises(TaplabError, match=r"process 2 of 2 died \(exit status -9\)"):
         list(results)
     segmenter = Segmenter(network, mode="paper", processes=2)
     assert len(list(segmenter.stream(make_clip("mpeg4")))) == 30  # by new ones
@@ -209,6 +214,21 @@ def test_who_looks_at_a_few_frames_may_begin_again(network, make_clip):
     assert len(list(segmenter.stream(make_clip("mpeg4")))) == 30
 
 
+def test_weights_and_folders_may_change_between_runs(make_clip, monkeypatch, tmp_path):
+    network, clip = careful(), make_clip("mpeg4")
+    monkeypatch.chdir(clip.parent)
+    segmenter = Segmenter(network, mode="per-frame", processes=2)
+    before = [r.labels for r in segmenter.stream(clip.name, max_frames=3)]
+    crew = crew_of(network, 2)
+    monkeypatch.chdir(clip.parent.parent)
+    assert len(list(segmenter.stream(f"{clip.parent.name}/{clip.name}", max_frames=3))) == 3
+    assert crew_of(network, 2) is crew
+    network.net.sign = -1
+    after = [r.labels for r in segmenter.stream(clip, max_frames=3)]
+    assert all((a != b).any() for a, b in zip(before, after, strict=True))
+    assert crew_of(network, 2) is not crew
+
+
 def test_a_model_that_cannot_be_handed_over(make_clip):
     network = careful()
     network.secret = lambda: None
@@ -217,11 +237,47 @@ def test_a_model_that_cannot_be_handed_over(make_clip):
 
 
 @pytest.mark.parametrize(
-    ("how", "why"), [({"processes": 0}, "processes 0"), ({"processes": 2, "target_fps": 5}, "target_fps")]
+    ("how", "why"),
+    [
+        ({"processes": 0}, "processes 0: must be a whole number"),
+        ({"processes": "2"}, "processes '2': must be a whole number"),
+        ({"processes": 2.0}, r"processes 2\.0: must be a whole number"),
+        ({"processes": 10**6}, "processes 1000000: each needs the memory of a whole run; give at most"),
+        ({"processes": 2, "target_fps": 5}, "target_fps"),
+    ],
 )
 def test_settings_that_cannot_be(network, how, why):
     with pytest.raises(SettingError, match=why):
         Segmenter(network, **how)
+
+
+UNGUARDED = """
+import sys, torch, taplab
+{guard}
+    class Local(torch.nn.Module):
+        def forward(self, x):
+            return x
+
+    model = taplab.TorchModel(Local(), classes=("a", "b", "c"))
+    for _ in taplab.Segmenter(model, processes=2).stream(sys.argv[1]):
+        pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("guard", "says"),
+    [
+        ("if True:", r'TaplabError: process . of 2 died \(exit status 1\).*__name__ == "__main__"'),
+        ('if __name__ == "__main__":', "SettingError: processes: the model cannot be made anew.*top of a module"),
+    ],
+)
+def test_programs_that_must_be_written_otherwise(make_clip, tmp_path, guard, says):
+    program = tmp_path / "mine.py"
+    program.write_text(UNGUARDED.format(guard=guard))
+    how = [sys.executable, program, make_clip("mpeg4")]
+    run = subprocess.run(how, capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 1
+    assert re.search(says, run.stderr)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def bench(
         refuse(on_command_line(ctx), ("interval", "modules"), f"means nothing to --modes {modes}")
     ways, saved = _in_processes(_ways(modes, modules, interval), processes), _saved(save)
     drive, codec = _drive(source, size, codec, max_frames), codec or CODEC
+    _check_sharing(source, codec, processes)
     check_json(json_file)
     from taplab import load_model
     from taplab.evaluation.speed import measure
@@ -122,6 +123,22 @@ def _ways(modes: str, modules: str, interval: str) -> "list[Way]":
             make_policy(way.mode, way.settings, dial=way.dial)  # refuses what it does not know
             ways.setdefault(way.title, way)
     return list(ways.values())
+
+
+def _check_sharing(source: str | None, codec: str, processes: int) -> None:
+    from taplab.video import Video, open_video
+    from taplab.video.codec import CODECS_WITH_VECTORS
+
+    if processes == 1:
+        return
+    if source is None:
+        shared = codec in CODECS_WITH_VECTORS
+    else:
+        video = open_video(source)
+        shared = isinstance(video, Video) and video.is_divisible
+        video.close()
+    if not shared:
+        raise SettingError(f"processes {processes}: {source or codec} is no file that they can share; leave it out")
 
 
 def _in_processes(ways: "list[Way]", processes: int) -> "list[Way]":

@@ -2,15 +2,17 @@
 
 import multiprocessing
 import pickle
+import signal
 import threading
 from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from weakref import WeakKeyDictionary, finalize
 
 import torch
 
 from taplab.crew.packed import Packed
-from taplab.crew.worker import Failed, Job, Told, Turn, work
+from taplab.crew.worker import Failed, GroupDone, Job, Told, work
 from taplab.errors import SettingError, SourceError, TaplabError
 from taplab.models.base import Model
 from taplab.video.share import Share
@@ -18,16 +20,20 @@ from taplab.words import one_line
 
 _POLL = 0.1  # seconds between looks for an interrupt
 _GRACE = 2.0  # seconds in which a process that was stopped should end
+_LATER = "perhaps for want of memory; give fewer processes"
+_AT_FIRST = (
+    """for want of memory, or of `if __name__ == "__main__":` around what your program does, in a file of its own"""
+)
 
 
 class Crew:
-    """``count`` processes with ``model`` that share the cores. Raises SettingError if it cannot be handed over.
+    """``count`` processes that share the cores, with a model each. model: pickled, or what makes it; on ``device``.
 
     One video at a time is worked on; where that is given up, new processes are begun for the next.
     """
 
-    def __init__(self, model: Model, count: int) -> None:
-        self._model, self._count = _handed_over(model), count
+    def __init__(self, model: bytes, count: int) -> None:
+        self.model, self._count = model, count
         self._members: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
         self._busy = threading.Lock()
         finalize(self, _stop, self._members)
@@ -47,7 +53,7 @@ class Crew:
                 connection.send((job, share))
             turn = 0
             while not isinstance(message := self._heard(turn, interrupted), Told):
-                if isinstance(message, Turn):
+                if isinstance(message, GroupDone):
                     turn = (turn + 1) % self._count
                 elif isinstance(message, Packed):
                     yield message
@@ -76,19 +82,20 @@ class Crew:
             return
         self.close()
         context = multiprocessing.get_context("spawn")
+        threads = max(torch.get_num_threads() // self._count, 1)
         for number in range(self._count):
             here, there = context.Pipe()
-            threads = max(torch.get_num_threads() // self._count, 1)
             process = context.Process(
-                target=work, args=(there, self._model, threads), name=f"taplab-{number}", daemon=True
+                target=work, args=(there, self.model, threads), name=f"taplab-{number}", daemon=True
             )
-            process.start()
+            with _ctrl_c_held_back():
+                process.start()
             there.close()
             self._members.append((process, here))
         for turn in range(self._count):
-            self._heard(turn, interrupted)
+            self._heard(turn, interrupted, _AT_FIRST)
 
-    def _heard(self, turn: int, interrupted: Callable[[], bool]) -> object:
+    def _heard(self, turn: int, interrupted: Callable[[], bool], remedy: str = _LATER) -> object:
         process, connection = self._members[turn]
         try:
             while not connection.poll(_POLL):
@@ -98,8 +105,7 @@ class Crew:
         except (EOFError, OSError) as error:
             process.join(_GRACE)
             raise TaplabError(
-                f"process {turn + 1} of {self._count} ended on a sudden (exit status {process.exitcode}), "
-                "perhaps for want of memory; give fewer processes"
+                f"process {turn + 1} of {self._count} died (exit status {process.exitcode}), {remedy}"
             ) from error
         if isinstance(message, Failed):
             raise message.error
@@ -116,11 +122,27 @@ _crews: WeakKeyDictionary[Model, dict[int, Crew]] = WeakKeyDictionary()
 
 
 def crew_of(model: Model, count: int) -> Crew:
-    """The processes with ``model``, the same each time: to begin them takes seconds."""
-    crews = _crews.setdefault(model, {})
-    if count not in crews:
-        crews[count] = Crew(model, count)
+    """The processes with ``model``, the same as long as it stays as it is: to begin them takes seconds.
+
+    Raises SettingError if it cannot be handed over.
+    """
+    crews, handed_over = _crews.setdefault(model, {}), _handed_over(model)
+    if count not in crews or crews[count].model != handed_over:
+        crews[count] = Crew(handed_over, count)
     return crews[count]
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Generator[None]:
+    """From a process that is begun in here, for good: it reaches all of a terminal's, and this one decides."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _stop(members: list[tuple[multiprocessing.process.BaseProcess, Connection]]) -> None:
@@ -141,5 +163,5 @@ def _handed_over(model: Model) -> bytes:
     except Exception as error:  # what pickle raises is up to what is pickled
         raise SettingError(
             f"processes: {model.name} cannot be handed to other processes ({one_line(error)}); "
-            "load it by its name, with taplab.load_model or --model"
+            "load it by its name, with taplab.load_model or --model, or make it of what stands at the top of a module"
         ) from error

@@ -47,7 +47,9 @@ class CrewSegmentation(Segmentation):
                 else:
                     self._hear(message)
         if sum(told.frames > 0 for told in self._told) == 1 and self.counts.frames > self._length:
-            self.notes.append("one process did it all: there were no key frames, or too few, to share the file at")
+            self.notes.append(
+                "one process did it all: the file could not be shared, for want of key frames or for damage"
+            )
 
     def _heard(self) -> Generator[Packed | Told]:
         """From a thread that listens while this one unpacks."""

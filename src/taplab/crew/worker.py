@@ -30,8 +30,8 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Turn:
-    """The group is done; the next one is another process's."""
+class GroupDone:
+    """The next group is another process's."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def work(connection: Connection, model: bytes, threads: int) -> None:
         made = made if hasattr(made, "classes") else made()
         connection.send(None)
     except Exception as error:
-        connection.send(Failed(_sendable(error)))
+        connection.send(Failed(_of_the_model(error)))
         return
     while True:
         try:
@@ -123,7 +123,7 @@ def _segmented(send: Callable[[object], None], model: "Model", job: Job, share: 
         segmentation.counts.add(result)
         send(packed(result))
         if result.index + 1 in segmentation.source.skipped:
-            send(Turn())
+            send(GroupDone())
     return _told(segmentation)
 
 
@@ -141,6 +141,19 @@ def _told(run: "Segmentation") -> Told:
         broke_off=run.source.broke_off,
         notes=[*run.policy.notes, *run.source.notes],
         left_to_others=isinstance(run.source, Video) and run.source.left_to_others,
+    )
+
+
+def _of_the_model(error: Exception) -> Exception:
+    """It could not be made here."""
+    from taplab.errors import SettingError, TaplabError
+    from taplab.words import one_line
+
+    if isinstance(error, TaplabError):
+        return _sendable(error)
+    return SettingError(
+        f"processes: the model cannot be made anew in another process ({one_line(error)}); "
+        "make it of classes that stand at the top of a module"
     )
 
 

@@ -68,6 +68,10 @@ class TorchModel(Model):
         self._mean = torch.tensor(self.mean, device=device).view(3, 1, 1) * 255
         self._std = torch.tensor(self.std, device=device).view(3, 1, 1) * 255
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For other processes: without what can be made anew."""
+        return {**self.__dict__, "_folded": {}}
+
     @torch.inference_mode()
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:
         """See ``Model``; float32 scores on the model's device."""
