@@ -27,7 +27,7 @@ _AT_FIRST = (
 
 
 class Crew:
-    """``count`` processes that share the cores, with a model each. model: pickled, or what makes it; on ``device``.
+    """``count`` processes that share the cores, with a model each. model: pickled, it or what makes it.
 
     One video at a time is worked on; where that is given up, new processes are begun for the next.
     """
