@@ -129,6 +129,8 @@ def test_a_damaged_file(network, make_clip, tmp_path):
     assert [r.damaged for r in results] == [r.damaged for r in expected]
     assert two.summary().damaged == one.summary().damaged > 0
     assert two.summary().broke_off == one.summary().broke_off
+    assert two.summary().notes == []  # both had their turns
+    assert [told.frames for told in two._told] != [30]
     assert [r.index for r in Segmenter(network, mode="paper", processes=2).stream(clip)] == list(range(len(results)))
 
 

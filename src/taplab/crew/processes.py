@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary, finalize
 import torch
 
 from taplab.crew.packed import Packed
-from taplab.crew.worker import Failed, GroupDone, Job, Told, work
+from taplab.crew.worker import Failed, Job, Told, work
 from taplab.errors import SettingError, SourceError, TaplabError
 from taplab.models.base import Model
 from taplab.video.share import Share
@@ -41,8 +41,7 @@ class Crew:
     def work(self, job: Job, shares: Sequence[Share], interrupted: Callable[[], bool]) -> Generator[Packed | Told]:
         """Results in display order; what each process has to tell comes last, first of the one that had the last turn.
 
-        Where one goes on to the end of the file alone, what the others did after that is dropped, and so is what they
-        would tell.
+        Where one goes on to the end of the file alone, what the others did after their last turn is dropped.
         """
         if not self._busy.acquire(blocking=False):
             raise SettingError("processes work on one video at a time; give each its own Segmenter and model")
@@ -51,31 +50,34 @@ class Crew:
             self._begin(interrupted)
             for (_, connection), share in zip(self._members, shares, strict=True):
                 connection.send((job, share))
-            turn = 0
-            while not isinstance(message := self._heard(turn, interrupted), Told):
-                if isinstance(message, GroupDone):
-                    turn = (turn + 1) % self._count
+            turn, told = 0, dict[int, Told]()
+            while turn not in told or not told[turn].done:
+                message = self._heard(turn, interrupted)
+                if isinstance(message, Told):
+                    told[turn] = message
+                    turn = turn if message.done else (turn + 1) % self._count
                 elif isinstance(message, Packed):
                     yield message
-            if message.left_to_others:  # and they left it to this one
+            if told[turn].left_to_others:  # and they left it to this one
                 raise SourceError(f"{job.what['source']}: processes do not agree on its frames; leave processes out")
-            yield message
-            finished = yield from self._rest(turn, interrupted)
+            finished = self._are_done(told, interrupted)
+            yield told.pop(turn)
+            yield from told.values()
         finally:
             if not finished:
                 self.close()
             self._busy.release()
 
-    def _rest(self, last: int, interrupted: Callable[[], bool]) -> Generator[Told, None, bool]:
-        """What the others have to tell; whether there was no more."""
+    def _are_done(self, told: dict[int, Told], interrupted: Callable[[], bool]) -> bool:
+        """Whether all the others have nothing but an end to tell, too, which is added."""
         for turn in range(self._count):
-            if turn == last:
+            if turn in told and told[turn].done:
                 continue
             message = self._heard(turn, interrupted)
             if not isinstance(message, Told):
                 return False
-            yield message
-        return True
+            told[turn] = message
+        return all(one.done for one in told.values())
 
     def _begin(self, interrupted: Callable[[], bool]) -> None:
         if self._members and all(process.is_alive() for process, _ in self._members):

@@ -9,7 +9,7 @@ import queue
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -30,26 +30,23 @@ class Job:
 
 
 @dataclass(frozen=True)
-class GroupDone:
-    """The next group is another process's."""
-
-
-@dataclass(frozen=True)
 class Told:
-    """What a process has to say at the end: of its own work, and of the source as far as it knows it.
+    """What a process has to say of its work so far, and of the source as far as it knows it: after each of its groups.
 
-    borrowed: pixels that the network saw of frames that are not in the results. left_to_others: see ``Video``.
+    done: there are no more. borrowed: pixels that the network saw of frames that are not in the results.
+    left_to_others: see ``Video``.
     """
 
-    seconds: dict[str, float] = field(default_factory=dict)
-    crops: int = 0
-    borrowed: int = 0
-    frames: int = 0
-    predicted_loss: float | None = None
-    lost: int = 0
-    broke_off: str | None = None
-    notes: list[str] = field(default_factory=list)
-    left_to_others: bool = False
+    done: bool
+    seconds: dict[str, float]
+    crops: int
+    borrowed: int
+    frames: int
+    predicted_loss: float | None
+    lost: int
+    broke_off: str | None
+    notes: list[str]
+    left_to_others: bool
 
 
 @dataclass(frozen=True)
@@ -123,15 +120,16 @@ def _segmented(send: Callable[[object], None], model: "Model", job: Job, share: 
         segmentation.counts.add(result)
         send(packed(result))
         if result.index + 1 in segmentation.source.skipped:
-            send(GroupDone())
-    return _told(segmentation)
+            send(_told(segmentation, done=False))
+    return _told(segmentation, done=True)
 
 
-def _told(run: "Segmentation") -> Told:
+def _told(run: "Segmentation", *, done: bool) -> Told:
     from taplab.video import Video
 
     forecast = run.policy.forecast
     return Told(
+        done=done,
         seconds=dict(run.stopwatch.seconds),
         crops=run.network.crops,
         borrowed=run.network.borrowed,
