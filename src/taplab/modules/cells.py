@@ -177,11 +177,16 @@ def _average(
             for x in range(width):
                 other[x] = columns[2 * x] + columns[2 * x + 1]
             columns, other = other, columns
+        pixels = np.float32((bottom - top) << halvings)
+        if width == cols:  # vectorises
+            for j in range(cols):
+                out[i, j, channel] = np.float32(columns[j]) / pixels
+            continue
         for j in range(cols):
             total = np.uint32(0)
             for x in range(left[j], right[j]):
                 total += columns[x]
-            out[i, j, channel] = np.float32(total) / np.float32(((bottom - top) * (right[j] - left[j])) << halvings)
+            out[i, j, channel] = np.float32(total) / (pixels * np.float32(right[j] - left[j]))
 
 
 @njit(cache=True, nogil=True)
@@ -208,6 +213,16 @@ def _calm(best: Labels, out: Labels) -> None:  # pragma: no cover - compiled
             out[i, j] = alike[j] if (alike[j] == left) & (alike[j] == right) else IGNORE
 
 
+@njit(cache=True, nogil=True, inline="always")
+def origins(way: NDArray[np.float32], i: int, rows: int, out: NDArray[np.int32]) -> None:  # pragma: no cover - compiled
+    """The cell nearest to where each of row ``i`` comes from, counted through the map; a loop that vectorises."""
+    cols, zero = np.int32(len(out)), np.int32(0)
+    for j in range(len(out)):
+        y = min(max(np.int32(np.rint(np.float32(i) + way[j, 1])), zero), np.int32(rows - 1))
+        x = min(max(np.int32(np.rint(np.float32(j) + way[j, 0])), zero), cols - np.int32(1))
+        out[j] = y * cols + x
+
+
 @njit(cache=True, nogil=True)
 def _follow(
     now: CellPicture,
@@ -220,18 +235,17 @@ def _follow(
 ) -> None:  # pragma: no cover - compiled
     """The class where each cell comes from, if that is what the sides before found; IGNORE if not."""
     rows, cols = out.shape
-    here, there = now.reshape(-1), key.reshape(-1)
+    here, there, known = now.reshape(-1), key.reshape(-1), classes.reshape(-1)
+    origin = np.empty(cols, np.int32)
     for i in range(rows):
+        origins(way[i], i, rows, origin)
         for j in range(cols):
-            if not first and out[i, j] == IGNORE:
-                continue
-            y = min(max(int(np.rint(i + way[i, j, 1])), 0), rows - 1)
-            x = min(max(int(np.rint(j + way[i, j, 0])), 0), cols - 1)
-            found = classes[y, x]
-            if found == ABSENT and not first:
-                continue
-            alike = distance(load4(here, (i * cols + j) * 4), load4(there, (y * cols + x) * 4)) <= strange
-            out[i, j] = found if alike and (first or found == out[i, j]) else IGNORE
+            found, before = known[origin[j]], out[i, j]
+            alike = distance(load4(here, (i * cols + j) * 4), load4(there, origin[j] * 4)) <= strange
+            if first:
+                out[i, j] = found if alike else IGNORE
+            elif found != ABSENT:
+                out[i, j] = found if alike & (found == before) else IGNORE
 
 
 @njit(cache=True, nogil=True)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from taplab.compiled import njit
 from taplab.labels import Contours, best_classes
-from taplab.modules.cells import CellScores, Displacement, calm, padded
+from taplab.modules.cells import CellScores, Displacement, calm, origins, padded
 from taplab.modules.simd import load8, mixed, store
 from taplab.types import IGNORE, Labels
 
@@ -40,11 +40,11 @@ class Sampled:
 @njit(cache=True, nogil=True)
 def _follow(classes: Labels, way: Displacement, out: Labels) -> None:  # pragma: no cover - compiled
     rows, cols = out.shape
+    known, origin = classes.reshape(-1), np.empty(cols, np.int32)
     for i in range(rows):
+        origins(way[i], i, rows, origin)
         for j in range(cols):
-            y = min(max(int(np.rint(np.float32(i) + way[i, j, 1])), 0), rows - 1)
-            x = min(max(int(np.rint(np.float32(j) + way[i, j, 0])), 0), cols - 1)
-            out[i, j] = classes[y, x]
+            out[i, j] = known[origin[j]]
 
 
 @njit(cache=True, nogil=True, inline="always")
