@@ -1,15 +1,20 @@
-# `make demo`, `make test`, `make lint`: each makes .venv and installs what it needs.
+# `make demo`, `make test`, `make lint`: each makes .venv and installs what it needs. `make -j 2 test` compiles the
+# kernels while it lints.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint slow benchmark clean
+.PHONY: demo test lint kernels slow benchmark clean
 
 demo: .venv/.installed
 	$(BIN)/taplab demo -o out/demo
 
 # Two processes, one thread each: threads of two torches fight for the cores.
-test: lint
+test: lint kernels
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow"
+
+# Else both processes compile them in the tests that come first.
+kernels: .venv/.installed-dev
+	$(BIN)/taplab doctor
 
 slow: .venv/.installed-dev
 	$(BIN)/python -m pytest -q -m slow

@@ -59,9 +59,11 @@ def test_networks_work_at_full_width(name):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_short_training_run_lowers_the_loss(name, recipe, tmp_path):
+@pytest.mark.parametrize(
+    ("recipe", "name"),
+    [*(("paper", name) for name in ARCHITECTURES), *((recipe, "bl2") for recipe in RECIPES if recipe != "paper")],
+)
+def test_a_short_training_run_lowers_the_loss(recipe, name, tmp_path):
     stills, entries = SyntheticStills(range(2), 64, 96, per_drive=2), []
     torch.manual_seed(0)
     small = {"steps": 25, "batch": 4, "crops": ((1.0, (64, 64)),), "rate": 5e-3, "warmup": 0, "amp": False}
