@@ -102,3 +102,15 @@ def test_in_processes_beside_one(taplab, make_clip, tmp_path):
     ]
     assert all(row["frames"] == 24 and row["fps"] > 0 and row["seconds"]["network"] > 0 for row in rows)
     assert [row["peak_memory"] is None for row in rows] == [False, True, False, True]
+    assert not any(row["notes"] for row in rows)
+
+
+def test_a_file_that_was_not_shared_after_all(taplab, make_clip, tmp_path):
+    file = tmp_path / "bench.json"
+    how = ["--modes", "per-frame", "--rounds", 1, "--model", "bl2-synthetic", "--processes", 2, "--json", file]
+    result = taplab(make_clip("h264", gop=250), *how)
+    assert result.exit_code == 0, result.output
+    note = "one process did it all: the file could not be shared, for want of key frames or for damage"
+    assert f"per-frame, 2 processes: {note}" in " ".join(result.stdout.split())
+    rows = json.loads(file.read_text())["modes"]
+    assert [(row["processes"], row["notes"]) for row in rows] == [(1, []), (1, [note])]

@@ -121,16 +121,17 @@ def test_the_first_so_many_frames(network, make_clip, most):
 
 
 def test_a_damaged_file(network, make_clip, tmp_path):
-    data = bytearray(make_clip("h264", ".264").read_bytes())
-    data[len(data) // 2 : len(data) // 2 + 200] = bytes(200)
-    clip = tmp_path / "broken.264"
+    data = bytearray(make_clip("h264").read_bytes())
+    middle = len(data) * 3 // 4
+    data[middle : middle + 200] = bytes(200)
+    clip = tmp_path / "broken.mp4"
     clip.write_bytes(data)
     one, expected, two, results = both(network, clip, "paper")
     assert [r.damaged for r in results] == [r.damaged for r in expected]
     assert two.summary().damaged == one.summary().damaged > 0
     assert two.summary().broke_off == one.summary().broke_off
     assert two.summary().notes == []  # both had their turns
-    assert [told.frames for told in two._told] != [30]
+    assert two.shared_by == 2
     assert [r.index for r in Segmenter(network, mode="paper", processes=2).stream(clip)] == list(range(len(results)))
 
 
@@ -159,6 +160,32 @@ def test_a_file_without_key_frames_to_cut_at(network, make_clip):
     assert run.summary().notes == [
         "one process did it all: the file could not be shared, for want of key frames or for damage"
     ]
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "how", "why"),
+    [
+        ("h264", ".264", {}, "the file does not say how long it is, and up to 384 frames are not shared"),
+        ("mpeg4", ".mp4", {"max_frames": 9}, "9 frames are not shared"),
+    ],
+)
+def test_short_files_are_not_shared(network, make_clip, codec, suffix, how, why):
+    run = Segmenter(network, mode="paper", processes=2).stream(make_clip(codec, suffix), **how)
+    assert len(list(run)) == how.get("max_frames", 30)
+    assert run.summary().notes == [f"one process did it all: {why}"]
+
+
+def test_no_process_is_begun_without_a_share(make_clip):
+    network = careful()
+    segmenter = Segmenter(network, mode="paper", processes=8)
+    assert len(list(segmenter.stream(make_clip("mpeg4"), max_frames=9))) == 9
+    crew = crew_of(network, 8)
+    (first,) = crew._members
+    assert len(list(segmenter.stream(make_clip("mpeg4")))) == 30  # in groups of 12
+    assert len(crew._members) == 3
+    assert crew._members[0] is first
+    assert len(list(segmenter.stream(make_clip("mpeg4"), max_frames=9))) == 9
+    assert len(crew._members) == 3
 
 
 def test_an_error_of_the_network_comes_in_one_line(make_clip):

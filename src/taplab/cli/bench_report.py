@@ -35,6 +35,17 @@ def print_speeds(speeds: "Speeds", about: dict[str, Any]) -> None:
         "pipeline's own thread waited for decoding or labels. total: by the clock.",
         highlight=False,
     )
+    for note, titles in _noted(speeds).items():
+        console.print(f"{', '.join(titles)}: {note}", highlight=False)
+
+
+def _noted(speeds: "Speeds") -> dict[str, list[str]]:
+    """Notes, each with the titles of the ways that it was told of."""
+    noted: dict[str, list[str]] = {}
+    for speed in speeds.modes:
+        for note in speed.notes:
+            noted.setdefault(note, []).append(speed.title)
+    return noted
 
 
 def _ratios(speeds: "Speeds") -> "Table":

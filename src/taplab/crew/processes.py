@@ -27,9 +27,10 @@ _AT_FIRST = (
 
 
 class Crew:
-    """``count`` processes that share the cores, with a model each. model: pickled, it or what makes it.
+    """Up to ``count`` processes that share the cores, with a model each. model: pickled, it or what makes it.
 
-    One video at a time is worked on; where that is given up, new processes are begun for the next.
+    They are begun when there is a share for them. One video at a time is worked on; where that is given up, new
+    processes are begun for the next.
     """
 
     def __init__(self, model: bytes, count: int) -> None:
@@ -47,20 +48,21 @@ class Crew:
             raise SettingError("processes work on one video at a time; give each its own Segmenter and model")
         finished = False
         try:
-            self._begin(interrupted)
-            for (_, connection), share in zip(self._members, shares, strict=True):
+            of = len(shares)
+            self._begin(of, interrupted)
+            for (_, connection), share in zip(self._members, shares, strict=False):  # others wait for longer files
                 connection.send((job, share))
             turn, told = 0, dict[int, Told]()
             while turn not in told or not told[turn].done:
                 message = self._heard(turn, interrupted)
                 if isinstance(message, Told):
                     told[turn] = message
-                    turn = turn if message.done else (turn + 1) % self._count
+                    turn = turn if message.done else (turn + 1) % of
                 elif isinstance(message, Packed):
                     yield message
             if told[turn].left_to_others:  # and they left it to this one
                 raise SourceError(f"{job.what['source']}: processes do not agree on its frames; leave processes out")
-            finished = self._are_done(told, interrupted)
+            finished = self._are_done(told, of, interrupted)
             yield told.pop(turn)
             yield from told.values()
         finally:
@@ -68,9 +70,9 @@ class Crew:
                 self.close()
             self._busy.release()
 
-    def _are_done(self, told: dict[int, Told], interrupted: Callable[[], bool]) -> bool:
+    def _are_done(self, told: dict[int, Told], of: int, interrupted: Callable[[], bool]) -> bool:
         """Whether all the others have nothing but an end to tell, too, which is added."""
-        for turn in range(self._count):
+        for turn in range(of):
             if turn in told and told[turn].done:
                 continue
             message = self._heard(turn, interrupted)
@@ -79,13 +81,13 @@ class Crew:
             told[turn] = message
         return all(one.done for one in told.values())
 
-    def _begin(self, interrupted: Callable[[], bool]) -> None:
-        if self._members and all(process.is_alive() for process, _ in self._members):
-            return
-        self.close()
+    def _begin(self, of: int, interrupted: Callable[[], bool]) -> None:
+        if not all(process.is_alive() for process, _ in self._members):
+            self.close()
+        begun = range(len(self._members), of)
         context = multiprocessing.get_context("spawn")
         threads = max(torch.get_num_threads() // self._count, 1)
-        for number in range(self._count):
+        for number in begun:
             here, there = context.Pipe()
             process = context.Process(
                 target=work, args=(there, self.model, threads), name=f"taplab-{number}", daemon=True
@@ -94,7 +96,7 @@ class Crew:
                 process.start()
             there.close()
             self._members.append((process, here))
-        for turn in range(self._count):
+        for turn in begun:
             self._heard(turn, interrupted, _AT_FIRST)
 
     def _heard(self, turn: int, interrupted: Callable[[], bool], remedy: str = _LATER) -> object:

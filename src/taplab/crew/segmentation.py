@@ -17,6 +17,7 @@ from taplab.timing import STAGES
 from taplab.types import CodedFrame, Result
 from taplab.video.reader import Video
 from taplab.video.share import Share
+from taplab.words import counted
 
 _INTERVALS = 32  # in a group: the network sees one key frame more for it
 _LEAST, _USUAL = 12, 192  # frames of a group
@@ -30,9 +31,10 @@ class CrewSegmentation(Segmentation):
     def __init__(self, *args: Any, crew: Crew, job: Job, processes: int, pictures: bool, **options: Any) -> None:
         super().__init__(*args, **options)
         self._crew, self._job, self._with_pictures = crew, job, pictures
-        self._length = group_length(self.source.expected_frames, self.policy.interval, processes)
-        borrows = self.policy.looks_ahead
-        self._shares = [Share(number, processes, self._length, borrows) for number in range(processes)]
+        frames = self.source.expected_frames
+        self._length = group_length(frames, self.policy.interval, processes)
+        of = processes if frames is None else min(processes, math.ceil(frames / self._length))
+        self._shares = [Share(number, of, self._length, self.policy.looks_ahead) for number in range(of)]
         self._told: list[Told] = []  # first by who had the last turn
 
     def results(self) -> Generator[Result]:
@@ -46,10 +48,21 @@ class CrewSegmentation(Segmentation):
                     yield result if frames is None else self._pictured(result, frames)
                 else:
                     self._hear(message)
-        if sum(told.frames > 0 for told in self._told) == 1 and self.counts.frames > self._length:
-            self.notes.append(
-                "one process did it all: the file could not be shared, for want of key frames or for damage"
-            )
+        if self.shared_by == 1:
+            self.notes.append(f"one process did it all: {self._why_alone}")
+
+    @property
+    def shared_by(self) -> int:
+        """How many processes had frames of it, when it is done."""
+        return sum(told.frames > 0 for told in self._told)
+
+    @property
+    def _why_alone(self) -> str:
+        if self.counts.frames > self._length:
+            return "the file could not be shared, for want of key frames or for damage"
+        if self.source.expected_frames is None:
+            return f"the file does not say how long it is, and up to {self._length} frames are not shared"
+        return f"{counted(self.counts.frames, 'frame')} are not shared"
 
     def _heard(self) -> Generator[Packed | Told]:
         """From a thread that listens while this one unpacks."""

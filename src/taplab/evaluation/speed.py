@@ -7,13 +7,14 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import av.error
 
+from taplab.crew.segmentation import CrewSegmentation
 from taplab.errors import SourceError
 from taplab.evaluation.memory import forget_peak, peak_memory
 from taplab.evaluation.protocol import segmenter_of
@@ -41,8 +42,9 @@ class Speed:
     of plain decoding. share_of_bound: the time that the network's work alone would take (that of per-frame, times
     network_cost) over the time taken. rest_to_plain_decoding: all but the network over plain decoding.
     peak_memory: bytes, the most that the process held in this way's runs, with what it held before; None where the
-    system cannot tell it of a part of a process, and of several processes. Their stages are summed over all of them; as
-    the time of the network counts then what one of them has on average.
+    system cannot tell it of a part of a process, and of several processes. processes: that had frames of it. Their
+    stages are summed over all of them; as the time of the network counts then what one of them has on average.
+    notes: what was told of the runs.
     """
 
     title: str
@@ -59,6 +61,7 @@ class Speed:
     rest_to_plain_decoding: float
     peak_memory: int | None
     processes: int = 1
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class _Run:
     seconds: dict[str, float]
     network_cost: float = 0.0
     peak: int | None = None
+    processes: int = 1
+    notes: Sequence[str] = ()
 
     def a_frame(self, stage: str) -> float:
         return self.seconds[stage] / self.frames
@@ -162,7 +167,9 @@ def _segment(segmenter: Segmenter, source: str | Path, frames: int | None, save:
         total = time.perf_counter() - started
     summary, spent = segmentation.summary(), segmentation.stopwatch.seconds
     seconds = {stage: spent.get(stage, 0.0) for stage in (*STAGES, "wait")}
-    return _Run(summary.frames, {**seconds, "total": total}, summary.network_cost)
+    shared_by = segmentation.shared_by if isinstance(segmentation, CrewSegmentation) else 1
+    cost, notes = summary.network_cost, summary.notes
+    return _Run(summary.frames, {**seconds, "total": total}, cost, processes=shared_by, notes=notes)
 
 
 def _pass(
@@ -200,11 +207,12 @@ def _speed(way: Way, segmenter: Segmenter, runs: list[_Run], per_frame: list[_Ru
         share_of_bound=middle(lambda run, base, _: base.a_frame("total") * run.network_cost / run.a_frame("total")),
         rest_to_plain_decoding=middle(
             lambda run, _, floor: (
-                (run.a_frame("total") - run.a_frame("network") / way.processes) / floor.a_frame("total")
+                (run.a_frame("total") - run.a_frame("network") / run.processes) / floor.a_frame("total")
             )
         ),
         peak_memory=_most(runs) if way.processes == 1 else None,
-        processes=way.processes,
+        processes=max(run.processes for run in runs),
+        notes=list(dict.fromkeys(note for run in runs for note in run.notes)),
     )
 
 
