@@ -120,18 +120,22 @@ def test_the_first_so_many_frames(network, make_clip, most):
     assert [r.index for r in segmenter.stream(make_clip("mpeg4"), max_frames=most)] == list(range(most))
 
 
-def test_a_damaged_file(network, make_clip, tmp_path):
+@pytest.mark.parametrize(("at", "by", "notes"), [(26, 2, []), (15, 1, ["one process did it all: the file could not"])])
+def test_a_damaged_file(network, make_clip, tmp_path, at, by, notes):
+    """Where that begins before the first key frame of the second group, that group is of the same process."""
     data = bytearray(make_clip("h264").read_bytes())
-    middle = len(data) * 3 // 4
-    data[middle : middle + 200] = bytes(200)
+    with av.open(str(make_clip("h264"))) as container:
+        places = [packet.pos for packet in container.demux(video=0) if packet.size]
+    middle = (places[at] + places[at + 1]) // 2
+    data[middle : middle + 20] = bytes(20)
     clip = tmp_path / "broken.mp4"
     clip.write_bytes(data)
     one, expected, two, results = both(network, clip, "paper")
     assert [r.damaged for r in results] == [r.damaged for r in expected]
     assert two.summary().damaged == one.summary().damaged > 0
     assert two.summary().broke_off == one.summary().broke_off
-    assert two.summary().notes == []  # both had their turns
-    assert two.shared_by == 2
+    assert [note[: len(says)] for note, says in zip(two.summary().notes, notes, strict=True)] == notes
+    assert two.shared_by == by
     assert [r.index for r in Segmenter(network, mode="paper", processes=2).stream(clip)] == list(range(len(results)))
 
 
