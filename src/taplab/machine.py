@@ -31,6 +31,13 @@ def hardware(device: str = "cpu") -> dict[str, str | int]:
     return found
 
 
+def has_fast_bfloat16(device: str = "cpu") -> bool:
+    """Is it not emulated there, several times slower than float32?"""
+    import torch
+
+    return torch.device(device).type == "cuda" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def versions() -> dict[str, str]:
     """Of what the speed depends on."""
     import av

@@ -85,6 +85,15 @@ def test_the_recipe_can_be_changed(camvid, tmp_path):
     assert changed.items() <= settings.items()
 
 
+@pytest.mark.parametrize("fast", [True, False])
+def test_bfloat16_that_is_emulated_is_told(camvid, tmp_path, monkeypatch, fast):
+    monkeypatch.setattr("taplab.machine.has_fast_bfloat16", lambda device: fast)
+    how = ["camvid", "--root", camvid, *SMALL, "--steps", 1]
+    told = {more: "--no-amp" in train(*how, "-o", tmp_path / more, f"--{more}").stderr for more in ("amp", "no-amp")}
+    assert told == {"amp": not fast, "no-amp": False}
+    assert train(*how, "-o", tmp_path / "quiet", "--amp", "-q").stderr == ""
+
+
 def test_synthetic_drives(tmp_path):
     result = train("synthetic", "-o", tmp_path, *SMALL, "--steps", 2, "--drives", 2)
     assert result.exit_code == 0, result.stderr

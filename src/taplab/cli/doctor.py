@@ -62,7 +62,9 @@ def _passes(name: str, check: Callable[[], str]) -> bool:
 def _torch() -> str:
     import torch
 
-    bf16 = "bfloat16 is fast" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "no fast bfloat16"
+    from taplab.machine import has_fast_bfloat16
+
+    bf16 = "bfloat16 is fast" if has_fast_bfloat16() else "no fast bfloat16"
     return f"{torch.get_num_threads()} threads, {bf16}, {_gpu()}"
 
 

@@ -95,6 +95,7 @@ def train(
     changes = {"steps": steps, "batch": batch, "rate": rate, "amp": amp, "seed": seed}
     if architecture in FOLLOWING:
         followed = follow_settings(clips, **changes)
+        _warn_of_bfloat16(followed.amp, device, quiet)
         sets = _sets(data, root, split, "none", pairs, classes, drives)
         if threads:
             torch.set_num_threads(threads)
@@ -104,6 +105,7 @@ def train(
             _tell_end(followed.steps, out)
         return
     settings = _settings(recipe, data, crop, **changes)
+    _warn_of_bfloat16(settings.amp, device, quiet or not is_main_process())
     sets = _sets(data, root, split, validation, pairs, classes, drives)
     own_folder(out)
     if tensorboard:
@@ -144,6 +146,14 @@ def train(
             )
     if not quiet:
         _tell_end(settings.steps, out)
+
+
+def _warn_of_bfloat16(amp: bool, device: str, quiet: bool) -> None:
+    from taplab.machine import has_fast_bfloat16
+
+    if amp and not quiet and not has_fast_bfloat16(device):
+        how = "bfloat16 is emulated on this processor, and slow; --no-amp trains several times faster"
+        print(f"taplab: note: {how}", file=sys.stderr)
 
 
 def _tell_end(steps: int, out: Path) -> None:

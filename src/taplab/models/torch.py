@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from taplab.blame import blamed
 from taplab.errors import DeviceError, ModelError
+from taplab.machine import has_fast_bfloat16
 from taplab.models.base import Model, check_channels, check_classes, follow_cost_of
 from taplab.models.folded import folded
 from taplab.models.side_by_side import side_by_side
@@ -193,6 +194,5 @@ def check_device(device: str) -> str:
 def autocast_type(precision: Precision, device: str) -> torch.dtype:
     """What a network computes in on ``device``."""
     if precision == "auto":
-        fast = torch.device(device).type == "cuda" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        return torch.bfloat16 if fast else torch.float32
+        return torch.bfloat16 if has_fast_bfloat16(device) else torch.float32
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
