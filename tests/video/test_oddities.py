@@ -164,6 +164,16 @@ def test_mirrored_videos_are_seen_as_players_show_them(clip, tmp_path, mode, rot
     assert again.frame.turns == results[0].frame.turns
 
 
+@pytest.mark.parametrize(("rotation", "turns", "tilt"), [(30, 0, 30), (100, 1, 10), (-46, 3, 44)])
+def test_a_tilt_is_told(clip, rotation, turns, tilt):
+    path, _ = clip(f"tilted {rotation}", ".mp4", rotation=rotation)
+    run = Segmenter(MODEL, mode="paper").stream(path)
+    assert {r.frame.turns for r in run} == {turns}
+    assert run.summary().notes == [
+        f"players turn it by {tilt} degrees beside quarter turns, which are all that is done here"
+    ]
+
+
 def test_a_display_matrix_of_zeros_turns_nothing(clip, tmp_path):
     """As some cameras write it; FFmpeg's angle of it is a huge number."""
     path, pictures = clip("upright", ".mp4")
@@ -171,9 +181,10 @@ def test_a_display_matrix_of_zeros_turns_nothing(clip, tmp_path):
     at = data.index(b"tkhd") + 44  # of version 0
     zeros = tmp_path / "zeros.mp4"
     zeros.write_bytes(data[:at] + bytes(36) + data[at + 36 :])
-    _, results = check(zeros, "offline", pictures)
+    segmentation, results = check(zeros, "offline", pictures)
     assert abs(results[0].frame.picture.rotation) > 360
     assert {r.frame.turns for r in results} == {0}
+    assert segmentation.summary().notes == []
 
 
 def test_a_rotated_real_clip_is_seen_upright(shared):

@@ -44,7 +44,7 @@ class Assembly:
         self.kind: Kind | None = None  # of the frame before
         self.interlaced = False  # is it
         self.came = 0  # frames
-        self.strange_colours = False  # of the first
+        self.strange_colours, self.tilt = False, 0  # of the first; degrees that quarters of a turn leave
         self.before = 0  # frames that did not come before the first that did
         self.missed = 0  # behind the second that did: of those between, the first may be none to begin with
 
@@ -119,7 +119,7 @@ class Assembly:
         self.kind, self.interlaced = kind, frame.interlaced_frame
         if self.came == 0:  # what containers say of it may be wrong, as of H.264 that is cropped
             video.width, video.height = frame.width, frame.height
-            self.strange_colours = has_strange_colours(frame)
+            self.strange_colours, self.tilt = has_strange_colours(frame), _tilt(frame)
         self.came += 1
         return CodedFrame(
             index=picture.index,
@@ -225,6 +225,12 @@ def _turns(frame: VideoFrame) -> int:
     if _is_mirrored(frame):  # FFmpeg's angle is then that of the columns, which point the other way
         return round((180 - degrees) / 90) % 4 + MIRRORED
     return round(degrees / 90) % 4
+
+
+def _tilt(frame: VideoFrame) -> int:
+    """Degrees between how it is to be shown and the nearest quarter of a turn; FFmpeg rounds its angle to whole ones."""
+    degrees = frame.rotation
+    return 0 if abs(degrees) > 360 else abs(degrees - 90 * round(degrees / 90))
 
 
 def _is_mirrored(frame: VideoFrame) -> bool:
