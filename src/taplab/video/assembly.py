@@ -44,7 +44,7 @@ class Assembly:
         self.kind: Kind | None = None  # of the frame before
         self.interlaced = False  # is it
         self.came = 0  # frames
-        self.strange_colours, self.tilt = False, 0  # of the first; degrees that quarters of a turn leave
+        self.strange_colours = self.tilted = False  # is the first
         self.before = 0  # frames that did not come before the first that did
         self.missed = 0  # behind the second that did: of those between, the first may be none to begin with
 
@@ -119,7 +119,7 @@ class Assembly:
         self.kind, self.interlaced = kind, frame.interlaced_frame
         if self.came == 0:  # what containers say of it may be wrong, as of H.264 that is cropped
             video.width, video.height = frame.width, frame.height
-            self.strange_colours, self.tilt = has_strange_colours(frame), _tilt(frame)
+            self.strange_colours, self.tilted = has_strange_colours(frame), _is_tilted(frame)
         self.came += 1
         return CodedFrame(
             index=picture.index,
@@ -227,10 +227,10 @@ def _turns(frame: VideoFrame) -> int:
     return round(degrees / 90) % 4
 
 
-def _tilt(frame: VideoFrame) -> int:
-    """Degrees between how it is to be shown and the nearest quarter of a turn; FFmpeg rounds its angle to whole ones."""
+def _is_tilted(frame: VideoFrame) -> bool:
+    """Is it to be shown turned by other than quarters? FFmpeg cuts its angle off to whole degrees."""
     degrees = frame.rotation
-    return 0 if abs(degrees) > 360 else abs(degrees - 90 * round(degrees / 90))
+    return abs(degrees) <= 360 and abs(degrees - 90 * round(degrees / 90)) > 1
 
 
 def _is_mirrored(frame: VideoFrame) -> bool:

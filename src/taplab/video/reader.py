@@ -105,10 +105,9 @@ class Video:
         silent = f"{counted(parts, 'part')} without pictures passed over"
         unsaid = "its server closed the connection and had not said how much there is; whether this is all is not known"
         strange = "FFmpeg does not know how its colours are coded: they were taken for those of BT.601"
-        tilt = self._assembly.tilt
-        tilted = f"players turn it by {counted(tilt, 'degree')} beside quarter turns, which are all that is done here"
-        ends = self._decoder.end_unsaid
-        told = (before, late), (parts, silent), (ends, unsaid), (colours, strange), (tilt, tilted)
+        tilted, ends = self._assembly.tilted, self._decoder.end_unsaid
+        aslant = "players show it aslant; here it is turned by quarters alone"
+        told = (before, late), (parts, silent), (ends, unsaid), (colours, strange), (tilted, aslant)
         return [note for there, note in told if there]
 
     @property
