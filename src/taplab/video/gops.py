@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from av.video.codeccontext import VideoCodecContext
 
-from taplab.video.bits import start_codes
+from taplab.video.bits import Data, start_codes
 from taplab.video.h264 import IDR, PARAMETER_SETS, SLICES, H264Headers
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def pieces(tape: Tape, codec: str, extradata: bytes | None, most: int) -> Iterat
             if body and body[0][0] > 0:  # what is in one piece need not wait until all of it is decoded
                 yield Piece(body, leading, [])
             return
-        seen = look(bytes(packet))
+        seen = look(memoryview(packet))
         if index == 0:
             known.update(seen.parameters)
         if packet.is_corrupt or packet.is_discard or not known.issuperset(seen.parameters):
@@ -159,7 +159,7 @@ def pieces(tape: Tape, codec: str, extradata: bytes | None, most: int) -> Iterat
             body.append((index, packet))
 
 
-def _reader(codec: str, extradata: bytes | None) -> tuple[Callable[[bytes], _Seen], set[bytes]]:
+def _reader(codec: str, extradata: bytes | None) -> tuple[Callable[[Data], _Seen], set[bytes]]:
     """What looks into a packet, and the parameters that the container holds."""
     if codec == "h264":
         headers = H264Headers(extradata)
@@ -168,24 +168,24 @@ def _reader(codec: str, extradata: bytes | None) -> tuple[Callable[[bytes], _See
     return see, set(see(extradata or b"").parameters)
 
 
-def _see_nothing(packet: bytes) -> _Seen:
+def _see_nothing(packet: Data) -> _Seen:
     """H.263 and its kin: every picture says all about itself, there are no B-frames."""
     return _Seen([], True, False)
 
 
-def _see_h264(units: Iterable[bytes]) -> _Seen:
+def _see_h264(units: Iterable[Data]) -> _Seen:
     """Only after an IDR picture nothing refers to what was before it, and nothing after it is shown before it."""
     parameters, starts = [], None
     for unit in units:
         kind = unit[0] & 31
         if kind in PARAMETER_SETS:
-            parameters.append(unit.rstrip(b"\0"))
+            parameters.append(bytes(unit).rstrip(b"\0"))
         elif kind in SLICES and starts is None:
             starts = kind == IDR
     return _Seen(parameters, bool(starts), False)
 
 
-def _see_mpeg4(packet: bytes) -> _Seen:
+def _see_mpeg4(packet: Data) -> _Seen:
     parameters: list[bytes] = []
     for code, unit in _units(packet, last=_VOP):
         if code == _VOP:
@@ -195,19 +195,19 @@ def _see_mpeg4(packet: bytes) -> _Seen:
     return _Seen(parameters, False, False)
 
 
-def _see_mpeg12(packet: bytes) -> _Seen:
+def _see_mpeg12(packet: Data) -> _Seen:
     parameters, leads = [], None
     for code, unit in _units(packet):
         if code == _PICTURE and leads is None and len(unit) > 1:
             leads = (unit[1] >> 3) & 7 == _B_PICTURE
         elif code == _SEQUENCE or (code == _EXTENSION and unit[0] >> 4 in _LASTING):
-            parameters.append(bytes([code]) + unit.rstrip(b"\0"))
+            parameters.append(bytes([code]) + bytes(unit).rstrip(b"\0"))
         elif leads is not None and 0 < code < 0xB0:
             break  # slices: nothing but pixels from here
     return _Seen(parameters, leads is not None, bool(leads))
 
 
-def _units(packet: bytes, last: int = -1) -> Iterator[tuple[int, bytes]]:
+def _units(packet: Data, last: int = -1) -> Iterator[tuple[int, Data]]:
     """(start code, what follows it). Of the unit ``last`` the first byte, for its end would take long to find."""
     starts = chain(start_codes(packet), [(-1, len(packet) + 4)])
     code, at = next(starts)

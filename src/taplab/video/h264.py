@@ -7,7 +7,7 @@ pictures after it are predicted from the wrong frames, and only the count tells 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from taplab.video.bits import Bits, nal_units
+from taplab.video.bits import Bits, Data, nal_units
 
 SLICES = range(1, 6)  # NAL unit types 1 to 5; 5 is an IDR picture
 IDR, _SPS, _PPS = 5, 7, 8
@@ -41,7 +41,7 @@ class H264Headers:
             self._length = (extradata[4] & 3) + 1
             self.given = list(_avcc_parameter_sets(extradata))
         elif extradata:
-            self.given = list(self.units(extradata))
+            self.given = [bytes(unit) for unit in self.units(extradata)]
         for unit in self.given:
             self._read_unit(unit)
 
@@ -61,7 +61,7 @@ class H264Headers:
                 return left, top
         return 0, 0
 
-    def __call__(self, packet: bytes) -> tuple[bool | None, bool, bool]:
+    def __call__(self, packet: Data) -> tuple[bool | None, bool, bool]:
         """(others refer to this frame, a reference frame before it is missing, its own beginning is missing).
 
         (None, False, False) where it cannot be read.
@@ -77,11 +77,11 @@ class H264Headers:
                 self._read_unit(unit)
         return refers, lost, headless
 
-    def units(self, packet: bytes) -> Iterator[bytes]:
+    def units(self, packet: Data) -> Iterator[Data]:
         """The NAL units of a packet."""
         return nal_units(packet, self._length)
 
-    def _read_unit(self, unit: bytes) -> None:
+    def _read_unit(self, unit: Data) -> None:
         """Parameter sets are remembered, all else is passed over."""
         try:
             if unit and unit[0] & 31 == _SPS:
@@ -95,7 +95,7 @@ class H264Headers:
         except EOFError:
             pass
 
-    def _gaps(self, unit: bytes) -> tuple[bool, bool]:
+    def _gaps(self, unit: Data) -> tuple[bool, bool]:
         """Of a picture's first slice: does it come after a gap in frame_num, and does it begin below the top?"""
         try:
             bits = _payload(unit, 24)
@@ -114,9 +114,9 @@ class H264Headers:
         return number not in (before, (before + 1) % modulus), headless  # equal: the second field of a frame
 
 
-def _payload(unit: bytes, most: int) -> Bits:
+def _payload(unit: Data, most: int) -> Bits:
     """The bits after the NAL header, without emulation prevention bytes."""
-    return Bits(unit[1:most].replace(b"\0\0\3", b"\0\0"))
+    return Bits(bytes(unit[1:most]).replace(b"\0\0\3", b"\0\0"))
 
 
 def _avcc_parameter_sets(extradata: bytes) -> Iterator[bytes]:

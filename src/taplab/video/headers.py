@@ -111,10 +111,10 @@ class Headers:
 
     def _is_due(self, packet: Packet) -> bool:
         """Should a picture come of it? An AV1 packet is a temporal unit, of which one is shown."""
-        return self._is_av1 if self._hevc is None else self._hevc(bytes(packet))
+        return self._is_av1 if self._hevc is None else self._hevc(memoryview(packet))
 
     def _read(self, packet: Packet) -> Header:
-        data, rounding, refers, after_loss, headless = bytes(packet), 0, None, False, False
+        data, rounding, refers, after_loss, headless = memoryview(packet), 0, None, False, False
         if self._mpeg4 is not None:
             rounding, refers, after_loss = self._mpeg4(data)
         elif self._h264 is not None:

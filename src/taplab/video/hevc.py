@@ -4,7 +4,7 @@ Decoding begins with an intra random access point (IRAP). Leading pictures that 
 left out where it is the first one, or where the stream was cut (BLA).
 """
 
-from taplab.video.bits import nal_units
+from taplab.video.bits import Data, nal_units
 
 _RASL = (8, 9)
 _IRAP, _BLA, _SLICES = range(16, 24), range(16, 19), range(32)
@@ -22,7 +22,7 @@ class HevcHeaders:
         self._began = False
         self._begins_here = False  # at the last IRAP picture
 
-    def __call__(self, packet: bytes) -> bool:
+    def __call__(self, packet: Data) -> bool:
         """Whether its picture is to be shown, if nothing is lost of it and of what it refers to."""
         kinds = [unit[0] >> 1 & 63 for unit in nal_units(packet, self._length)]
         kind = next((k for k in kinds if k in _SLICES), None)  # None: its slices are lost, or it has none

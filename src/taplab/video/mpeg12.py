@@ -4,7 +4,7 @@
 (ISO/IEC 13818-2, 6.3.9).
 """
 
-from taplab.video.bits import start_codes
+from taplab.video.bits import Data, start_codes
 
 MPEG12 = ("mpeg1video", "mpeg2video")  # codecs
 _PICTURE_START, _GROUP_START = 0x00, 0xB8
@@ -20,7 +20,7 @@ class Mpeg12Headers:
         self._anchors: tuple[int, int] | None = None  # temporal references of the last two I- or P-frames
         self._between = 0  # B-frames since the last of them
 
-    def __call__(self, packet: bytes) -> tuple[bool | None, bool]:
+    def __call__(self, packet: Data) -> tuple[bool | None, bool]:
         """(others refer to this frame, a reference frame before it is missing); (None, False) without a header.
 
         Where there are B-frames, a frame missing before the last I- or P-frame is told with the frame after that.

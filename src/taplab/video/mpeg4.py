@@ -7,7 +7,7 @@ that errors do not add up (ISO/IEC 14496-2, 6.2.5 and 6.3.5).
 
 from typing import NamedTuple
 
-from taplab.video.bits import Bits, start_codes
+from taplab.video.bits import Bits, Data, start_codes
 
 _VOL_START = range(0x20, 0x30)
 _GROUP_START, _VOP_START = 0xB3, 0xB6
@@ -49,7 +49,7 @@ class Mpeg4Headers:
         if extradata:
             self(extradata)
 
-    def __call__(self, data: bytes) -> tuple[int, bool | None, bool]:
+    def __call__(self, data: Data) -> tuple[int, bool | None, bool]:
         """(rounding type, others refer to this frame, a reference frame before it is missing).
 
         (0, None, False) where the packet cannot be read. The exact half-pel prediction needs the rounding type.

@@ -16,16 +16,17 @@ class Span:
     """From the first presentation of the packets that were added to the end of the last; ``seconds`` long."""
 
     def __init__(self) -> None:
-        self._first: float | None = None  # seconds, all of them: fractions took longer than a small picture
+        self._tick: float | None = None  # seconds, as all that follows: fractions took longer than a small picture
+        self._first: float | None = None
         self._end = 0.0
         self._next: float | None = None  # when the packet after the last is to be decoded
         self._holes = self._held = 0.0  # between packets, and of packets
 
     def add(self, packet: "av.Packet[Any]") -> None:
         """In any order; one without a time does not count."""
-        if packet.pts is None or packet.time_base is None:
+        if packet.pts is None or (tick := self._tick or _seconds(packet)) is None:
             return
-        tick = float(packet.time_base)
+        self._tick = tick
         start, length = packet.pts * tick, (packet.duration or 0) * tick
         end = start + length
         self._add_hole(None if packet.dts is None else packet.dts * tick, length)
@@ -70,20 +71,27 @@ class Span:
         return f"ends after {self.seconds:.1f} s of {length:.4g} s"
 
 
+def _seconds(packet: "av.Packet[Any]") -> float | None:
+    """Of a tick; the same for all packets of a stream."""
+    return None if packet.time_base is None else float(packet.time_base)
+
+
 class Steps:
     """From each presentation to the next, at ``rate`` frames a second: do they keep to it, but for a few?"""
 
     def __init__(self, rate: Fraction | None) -> None:
         self._length = float(1 / rate) if rate else None  # seconds
+        self._tick: float | None = None
         self._waiting: list[float] = []
         self._last: float | None = None
         self._even = self._uneven = 0
 
     def add(self, packet: "av.Packet[Any]") -> None:
         """In coded order; one without a time does not count."""
-        if self._length is None or packet.pts is None or packet.time_base is None:
+        if self._length is None or packet.pts is None or (tick := self._tick or _seconds(packet)) is None:
             return
-        heapq.heappush(self._waiting, packet.pts * float(packet.time_base))
+        self._tick = tick
+        heapq.heappush(self._waiting, packet.pts * tick)
         if len(self._waiting) > _REORDERED:
             self._show(heapq.heappop(self._waiting), self._length)
 
