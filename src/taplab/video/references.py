@@ -113,10 +113,10 @@ def _gains(
 def within_one_scene(motion: Motion, scenes: Mapping[int, int]) -> Motion:
     """Only the fields from the scene that most blocks come from: B-frames at a cut have it on one side only."""
     counts = dict.fromkeys((scenes[field.reference] for field in motion.fields), 0.0)
-    for field in motion.fields:
-        counts[scenes[field.reference]] += float((field.weight * motion.coded).sum())
     if len(counts) == 1:
         return motion
+    for field in motion.fields:
+        counts[scenes[field.reference]] += float((field.weight * motion.coded).sum())
     scene = max(counts, key=lambda s: counts[s])
     fields = [field for field in motion.fields if scenes[field.reference] == scene]
     total = np.sum([field.weight for field in fields], axis=0)
