@@ -102,32 +102,32 @@ def _rasterise(
 def fill_from_nearest(vectors: NDArray[np.float32], hit: NDArray[np.bool_]) -> None:  # pragma: no cover - compiled
     """Gives blocks without a vector that of the nearest block with one (two sweeps over the 8-neighbourhood)."""
     rows, cols = hit.shape
-    far = rows + cols
-    near = np.empty((rows, cols, 2), np.int32)  # offset to the nearest known block
+    near = np.zeros((rows, cols, 2), np.int32)  # offset to the nearest known block
+    missing, first = np.empty(rows * cols + 1, np.int32), np.empty(rows + 1, np.int32)  # columns; where rows begin
+    count = 0
     for i in range(rows):
-        for j in range(cols):
-            near[i, j, 0] = near[i, j, 1] = 0 if hit[i, j] else far
+        first[i] = count
+        for j in range(cols):  # without a branch
+            missing[count] = j
+            count += not hit[i, j]
+        for j in missing[first[i] : count]:
+            near[i, j] = rows + cols  # farther than any
+    first[rows] = count
     for sweep in range(2):
         step = 1 if sweep == 0 else -1
         for a in range(rows):
             i = a if sweep == 0 else rows - 1 - a
-            for b in range(cols):
-                j = b if sweep == 0 else cols - 1 - b
-                if hit[i, j]:  # nothing is nearer
-                    continue
+            there = missing[first[i] : first[i + 1]][::step]
+            for j in there:
                 _relax(near, i, j, -step, -step)
                 _relax(near, i, j, -step, 0)
                 _relax(near, i, j, -step, step)
                 _relax(near, i, j, 0, -step)
-            for b in range(cols - 1, -1, -1):
-                j = b if sweep == 0 else cols - 1 - b
-                if not hit[i, j]:
-                    _relax(near, i, j, 0, step)
-    source = vectors.copy()
+            for j in there[::-1]:
+                _relax(near, i, j, 0, step)
     for i in range(rows):
-        for j in range(cols):
-            if not hit[i, j]:
-                vectors[i, j] = source[i + near[i, j, 0], j + near[i, j, 1]]
+        for j in missing[first[i] : first[i + 1]]:
+            vectors[i, j] = vectors[i + near[i, j, 0], j + near[i, j, 1]]
 
 
 @njit(cache=True, nogil=True, inline="always")
