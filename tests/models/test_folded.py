@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from taplab import TorchModel
-from taplab.models.folded import folded
+from taplab.models.folded import Rectified, _rectifies, folded
 from taplab.models.zoo import ARCHITECTURES, FOLLOWING, build
 
 SIZES = [(64, 96), (45, 83), (181, 321)]
@@ -82,6 +82,57 @@ def test_weights_are_kept_in_what_is_computed_with():
     assert {parameter.dtype for parameter in model._running().parameters()} == {torch.float32}
 
 
+def rectified(net):
+    return [module for module in net.modules() if isinstance(module, Rectified)]
+
+
+@pytest.mark.skipif(not _rectifies(torch.float32), reason="this torch has no convolution with ReLU")
+@pytest.mark.parametrize("architecture", ["bl1", "bl2"])
+def test_relu_is_computed_with_the_convolution(architecture):
+    """But for a residual's, which is computed of a sum."""
+    net = folded(trained(architecture))
+    blocks = [block for block in trained(architecture).modules() if type(block) is nn.Sequential]
+    expected = [block for block in blocks if {nn.Conv2d, nn.ReLU} <= {type(module) for module in block}]
+    assert len(rectified(net)) == len(expected) > 8
+    assert not any(isinstance(module, nn.ReLU) for module in net.modules())
+
+
+def test_without_that_operation_it_is_left_to_relu(monkeypatch):
+    monkeypatch.setattr("taplab.models.folded._rectifies", lambda dtype: False)
+    plain, quick = models(trained("bl2"))
+    expected = plain(pictures(64, 96))
+    assert torch.allclose(quick(pictures(64, 96)), expected, atol=1e-5 * float(expected.abs().max()))
+    assert not rectified(quick._running())
+
+
+class Pads(nn.Module):
+    """Convolutions with ReLU of every kind of padding, stride and dilation."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        reflected = nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect")
+        self.parts = nn.Sequential(
+            nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU()),
+            nn.Sequential(
+                nn.Conv2d(8, 8, (3, 1), padding=(2, 0), dilation=2, groups=4, bias=False), nn.Identity(), nn.ReLU()
+            ),
+            nn.Sequential(nn.Conv2d(8, 8, 3, padding="same"), nn.ReLU()),
+            nn.Sequential(reflected, nn.ReLU(inplace=True)),
+            nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU6()),
+            nn.Sequential(nn.Conv2d(8, 5, 1), nn.Identity(), nn.BatchNorm2d(5)),
+        )
+
+    def forward(self, x):
+        return self.parts(x)
+
+
+def test_relu_after_convolutions_of_every_kind():
+    plain, quick = models(Pads())
+    assert torch.allclose(plain(pictures(33, 47)), quick(pictures(33, 47)), atol=1e-5)
+    assert len(rectified(quick._running())) == 2 * _rectifies(torch.float32)
+
+
 class Strange(nn.Module):
     """Pairs that must not be folded: what is between, shared, watched, or a kind of its own."""
 
@@ -114,6 +165,7 @@ class Strange(nn.Module):
 def test_only_plain_pairs_are_folded():
     net = Strange().eval()
     assert len(norms(folded(net))) == len(norms(net)) - 1
+    assert len(rectified(folded(net))) == _rectifies(torch.float32)  # of ``apart``; the other convolution is shared
     plain, quick = models(net)
     one = pictures(16, 24)[:1]  # batch norm without statistics takes those of a batch, however large
     assert torch.allclose(plain(one), quick(one), atol=1e-5)
