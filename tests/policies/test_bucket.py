@@ -161,6 +161,21 @@ def test_a_jam_leaves_no_time_for_regions():
     assert not pace.affords_region
 
 
+def test_no_more_than_two_regions_are_put_by():
+    pace = Pace(25, lambda: 0.0)
+    for _ in range(3):
+        pace.add(0.11, 0.1)
+        pace.add(0.02, None, 0.01)
+    for _ in range(200):
+        pace.put_by()
+        pace.add(0.01)
+    seen = 0
+    while pace.affords_region and seen < 9:
+        pace.add(0.02, None, 0.01)
+        seen += 1
+    assert seen == 2
+
+
 def test_compiling_at_the_start_is_forgotten_soon():
     pace = Pace(25, lambda: 0.0)
     seconds, _ = Machine(0.1, 0.01).run(pace, 400, first=5.0)

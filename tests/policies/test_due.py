@@ -21,7 +21,7 @@ class Clock:
         return self.now
 
 
-def drive_policy(policy, frames, network, of_region=None):
+def drive_policy(policy, frames, network, of_region=None, glance=None):
     """Display positions of the key frames; asserts that every frame is answered before the next is looked at."""
     looked_at, answered, keys = [], [], []
 
@@ -40,6 +40,8 @@ def drive_policy(policy, frames, network, of_region=None):
                 step = next(steps)
             elif step.region is not None:
                 step = steps.send(of_region(step.frame, step.region))
+            elif step.carried is not None:
+                step = steps.send(glance(step.frame))
             else:
                 keys.append(step.frame.display)
                 step = steps.send(network(step.frame))
@@ -104,6 +106,45 @@ def test_a_speed_is_kept_with_regions_too(make_clip, model):
     assert len(looked) == len(between) + 2  # the trial, at the first key frames that have one before them
     assert len(between) >= 3
     assert 29 / (clock.now - 0.2) == pytest.approx(target, rel=0.2)
+
+
+def test_glances_are_not_taken_for_passes(make_clip, model):
+    """They cost the same at every frame: they are of the rest."""
+    clock, glances = Clock(), []
+
+    def run(frame, seconds=0.2):
+        clock.now += seconds
+        return model(frame.rgb()[None])[0]
+
+    def glance(frame):
+        glances.append(frame.display)
+        return run(frame, 0.01)
+
+    policy = live(FFW, Dial(target_fps=15), clock)
+    policy.glances = True
+    keys = drive_policy(policy, open_video(make_clip("mpeg4", gop=30)).frames(), run, glance=glance)
+    assert sorted([*keys, *glances]) == list(range(30))
+    assert policy.pace.network == pytest.approx(0.2)
+    assert policy.pace.rest == pytest.approx(0.01, rel=0.5)
+    assert 29 / (clock.now - 0.2) == pytest.approx(15, rel=0.2)
+
+
+def test_a_glance_is_handed_on_from_references_alone(make_clip, model):
+    """What is said of the others nobody takes up; they are glanced at when they are answered."""
+    clip, glances = make_clip("h264", gop=30, options={"bf": "3", "b_strategy": "0"}), []
+    references = {frame.display for frame in open_video(clip).frames() if frame.is_reference}
+
+    def run(frame):
+        return model(frame.rgb()[None])[0]
+
+    def glance(frame):
+        glances.append(frame.display)
+        return run(frame)
+
+    policy = live(FFW, Dial())
+    policy.glances = True
+    keys = drive_policy(policy, open_video(clip).frames(), run, glance=glance)
+    assert {*glances} == references - {*keys}
 
 
 def test_frames_that_no_other_refers_to_are_never_due(make_clip, model):
