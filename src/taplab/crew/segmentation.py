@@ -39,6 +39,11 @@ class CrewSegmentation(Segmentation):
 
     def results(self) -> Generator[Result]:
         """See ``Segmentation``."""
+        yield from self._shared() if len(self._shares) > 1 else super().results()
+        if self.shared_by == 1:
+            self.notes.append(f"one process did it all: {self._why_alone}")
+
+    def _shared(self) -> Generator[Result]:
         shown = closing(self._shown()) if self._with_pictures else nullcontext()
         with shown as frames, closing(self._heard()) as messages:
             for message in self.stopwatch.each("wait", messages):
@@ -48,13 +53,11 @@ class CrewSegmentation(Segmentation):
                     yield result if frames is None else self._pictured(result, frames)
                 else:
                     self._hear(message)
-        if self.shared_by == 1:
-            self.notes.append(f"one process did it all: {self._why_alone}")
 
     @property
     def shared_by(self) -> int:
-        """How many processes had frames of it, when it is done."""
-        return sum(told.frames > 0 for told in self._told)
+        """How many processes had frames of it, when it is done; this one, where they are too few to share."""
+        return sum(told.frames > 0 for told in self._told) if len(self._shares) > 1 else 1
 
     @property
     def _why_alone(self) -> str:
