@@ -110,7 +110,7 @@ def test_a_file_that_was_not_shared_after_all(taplab, make_clip, tmp_path):
     how = ["--modes", "per-frame", "--rounds", 1, "--model", "bl2-synthetic", "--processes", 2, "--json", file]
     result = taplab(make_clip("h264", gop=250), *how)
     assert result.exit_code == 0, result.output
-    note = "one process did it all: the file could not be shared, for want of key frames or for damage"
+    note = "one process did it all: behind the first 15 frames it could not be cut: no key frame, damage, or its end"
     assert f"per-frame, 2 processes: {note}" in " ".join(result.stdout.split())
     rows = json.loads(file.read_text())["modes"]
     assert [(row["processes"], row["notes"]) for row in rows] == [(1, []), (1, [note])]

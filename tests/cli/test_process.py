@@ -36,7 +36,7 @@ sys.argv = ["taplab", *{command}, "--help"]
 try:
     main()
 finally:
-    heavy = [m for m in ("torch", "numba", "av", "matplotlib", "cv2", "onnxruntime") if m in sys.modules]
+    heavy = [m for m in ("torch", "numba", "numpy", "av", "matplotlib", "cv2", "onnxruntime") if m in sys.modules]
     print(heavy, file=sys.stderr)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -120,7 +121,9 @@ def test_the_first_so_many_frames(network, make_clip, most):
     assert [r.index for r in segmenter.stream(make_clip("mpeg4"), max_frames=most)] == list(range(most))
 
 
-@pytest.mark.parametrize(("at", "by", "notes"), [(26, 2, []), (15, 1, ["one process did it all: the file could not"])])
+@pytest.mark.parametrize(
+    ("at", "by", "notes"), [(26, 2, []), (15, 1, ["one process did it all: behind the first 15 frames it could"])]
+)
 def test_a_damaged_file(network, make_clip, tmp_path, at, by, notes):
     """Where that begins before the first key frame of the second group, that group is of the same process."""
     data = bytearray(make_clip("h264").read_bytes())
@@ -162,7 +165,7 @@ def test_a_file_without_key_frames_to_cut_at(network, make_clip):
     run = Segmenter(network, mode="paper", processes=2).stream(make_clip("h264", gop=250))
     assert len(list(run)) == 30
     assert run.summary().notes == [
-        "one process did it all: the file could not be shared, for want of key frames or for damage"
+        "one process did it all: behind the first 15 frames it could not be cut: no key frame, damage, or its end"
     ]
 
 
@@ -170,13 +173,37 @@ def test_a_file_without_key_frames_to_cut_at(network, make_clip):
     ("codec", "suffix", "how", "why"),
     [
         ("h264", ".264", {}, "the file does not say how long it is, and up to 384 frames are not shared"),
-        ("mpeg4", ".mp4", {"max_frames": 9}, "9 frames are not shared"),
+        ("mpeg4", ".mp4", {"max_frames": 9}, "the file has, as it says, no more than 12 frames, which are not shared"),
     ],
 )
 def test_short_files_are_not_shared(network, make_clip, codec, suffix, how, why):
     run = Segmenter(network, mode="paper", processes=2).stream(make_clip(codec, suffix), **how)
     assert len(list(run)) == how.get("max_frames", 30)
     assert run.summary().notes == [f"one process did it all: {why}"]
+
+
+@pytest.mark.parametrize(("codec", "how"), [("mpeg4", {}), ("mpeg2video", {"options": {"bf": "2"}})])
+@pytest.mark.parametrize("seconds", [0.2, 1.2, 100.0])
+def test_what_a_file_says_of_its_length_decides_nothing(network, make_clip, tmp_path, codec, how, seconds):
+    data = make_clip(codec, ".mkv", **how).read_bytes()
+    at = data.index(b"\x44\x89\x88") + 3  # Matroska's Duration, in milliseconds
+    clip = tmp_path / "lies.mkv"
+    clip.write_bytes(data[:at] + struct.pack(">d", 1000 * seconds) + data[at + 8 :])
+    _, expected, _, results = both(network, clip, "paper")
+    assert len(results) == len(expected) == 30
+    assert all((a.labels == b.labels).all() for a, b in zip(expected, results, strict=True))
+
+
+def test_what_stops_all_processes_is_no_fault(make_clip):
+    network = careful(pause=0.3)
+    run = Segmenter(network, mode="per-frame", processes=2).stream(make_clip("mpeg4"))
+    results = iter(run)
+    next(results)
+    run.interrupt()
+    for process, _ in crew_of(network, 2)._members:
+        process.terminate()
+    with pytest.raises(KeyboardInterrupt):
+        list(results)
 
 
 def test_no_process_is_begun_without_a_share(make_clip):

@@ -3,6 +3,7 @@ import pytest
 
 from taplab.video.bits import Bits
 from taplab.video.h264 import H264Headers
+from taplab.video.hevc import HevcHeaders
 from taplab.video.mpeg4 import Mpeg4Headers
 from taplab.video.mpeg12 import Mpeg12Headers
 
@@ -91,6 +92,8 @@ def test_h264_tells_of_every_lost_reference_frame(make_clip, suffix, options):
 
 def test_rubbish_is_no_error():
     assert Mpeg4Headers(None)(b"\0\0\1\xb6") == (0, None, False)
+    assert H264Headers(None)(b"\0\0\1\0\0\1") == (None, False, False)  # an empty unit
+    assert not HevcHeaders(None)(b"\0\0\1\0\0\1")
     assert Mpeg4Headers(b"\0\0\1\x20")(b"") == (0, None, False)
     for extradata in (None, b"", b"\1abc\xff\xe1\xff", b"\0\0\1\x67\x64", bytes(range(256))):
         for packet in (b"", b"nothing", b"\0\0\1", b"\0\0\1\x65", b"\xff" * 40, bytes(range(256))):

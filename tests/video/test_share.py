@@ -79,7 +79,9 @@ def check_together(path, of, length, max_frames=None):
 @pytest.mark.parametrize(("codec", "suffix", "how"), CUT)
 @pytest.mark.parametrize("of", [2, 3])
 def test_shares_of_a_stream_that_can_be_cut(make_clip, codec, suffix, how, of):
-    assert check_together(make_clip(codec, suffix, **how), of, 8) == of
+    clip = make_clip(codec, suffix, **how)
+    assert check_together(clip, of, 8) == of
+    assert [video.lost for video in shares(clip, of, 8)[1]] == [0] * of
 
 
 @pytest.mark.parametrize(("codec", "suffix", "how"), WHOLE)

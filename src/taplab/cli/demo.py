@@ -5,19 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 from taplab.cli import options
 from taplab.cli.app import app, reported
 from taplab.cli.progress import progress_bar
-from taplab.types import Rgb
 
 if TYPE_CHECKING:
     from taplab import Segmenter
+    from taplab.types import Rgb
 
 
 @app.command(short_help="Render a drive and compare with per-frame.")
@@ -40,6 +38,8 @@ def demo(
     verbose: options.Verbose = False,
 ) -> None:
     """Render a drive, segment it per-frame and with taplab, and compare both with the truth."""
+    from PIL import Image
+
     from taplab import PaperSettings, Segmenter, SyntheticDrive, load_model
     from taplab.data.clips import ClipSet
     from taplab.data.drives import DriveClip
@@ -90,8 +90,10 @@ def demo(
         print(f"overlay, masks and summary -> {out}")
 
 
-def _picture(segmenter: "Segmenter", clip: Path) -> Rgb:
+def _picture(segmenter: "Segmenter", clip: Path) -> "Rgb":
     """Frame, motion, residual and labels of the last frame before the second key frame, as a 2x2 sheet."""
+    import numpy as np
+
     from taplab.output.pictures import motion_picture, overlay_picture, residual_picture
 
     result = [r for r in segmenter.stream(clip, max_frames=11) if not r.key][-1]

@@ -1,12 +1,12 @@
 """``taplab inspect``: what a stream offers, before a network is run on it."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
-from PIL import Image
 
 from taplab.cli import options
 from taplab.cli.app import app, reported
@@ -35,6 +35,8 @@ class _Survey:
     length: list[float] = field(default_factory=list)  # mean vector in pixels, of frames with motion
 
     def add(self, frame: "CodedFrame", key: bool) -> None:
+        import numpy as np
+
         self.display.append(frame.display)
         self.kinds.append(frame.kind)
         self.keys.append(key)
@@ -49,7 +51,7 @@ class _Survey:
             self.length.append(float(np.hypot(vectors[..., 0], vectors[..., 1]).mean()))
 
     def sort(self) -> None:
-        order = np.argsort(self.display)
+        order = sorted(range(len(self.display)), key=self.display.__getitem__)
         for name in ("kinds", "keys", "damaged", "residual"):
             values = getattr(self, name)
             setattr(self, name, [values[i] for i in order])
@@ -116,18 +118,16 @@ def _report(video: "Source", survey: _Survey, policy: "Paper") -> None:
     print(f"{video.source}: {video.codec}, {video.width}x{video.height}, {rate}")
     print(f"  frames          {frames} ({counts})")
     starts = [i for i, kind in enumerate(survey.kinds) if kind == "I"]
-    gaps = np.diff(starts) if len(starts) > 1 else np.array([frames])
-    print(
-        f"  I-frames        every {gaps.min()} to {gaps.max()} frames" if len(starts) > 1 else "  I-frames        one"
-    )
+    gaps = [later - i for i, later in pairwise(starts)]
+    print(f"  I-frames        every {min(gaps)} to {max(gaps)} frames" if gaps else "  I-frames        one")
     if survey.coded:
-        print(f"  motion vectors  in {len(survey.coded)} frames; {100 * np.mean(survey.coded):.0f} % of their blocks")
+        print(f"  motion vectors  in {len(survey.coded)} frames; {100 * fmean(survey.coded):.0f} % of their blocks")
     if survey.estimated:
         print(f"  estimated       motion of {counted(survey.estimated, 'frame')} without vectors of {video.codec}")
     if survey.length:
-        print(f"  motion          {np.mean(survey.length):.1f} px a frame on average")
+        print(f"  motion          {fmean(survey.length):.1f} px a frame on average")
         scores = [r for r in survey.residual if r is not None]
-        print(f"  residual        {np.mean(scores):.2f} grey levels a pixel, at most {np.max(scores):.2f}")
+        print(f"  residual        {fmean(scores):.2f} grey levels a pixel, at most {max(scores):.2f}")
     else:
         print("  motion          none: the network will see every frame")
     if sum(survey.damaged) or video.lost:
@@ -140,6 +140,8 @@ def _report(video: "Source", survey: _Survey, policy: "Paper") -> None:
 
 
 def _draw(out: Path, survey: _Survey, frame: "CodedFrame | None") -> None:
+    from PIL import Image
+
     from taplab.output.chart import timeline_chart
     from taplab.output.pictures import motion_picture, residual_picture
     from taplab.video.planes import luma_plane

@@ -51,7 +51,7 @@ class Crew:
             of = len(shares)
             self._begin(of, interrupted)
             for (_, connection), share in zip(self._members, shares, strict=False):  # others wait for longer files
-                connection.send((job, share))
+                connection.send((job, share, _threads(of)))
             turn, told = 0, dict[int, Told]()
             while turn not in told or not told[turn].done:
                 message = self._heard(turn, interrupted)
@@ -86,11 +86,10 @@ class Crew:
             self.close()
         begun = range(len(self._members), of)
         context = multiprocessing.get_context("spawn")
-        threads = max(torch.get_num_threads() // self._count, 1)
         for number in begun:
             here, there = context.Pipe()
             process = context.Process(
-                target=work, args=(there, self.model, threads), name=f"taplab-{number}", daemon=True
+                target=work, args=(there, self.model, _threads(of)), name=f"taplab-{number}", daemon=True
             )
             with _ctrl_c_held_back():
                 process.start()
@@ -108,8 +107,10 @@ class Crew:
             message = connection.recv()
         except (EOFError, OSError) as error:
             process.join(_GRACE)
+            if interrupted():  # what stopped it is meant for all
+                raise KeyboardInterrupt from None
             raise TaplabError(
-                f"process {turn + 1} of {self._count} died (exit status {process.exitcode}), {remedy}"
+                f"process {turn + 1} of {len(self._members)} died (exit status {process.exitcode}), {remedy}"
             ) from error
         if isinstance(message, Failed):
             raise message.error
@@ -120,6 +121,11 @@ class Crew:
     def close(self) -> None:
         """Ends the processes; the next video begins new ones."""
         _stop(self._members)
+
+
+def _threads(of: int) -> int:
+    """Of each of so many processes."""
+    return max(torch.get_num_threads() // of, 1)
 
 
 _crews: WeakKeyDictionary[Model, dict[int, Crew]] = WeakKeyDictionary()

@@ -61,11 +61,11 @@ class CrewSegmentation(Segmentation):
 
     @property
     def _why_alone(self) -> str:
-        if self.counts.frames > self._length:
-            return "the file could not be shared, for want of key frames or for damage"
-        if self.source.expected_frames is None:
+        if len(self._shares) == 1:
+            return f"the file has, as it says, no more than {counted(self._length, 'frame')}, which are not shared"
+        if self.source.expected_frames is None and self.counts.frames <= self._length:
             return f"the file does not say how long it is, and up to {self._length} frames are not shared"
-        return f"{counted(self.counts.frames, 'frame')} are not shared"
+        return f"behind the first {self._length} frames it could not be cut: no key frame, damage, or its end"
 
     def _heard(self) -> Generator[Packed | Told]:
         """From a thread that listens while this one unpacks."""

@@ -81,7 +81,7 @@ class _Sender:
 
 
 def work(connection: Connection, model: bytes, threads: int) -> None:
-    """Of one process, until the other end is closed. model: pickled, or what makes it. threads: of its network."""
+    """Of one process, until the other end is closed. model: pickled, or what makes it. threads: of torch, at first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; who reads the results decides
     os.environ["OMP_NUM_THREADS"] = str(threads)
     import torch
@@ -96,9 +96,10 @@ def work(connection: Connection, model: bytes, threads: int) -> None:
         return
     while True:
         try:
-            job, share = connection.recv()
+            job, share, threads = connection.recv()
         except (EOFError, OSError):
             return
+        torch.set_num_threads(threads)
         _do(connection, made, job, share)
 
 

@@ -215,12 +215,15 @@ def _calm(best: Labels, out: Labels) -> None:  # pragma: no cover - compiled
 
 @njit(cache=True, nogil=True, inline="always")
 def origins(way: NDArray[np.float32], i: int, rows: int, out: NDArray[np.int32]) -> None:  # pragma: no cover - compiled
-    """The cell nearest to where each of row ``i`` comes from, counted through the map; a loop that vectorises."""
-    cols, zero = np.int32(len(out)), np.int32(0)
+    """The cell nearest to where each of row ``i`` comes from, counted through the map; a loop that vectorises.
+
+    Also of what is far outside, or no number.
+    """
+    cols, zero, far = np.int32(len(out)), np.int32(0), np.float32(1e9)
     for j in range(len(out)):
-        y = min(max(np.int32(np.rint(np.float32(i) + way[j, 1])), zero), np.int32(rows - 1))
-        x = min(max(np.int32(np.rint(np.float32(j) + way[j, 0])), zero), cols - np.int32(1))
-        out[j] = y * cols + x
+        y = np.int32(min(max(np.rint(np.float32(i) + way[j, 1]), -far), far))
+        x = np.int32(min(max(np.rint(np.float32(j) + way[j, 0]), -far), far))
+        out[j] = min(max(y, zero), np.int32(rows - 1)) * cols + min(max(x, zero), cols - np.int32(1))
 
 
 @njit(cache=True, nogil=True)

@@ -36,6 +36,7 @@ class Assembly:
         self.video = weakref.proxy(video)  # which holds this: in a cycle its decoder's pictures would stay for long
         self.stopwatch, self.thr_rgc = video.stopwatch, video.thr_rgc  # residuals may be measured after it
         self.next = 0  # coded index whose turn it is
+        self.elsewhere = range(0)  # those whose pictures another process gives out, as far as it matters
         self.damaged = True  # nothing is sound before the first key frame
         self.references: list[Reference] = []
         self.mended = 0  # display position of the key frame that ended the last damage
@@ -56,7 +57,11 @@ class Assembly:
             index, _, picture = waiting[0]
             if picture.anew:
                 self._begin_anew(index)
+                self.elsewhere = range(index + 1, index + 1 + picture.leading)
             if index > self.next:
+                if self.next in self.elsewhere:
+                    self.next += 1
+                    continue
                 if self.next not in failed and self.next >= given_up_before:
                     return
                 refused = self.next in failed

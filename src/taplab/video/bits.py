@@ -44,11 +44,15 @@ def start_codes(data: Data) -> Iterator[tuple[int, int]]:
 
 
 def nal_units(packet: Data, length: int) -> Iterator[Data]:
-    """Those of H.264 or HEVC. length: bytes that the length of each has, 0 where they begin with start codes."""
+    """Those of H.264 or HEVC that are not empty.
+
+    length: bytes that the length of each has, 0 where they begin with start codes.
+    """
     if not length:
         starts = [at for _, at in start_codes(packet)]
         for start, end in pairwise([*starts, len(packet) + 4]):
-            yield packet[start - 1 : end - 4]
+            if unit := packet[start - 1 : end - 4]:
+                yield unit
         return
     at = 0
     while at + length < len(packet):

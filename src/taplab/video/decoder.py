@@ -143,8 +143,9 @@ class Decoder:
         elif piece.others:
             self.gaps.begin(self.given)
             self.given += len(piece.needed)
+        leading = piece.leading  # behind a gap these are not among the frames
         while frames:
-            picture = self._picture(frames.popleft())
+            picture = self._picture(frames.popleft(), leading=leading)
             if not frames and piece.closes and self.share is not None and not self.share.has(piece.group + 1):
                 self.gaps.begin(self.given)  # before somebody can look for what follows the last of them
             yield picture
@@ -228,7 +229,7 @@ class Decoder:
             self.broke_off = self._refusal
         self.broke_off = self._stopped_by or self.broke_off or self._ends_early
 
-    def _picture(self, frame: av.VideoFrame, *, elsewhere: bool = False) -> Picture:
+    def _picture(self, frame: av.VideoFrame, *, elsewhere: bool = False, leading: int = 0) -> Picture:
         if not self.in_coded_order:  # motion will be estimated from the picture shown before: display order will do
             lost, self._lost_just_now = self._lost_just_now, False
             at, (corrupt, said_key) = self.given, self.headers.at(frame)
@@ -240,7 +241,7 @@ class Decoder:
         index = opaque[0] if isinstance(opaque, tuple) else self.given
         anew, said = not elsewhere and self.gaps.end(self.given), self.headers.take(index)
         pts = self._times.of(frame)
-        picture = Picture(index, self.given, frame, pts, *said, anew=anew, elsewhere=elsewhere)
+        picture = Picture(index, self.given, frame, pts, *said, anew=anew, leading=leading, elsewhere=elsewhere)
         self.given += not elsewhere  # who goes on with it counts it
         return picture
 

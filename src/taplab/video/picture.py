@@ -14,7 +14,8 @@ class Picture:
     rounding: MPEG-4's rounding type. refers: whether others refer to it, None where the packet does not say.
     after_loss: a reference frame before it is missing from the stream. corrupt: its packet is broken. said_key: its
     packet says that decoding can begin here, and the decoder does not deny it. anew: what came before it is left to
-    another process; elsewhere: so is this key picture.
+    another process, and so are the pictures of so many packets behind it (``leading``), which are shown before it;
+    elsewhere: so is this key picture.
     """
 
     index: int
@@ -27,6 +28,7 @@ class Picture:
     corrupt: bool = False
     said_key: bool = False
     anew: bool = False
+    leading: int = 0
     elsewhere: bool = False
 
     @property
