@@ -196,3 +196,21 @@ def test_other_threads_call_it_themselves():
     thread.start()
     thread.join()
     assert called == [thread]
+
+
+@pytest.mark.parametrize(("status", "says"), [("3", 3), ("None", 0), ("'why'", 1)])
+def test_a_process_of_its_own_ends_at_once_with_its_status(status, says):
+    """Nothing is taken down, nothing that was printed is lost."""
+    code = f"""
+import atexit, sys
+from taplab.interrupt import ends_with, own_the_process
+
+own_the_process()
+atexit.register(print, "left", end="")
+print("done ", end="")
+ends_with({status})
+sys.exit({status})
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (run.returncode, run.stdout) == (says, "done left")
+    assert run.stderr == ("why\n" if says == 1 else "")

@@ -18,6 +18,7 @@ _STEP = 0.1  # seconds between looks for Ctrl-C, where a wait does not end at a 
 _ONE_WISH = 1.0  # seconds: signals so soon after the first mean the same (a terminal and a program send one each)
 
 _received: int = signal.SIGINT  # the last that asked for an end
+_status: object = None  # of an end without a signal, once it is known
 _ending_since: float | None = None
 
 
@@ -25,7 +26,8 @@ def own_the_process() -> None:
     """From now on SIGTERM interrupts as Ctrl-C does, and each ends the process: for those that are all taplab's.
 
     KeyboardInterrupt is raised once, so that nothing breaks into what it set off; what asks again after that ends all
-    at once. After an interrupt Python's own end is cut short, for signals that come in it would kill the process.
+    at once. Python's own end is cut short (see ``ends_with``): signals that come in it would kill the process, and to
+    take torch and numba down again takes a second.
     """
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
         if signal.getsignal(number) is usual:
@@ -75,11 +77,22 @@ def _begin_to_end() -> None:
     _ending_since = time.monotonic()
 
 
+def ends_with(status: object) -> None:
+    """Told of a process of taplab's own that ends, with what stands in its SystemExit."""
+    global _status
+    _status = 0 if status is None else status
+
+
 def _leave() -> None:
-    if _ending_since is not None:
+    status = exit_status() if _ending_since is not None else _status
+    if not isinstance(status, int):
+        return
+    try:
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(exit_status())
+    except (OSError, ValueError):  # nobody reads any more: Python says so
+        return
+    os._exit(status)
 
 
 def _interrupts(handler: object) -> bool:

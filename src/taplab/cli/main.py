@@ -2,7 +2,7 @@
 
 import sys
 
-from taplab.interrupt import exit_status, own_the_process
+from taplab.interrupt import ends_with, exit_status, own_the_process
 
 
 def main() -> None:
@@ -24,5 +24,8 @@ def main() -> None:
         from taplab.cli.app import app
 
         app()
+    except SystemExit as end:
+        ends_with(end.code)
+        raise
     except KeyboardInterrupt:  # before a command had begun
         sys.exit(exit_status())
