@@ -57,7 +57,7 @@ def demo(
     clips, encoding = ClipSet("demo", drive.drive.classes, drive.drive.palette, [drive]), Encoding(quality=3)
     network = load_model(model, device=device)
 
-    def render() -> Iterator[Rgb]:
+    def render() -> "Iterator[Rgb]":
         with progress_bar("render the drive", frames, quiet=quiet) as bar:
             for i in range(frames):
                 yield drive.frame(i)

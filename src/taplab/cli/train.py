@@ -13,7 +13,7 @@ from taplab.cli import options
 from taplab.cli.app import app, interruption_told, reported
 from taplab.cli.progress import progress_bar
 from taplab.cli.train_follower import check_usage as check_follower
-from taplab.cli.train_follower import follow, follow_settings
+from taplab.cli.train_follower import follow, follow_settings, warn_of_bfloat16
 from taplab.cli.usage import on_command_line, refuse
 from taplab.config import rows_and_columns
 from taplab.errors import SettingError
@@ -95,7 +95,6 @@ def train(
     changes = {"steps": steps, "batch": batch, "rate": rate, "amp": amp, "seed": seed}
     if architecture in FOLLOWING:
         followed = follow_settings(clips, **changes)
-        _warn_of_bfloat16(followed.amp, device, quiet)
         sets = _sets(data, root, split, "none", pairs, classes, drives)
         if threads:
             torch.set_num_threads(threads)
@@ -105,7 +104,6 @@ def train(
             _tell_end(followed.steps, out)
         return
     settings = _settings(recipe, data, crop, **changes)
-    _warn_of_bfloat16(settings.amp, device, quiet or not is_main_process())
     sets = _sets(data, root, split, validation, pairs, classes, drives)
     own_folder(out)
     if tensorboard:
@@ -122,6 +120,7 @@ def train(
         asked, settings = settings, settings.within(stock.smallest)
         if not quiet:
             _tell(sets, settings, asked, stock.smallest)
+            warn_of_bfloat16(settings.amp, device)
         origin = f"{sets.origin}; {settings}" + (f"; from {init}" if init else "")
         with progress_bar(f"train {architecture}", settings.steps, quiet=quiet, unit="steps/s") as bar:
 
@@ -146,14 +145,6 @@ def train(
             )
     if not quiet:
         _tell_end(settings.steps, out)
-
-
-def _warn_of_bfloat16(amp: bool, device: str, quiet: bool) -> None:
-    from taplab.machine import has_fast_bfloat16
-
-    if amp and not quiet and not has_fast_bfloat16(device):
-        how = "bfloat16 is emulated on this processor, and slow; --no-amp trains several times faster"
-        print(f"taplab: note: {how}", file=sys.stderr)
 
 
 def _tell_end(steps: int, out: Path) -> None:

@@ -1,6 +1,7 @@
 """``taplab train --architecture bl2-warp``: the part that glances at the frames between key frames."""
 
 import os
+import sys
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,15 @@ def follow_settings(clips: int, **changes: Any) -> "FollowSettings":
     return replace(usual, clips=clips, **given)
 
 
+def warn_of_bfloat16(amp: bool, device: str) -> None:
+    """Where ``amp`` computes in it and the processor does not."""
+    from taplab.machine import has_fast_bfloat16
+
+    if amp and not has_fast_bfloat16(device):
+        how = "bfloat16 is emulated on this processor, and slow; --no-amp trains several times faster"
+        print(f"taplab: note: {how}", file=sys.stderr)
+
+
 def follow(
     sets: "Sets",
     out: Path,
@@ -56,6 +66,7 @@ def follow(
     base = base_for(init or BASE, sets.training.classes)
     origin = f"{sets.origin}, {counted(settings.clips, 'clip')}, {counted(settings.steps, 'step')}"
     if not quiet:
+        warn_of_bfloat16(settings.amp, "cpu")
         print(f"{origin}, batch {settings.batch}, seed {settings.seed}; key frames: {init or BASE}")
     with progress_bar("train bl2-warp", settings.steps, quiet=quiet, unit="steps/s") as bar:
 
