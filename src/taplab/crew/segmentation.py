@@ -62,7 +62,7 @@ class CrewSegmentation(Segmentation):
     @property
     def _why_alone(self) -> str:
         if len(self._shares) == 1:
-            return f"the file has, as it says, no more than {counted(self._length, 'frame')}, which are not shared"
+            return f"no more than {counted(self._length, 'frame')} were to be expected, which are not shared"
         if self.source.expected_frames is None and self.counts.frames <= self._length:
             return f"the file does not say how long it is, and up to {self._length} frames are not shared"
         return f"behind the first {self._length} frames it could not be cut: no key frame, damage, or its end"
