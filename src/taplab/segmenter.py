@@ -224,7 +224,7 @@ class Segmenter:
                     "reconnect": reconnect,
                 }
                 job = Job(self._how, {**what, "keep_all": keep_all, "scores": scores})
-                crew, of = crew_of(self.model, self.processes), self.processes
+                crew, of = crew_of(self.model), self.processes
                 return CrewSegmentation(*run, crew=crew, job=job, processes=of, pictures=pictures, scores=scores)
             notes.append(
                 f"one process does it: {opened.source} ({opened.codec}) is no file that can be cut at key frames"

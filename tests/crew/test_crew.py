@@ -200,7 +200,7 @@ def test_what_stops_all_processes_is_no_fault(make_clip):
     results = iter(run)
     next(results)
     run.interrupt()
-    for process, _ in crew_of(network, 2)._members:
+    for process, _ in crew_of(network)._members:
         process.terminate()
     with pytest.raises(KeyboardInterrupt):
         list(results)
@@ -210,7 +210,7 @@ def test_no_process_is_begun_without_a_share(make_clip):
     network = careful()
     segmenter = Segmenter(network, mode="paper", processes=8)
     assert len(list(segmenter.stream(make_clip("mpeg4"), max_frames=9))) == 9
-    crew = crew_of(network, 8)
+    crew = crew_of(network)
     assert crew._members == []  # this process did it
     assert len(list(segmenter.stream(make_clip("mpeg4"), max_frames=24))) == 24  # in groups of 12
     two = list(crew._members)
@@ -239,7 +239,7 @@ def test_a_process_that_is_killed(make_clip):
     segmenter = Segmenter(network, mode="per-frame", processes=2)
     results = iter(segmenter.stream(make_clip("mpeg4")))
     next(results)
-    crew = crew_of(network, 2)
+    crew = crew_of(network)
     os.kill(crew._members[1][0].pid, signal.SIGKILL)
     with pytest.raises(TaplabError, match=r"process 2 of 2 died \(exit status -9\)"):
         list(results)
@@ -262,7 +262,7 @@ def test_an_interrupt_leaves_whole_files_and_no_process(network, make_clip, tmp_
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["interrupted"]
     assert summary["frames"] == len(list((tmp_path / "masks").iterdir())) == 5
-    assert not crew_of(network, 2)._members
+    assert not crew_of(network)._members
 
 
 def test_who_looks_at_a_few_frames_may_begin_again(network, make_clip):
@@ -280,14 +280,14 @@ def test_weights_and_folders_may_change_between_runs(make_clip, monkeypatch, tmp
     monkeypatch.chdir(clip.parent)
     segmenter = Segmenter(network, mode="per-frame", processes=2)
     before = [r.labels for r in segmenter.stream(clip.name, max_frames=3)]
-    crew = crew_of(network, 2)
+    crew = crew_of(network)
     monkeypatch.chdir(clip.parent.parent)
     assert len(list(segmenter.stream(f"{clip.parent.name}/{clip.name}", max_frames=3))) == 3
-    assert crew_of(network, 2) is crew
+    assert crew_of(network) is crew
     network.net.sign = -1
     after = [r.labels for r in segmenter.stream(clip, max_frames=3)]
     assert all((a != b).any() for a, b in zip(before, after, strict=True))
-    assert crew_of(network, 2) is not crew
+    assert crew_of(network) is not crew
 
 
 def test_a_model_that_cannot_be_handed_over(make_clip):

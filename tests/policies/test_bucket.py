@@ -147,14 +147,20 @@ def test_a_machine_that_is_too_slow_has_no_time_for_regions():
         pace.add(0.06)
 
 
-def test_a_jam_leaves_no_time_for_regions():
+def after_frames_without_regions(count):
+    """At 25 frames a second; a pass takes 0.1 s, a region 0.01, all else 0.01."""
     pace = Pace(25, lambda: 0.0)
     for _ in range(3):
         pace.add(0.11, 0.1)
         pace.add(0.02, None, 0.01)
-    for _ in range(9):
+    for _ in range(count):
         pace.put_by()
         pace.add(0.01)
+    return pace
+
+
+def test_a_jam_leaves_no_time_for_regions():
+    pace = after_frames_without_regions(9)
     assert pace.affords_region
     pace.add(60.0)
     pace.put_by()
@@ -162,14 +168,7 @@ def test_a_jam_leaves_no_time_for_regions():
 
 
 def test_no_more_than_two_regions_are_put_by():
-    pace = Pace(25, lambda: 0.0)
-    for _ in range(3):
-        pace.add(0.11, 0.1)
-        pace.add(0.02, None, 0.01)
-    for _ in range(200):
-        pace.put_by()
-        pace.add(0.01)
-    seen = 0
+    pace, seen = after_frames_without_regions(200), 0
     while pace.affords_region and seen < 9:
         pace.add(0.02, None, 0.01)
         seen += 1

@@ -27,14 +27,14 @@ _AT_FIRST = (
 
 
 class Crew:
-    """Up to ``count`` processes that share the cores, with a model each. model: pickled, it or what makes it.
+    """Processes that share the cores, with a model each. model: pickled, it or what makes it.
 
-    They are begun when there is a share for them. One video at a time is worked on; where that is given up, new
-    processes are begun for the next.
+    They are begun when there is a share for them, and kept. One video at a time is worked on; where that is given up,
+    new processes are begun for the next.
     """
 
-    def __init__(self, model: bytes, count: int) -> None:
-        self.model, self._count = model, count
+    def __init__(self, model: bytes) -> None:
+        self.model = model
         self._members: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
         self._busy = threading.Lock()
         finalize(self, _stop, self._members)
@@ -128,18 +128,18 @@ def _threads(of: int) -> int:
     return max(torch.get_num_threads() // of, 1)
 
 
-_crews: WeakKeyDictionary[Model, dict[int, Crew]] = WeakKeyDictionary()
+_crews: WeakKeyDictionary[Model, Crew] = WeakKeyDictionary()
 
 
-def crew_of(model: Model, count: int) -> Crew:
+def crew_of(model: Model) -> Crew:
     """The processes with ``model``, the same as long as it stays as it is: to begin them takes seconds.
 
     Raises SettingError if it cannot be handed over.
     """
-    crews, handed_over = _crews.setdefault(model, {}), _handed_over(model)
-    if count not in crews or crews[count].model != handed_over:
-        crews[count] = Crew(handed_over, count)
-    return crews[count]
+    crew, handed_over = _crews.get(model), _handed_over(model)
+    if crew is None or crew.model != handed_over:
+        crew = _crews[model] = Crew(handed_over)
+    return crew
 
 
 @contextmanager
