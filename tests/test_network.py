@@ -1,9 +1,19 @@
+import platform
+from contextlib import closing
+
 import numpy as np
 import pytest
 import torch
 
-from taplab import PaperSettings, Segmenter
+from taplab import PaperSettings, Segmenter, TorchModel
 from taplab.models.base import Model
+from taplab.network import Network
+from taplab.policies.base import Ask
+from taplab.timing import Stopwatch
+from taplab.types import CodedFrame, Region
+from taplab.video import open_video
+
+SWSCALE_ROUNDS_AS_WE_DO = platform.machine() in ("x86_64", "AMD64")
 
 
 class Told(Model):
@@ -134,3 +144,33 @@ def test_small_pictures_share_passes_of_four_lanes(model, make_clip):
     assert max(counted.calls) == 5  # and the key frame that the last lane ends with
     assert segmenter._lanes_for((1024, 2048)) == 2
     assert Segmenter(counted, settings=PaperSettings(("ffw",), interval=90))._lanes_for((90, 120)) == 1
+
+
+@pytest.fixture
+def on_device(model):
+    """The same network, which takes pictures as a GPU's do: where their colours are converted."""
+    twin = TorchModel(model.net, classes=model.classes, name="on device")
+    assert not twin.takes_tensors
+    twin.takes_tensors = True
+    return twin
+
+
+@pytest.mark.parametrize("modules", [("ffw",), ("ffw", "rgc")])
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_colours_converted_on_the_device_give_the_same_labels(model, on_device, make_clip, mode, modules, monkeypatch):
+    settings, clip = PaperSettings(modules), make_clip("h264", options={"bf": "0"})
+    plain = list(Segmenter(model, mode=mode, settings=settings).stream(clip))
+    monkeypatch.setattr(CodedFrame, "rgb", None)  # nobody may ask the processor
+    for a, b in zip(plain, Segmenter(on_device, mode=mode, settings=settings).stream(clip), strict=True):
+        assert (a.origin, a.region) == (b.origin, b.region)
+        assert np.mean(a.labels == b.labels) >= (1 if SWSCALE_ROUNDS_AS_WE_DO else 0.99)
+
+
+@pytest.mark.parametrize("turns", range(8))
+def test_pictures_on_the_device_are_turned_upright(model, on_device, make_clip, turns):
+    with closing(open_video(make_clip())) as video:
+        frame = next(video.frames())
+        frame.turns = turns
+        asks = [Ask(frame), Ask(frame, Region(16, 32, 64, 48))]
+        for a, b in zip(*(Network(m, Stopwatch())(asks) for m in (model, on_device)), strict=True):
+            assert torch.allclose(a, b, atol=0.1)

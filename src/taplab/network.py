@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.errors import ModelError
@@ -13,6 +13,7 @@ from taplab.models.asked import asked, asked_numbers, check_finite
 from taplab.models.base import Model
 from taplab.modules.ffw import Carried
 from taplab.modules.gathered import Gathered
+from taplab.modules.rgb import rgb
 from taplab.output_stride import resampled, shares
 from taplab.policies.base import Answer, Ask
 from taplab.timing import Stopwatch
@@ -104,7 +105,7 @@ class Network:
         said = [ask.carried for ask in asks if ask.carried is not None]
         carried, match = torch.stack([one.scores for one in said]), torch.stack([one.match for one in said])
         with self.stopwatch("network"):
-            images = np.stack([upright(ask.frame.rgb(), turns) for ask in asks])
+            images = self._pictures(asks, turns)
             carried, match = _turned(carried, turns), _turned(match, turns)
             scores = asked(self.model, self.model.follow, images, carried, match[:, None])
             check_finite(self.model, scores)
@@ -115,7 +116,7 @@ class Network:
 
     def _pass(self, asks: list[Ask], turns: int) -> list[Tensor]:
         with self.stopwatch("network"):
-            images = np.stack([upright(ask.frame.rgb(ask.region), turns) for ask in asks])
+            images = self._pictures(asks, turns)
             scores = self._scores_of(images)
             check_finite(self.model, scores)
             scores = _turned_back(scores, turns)
@@ -128,8 +129,15 @@ class Network:
         self.frames += len(asks) - crops
         return list(scores)
 
-    def _scores_of(self, images: NDArray[np.uint8]) -> Tensor:
-        size = images.shape[1:3]
+    def _pictures(self, asks: list[Ask], turns: int) -> Any:
+        """Upright, RGB uint8 ``[N, H, W, 3]``, where the model wants them, see ``Model.takes_tensors``."""
+        if not self.model.takes_tensors:
+            return np.stack([upright(ask.frame.rgb(ask.region), turns) for ask in asks])
+        device = torch.device(self.model.device)
+        return torch.stack([_turned(rgb(ask.frame, ask.region, device), turns, (0, 1)) for ask in asks])
+
+    def _scores_of(self, images: Any) -> Tensor:
+        size = images.shape[1], images.shape[2]
         if self.model.gives_numbers and self.model.follow_cost is None:
             numbers = asked_numbers(self.model, images)
             self._check_size(numbers, size)
@@ -158,10 +166,10 @@ def _is_whole(ask: Ask) -> bool:
     return ask.region is None and ask.carried is None
 
 
-def _turned(stored: Tensor, turns: int) -> Tensor:
+def _turned(stored: Tensor, turns: int, axes: tuple[int, int] = (-2, -1)) -> Tensor:
     """``upright`` for tensors."""
-    turned = stored.rot90(turns % MIRRORED, (-2, -1)) if turns % MIRRORED else stored
-    return turned.flip(-1) if turns >= MIRRORED else turned
+    turned = stored.rot90(turns % MIRRORED, axes) if turns % MIRRORED else stored
+    return turned.flip(axes[1]) if turns >= MIRRORED else turned
 
 
 def _turned_back(scores: Tensor, turns: int) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from taplab.blame import blamed, described
 from taplab.errors import ModelError
-from taplab.models.base import Model, check_classes, follow_cost_of
+from taplab.models.base import Model, Pictures, check_classes, follow_cost_of
 
 
 def check_model(model: Model) -> Model:
@@ -27,7 +27,7 @@ def check_model(model: Model) -> Model:
 
 
 @torch.no_grad()
-def asked(model: Model, call: Callable[..., Tensor], images: NDArray[np.uint8], *more: Tensor) -> Tensor:
+def asked(model: Model, call: Callable[..., Tensor], images: Pictures, *more: Tensor) -> Tensor:
     """Scores, float32 ``[N, C, h, w]``, that ``call`` (``model`` or its ``follow``) gives for RGB ``[N, H, W, 3]``.
 
     Raises ModelError if it raises, or gives anything but one score for each class.

@@ -12,6 +12,8 @@ from torch import Tensor
 from taplab.errors import ModelError
 from taplab.types import IGNORE, Palette
 
+Pictures = NDArray[np.uint8] | Tensor  # uint8 RGB [N, H, W, 3]
+
 
 class Model(ABC):
     """A segmentation network with its class names.
@@ -20,6 +22,7 @@ class Model(ABC):
     takes_crops: regions of a frame may be given to it at their own size (RGC needs that).
     gives_numbers: it says which class, not how sure it is; ``numbers`` then takes less memory than scores of 1 and 0.
     follow_cost: what ``follow`` costs, as a share of a pass, where the network is made for warping; else None.
+    takes_tensors: pictures may also be a tensor on ``device``; then their colours are converted there.
     loaded_by: makes it anew in another process, where that is known.
     """
 
@@ -29,6 +32,7 @@ class Model(ABC):
     device: str = "cpu"
     takes_crops: bool = True
     gives_numbers: bool = False
+    takes_tensors: bool = False
     follow_cost: float | None = None
     loaded_by: "Callable[..., Model] | None" = None
 

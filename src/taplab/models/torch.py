@@ -4,16 +4,14 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from taplab.blame import blamed
 from taplab.errors import DeviceError, ModelError
 from taplab.machine import has_fast_bfloat16
-from taplab.models.base import Model, check_channels, check_classes, follow_cost_of
+from taplab.models.base import Model, Pictures, check_channels, check_classes, follow_cost_of
 from taplab.models.folded import folded
 from taplab.models.side_by_side import side_by_side
 from taplab.output.palettes import palette_for
@@ -55,6 +53,7 @@ class TorchModel(Model):
         check_classes(name, len(self.classes))
         self.palette = palette or palette_for(len(self.classes))
         self.device = check_device(device)
+        self.takes_tensors = self.device != "cpu"
         self.mean, self.std = three_numbers("mean", mean), three_numbers("std", std)
         if len(self.palette) != len(self.classes):
             raise ModelError(f"{name}: {len(self.palette)} colours for {len(self.classes)} classes")
@@ -74,7 +73,7 @@ class TorchModel(Model):
         return {**self.__dict__, "_folded": {}}
 
     @torch.inference_mode()
-    def __call__(self, images: NDArray[np.uint8]) -> Tensor:
+    def __call__(self, images: Pictures) -> Tensor:
         """See ``Model``; float32 scores on the model's device."""
         scores = self._runs(self._running(), images)
         check_channels(self.name, scores.shape[1])
@@ -83,22 +82,20 @@ class TorchModel(Model):
         return scores[:, : len(self.classes)].float().contiguous()
 
     @torch.inference_mode()
-    def follow(self, images: NDArray[np.uint8], carried: Tensor, match: Tensor) -> Tensor:
+    def follow(self, images: Pictures, carried: Tensor, match: Tensor) -> Tensor:
         """See ``Model``; ``net.follow(x, carried, match)`` does it, at ``net.follow_cost``."""
         if self.follow_cost is None:
-            return super().follow(images, carried, match)
+            return super().follow(images, carried, match)  # type: ignore[arg-type]
         follow = self._running().follow
         scores = self._runs(follow, images, carried.to(self.device), match.to(self.device))  # type: ignore[arg-type]
         return scores.float().contiguous()
 
-    def prepared(self, images: NDArray[np.uint8]) -> Tensor:
+    def prepared(self, images: Pictures) -> Tensor:
         """RGB uint8 ``[N, H, W, 3]`` as the network takes it: normalised float32 ``[N, 3, H, W]`` on the device."""
+        x = images if isinstance(images, Tensor) else torch.from_numpy(images)
         # Channels-last memory is what [N, H, W, 3] already is: the permutation costs nothing.
-        x = torch.from_numpy(images)
-        if torch.device(self.device).type == "cuda":
-            x = x.pin_memory()  # so that it is copied while the device works
-        x = x.to(self.device, non_blocking=True).permute(0, 3, 1, 2).float()
-        x = resized(x, rounded_up(images.shape[1:3], self.multiple))
+        x = x.to(self.device).permute(0, 3, 1, 2).float()
+        x = resized(x, rounded_up(x.shape[-2:], self.multiple))
         return x.sub_(self._mean).div_(self._std)
 
     def _running(self) -> nn.Module:
@@ -109,7 +106,7 @@ class TorchModel(Model):
             self._folded = {self.dtype: folded(self.net, self.dtype)}
         return self._folded[self.dtype]
 
-    def _runs(self, net: Callable[..., Any], images: NDArray[np.uint8], *more: Tensor) -> Tensor:
+    def _runs(self, net: Callable[..., Any], images: Pictures, *more: Tensor) -> Tensor:
         """Of a network that is known to keep nothing of a pass, on a CPU, as many side by side as there are threads."""
         threads = torch.get_num_threads()
         alone = len(images) // threads * threads if self.fixed and self.device == "cpu" and threads > 1 else 0
@@ -124,7 +121,7 @@ class TorchModel(Model):
         rest = [self._run(net, images[alone:], *(part[alone:] for part in more))] if alone < len(images) else []
         return torch.cat([*scores, *rest])
 
-    def _run(self, net: Callable[..., Any], images: NDArray[np.uint8], *more: Tensor) -> Tensor:
+    def _run(self, net: Callable[..., Any], images: Pictures, *more: Tensor) -> Tensor:
         x = self.prepared(images)
         half = self.dtype != torch.float32
         rows, columns = x.shape[-2:]

@@ -20,6 +20,7 @@ from taplab.modules.cells import ABSENT, STRANGE
 from taplab.modules.gathered import Gathered
 from taplab.modules.gathering import SPREAD
 from taplab.modules.matching import ENOUGH, MOVE_COST
+from taplab.modules.upload import uploaded
 from taplab.once import Once
 from taplab.types import IGNORE, MOTION_BLOCK, CodedFrame
 from taplab.video.planes import yuv_planes
@@ -124,18 +125,6 @@ def colours(frame: CodedFrame, size: tuple[int, int], device: torch.device) -> T
         )  # fmt: skip
         frame.colours = found
     return found
-
-
-def uploaded(arrays: Sequence[NDArray[Any]], device: torch.device) -> Tensor:
-    """Arrays of one type, one behind the other, copied while the device works."""
-    kind = getattr(torch, arrays[0].dtype.name)
-    # Not Tensor.pin_memory: that copies on all cores, which others need.
-    pinned = torch.empty(sum(array.size for array in arrays), dtype=kind, pin_memory=device.type == "cuda")
-    begin = 0
-    for array in arrays:
-        pinned[begin : begin + array.size].numpy().reshape(array.shape)[...] = array
-        begin += array.size
-    return pinned.to(device, non_blocking=True)
 
 
 def composed(

@@ -17,6 +17,7 @@ from torch import Tensor
 from taplab.modules import cells, ffw, matching, on_device
 from taplab.modules.ffw import Displacement
 from taplab.modules.mismatch import grid
+from taplab.modules.upload import uploaded
 from taplab.types import IGNORE, MOTION_BLOCK, CodedFrame, MotionField
 from taplab.video.estimate import estimate_motion
 from taplab.video.planes import luma_plane
@@ -115,7 +116,7 @@ def _on_device(frame: CodedFrame, key: "Key", steps: Sequence[tuple[MotionField,
     ways = [on_device.composed(field.vectors, before, key.cells, pixels, device) for field, before in steps]
     way = ways[0]
     if len(ways) > 1:
-        first = on_device.uploaded([_by_first(frame, key.cells, steps[0][0])], device).view(key.cells)
+        first = uploaded([_by_first(frame, key.cells, steps[0][0])], device).view(key.cells)
         way = torch.where(first[..., None], ways[0], ways[1])
     return on_device.corrected(on_device.colours(frame, key.cells, device), key.on_device, way, DOUBT)
 
