@@ -174,3 +174,13 @@ def test_pictures_on_the_device_are_turned_upright(model, on_device, make_clip, 
         asks = [Ask(frame), Ask(frame, Region(16, 32, 64, 48))]
         for a, b in zip(*(Network(m, Stopwatch())(asks) for m in (model, on_device)), strict=True):
             assert torch.allclose(a, b, atol=0.1)
+
+
+def test_a_subclass_is_not_given_what_it_does_not_know(model, monkeypatch):
+    class Own(TorchModel):
+        """Its ``__call__`` may take arrays alone."""
+
+    monkeypatch.setattr("taplab.models.torch.check_device", str)
+    net = torch.nn.Conv2d(3, 3, 1)
+    assert TorchModel(net, classes=model.classes, device="meta").takes_tensors
+    assert not Own(net, classes=model.classes, device="meta").takes_tensors

@@ -124,7 +124,7 @@ def _fill(
     rows, cols = best.shape
     ys, wy = vertical
     xs, wx = horizontal
-    can_win, most = np.empty(classes, np.int32), np.empty(classes, np.float32)
+    can_win = np.empty(classes, np.int32)
     sides = np.empty((2, classes), np.float32)
     one = np.float32(1)
     for i in range(max(rows - 1, 1)):
@@ -140,7 +140,7 @@ def _fill(
             right, label = min(j + 1, cols - 1), best[i, j]
             if (best[i, right] == label) & (best[below, j] == label) & (best[below, right] == label):
                 continue
-            n = candidates(scores, classes, i, below, j, right, most, can_win)
+            n = candidates(scores, classes, i, below, j, right, can_win)
             for y in range(first, end):
                 for k in range(n):
                     c = can_win[k]
@@ -150,29 +150,21 @@ def _fill(
                     out[y, x] = can_win[_winner(sides, n, wx[x])]
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True)
 def candidates(
-    scores: NDArray[np.float32],
-    classes: int,
-    i: int,
-    below: int,
-    j: int,
-    right: int,
-    most: NDArray[np.float32],
-    can_win: NDArray[np.int32],
+    scores: NDArray[np.float32], classes: int, i: int, below: int, j: int, right: int, can_win: NDArray[np.int32]
 ) -> int:  # pragma: no cover - compiled
-    """Classes that can win somewhere in the cell. Returns how many. most: room for a number a class."""
-    upper_left, upper_right = scores[i, j], scores[i, right]
-    lower_left, lower_right = scores[below, j], scores[below, right]
-    floor = np.float32(-3e38)  # some class has at least this everywhere in the cell
+    """Classes that can win somewhere in the cell. Returns how many."""
+    floor = np.float32(-np.inf)  # some class has at least this everywhere in the cell
     for c in range(classes):
-        a, b, d, e = upper_left[c], upper_right[c], lower_left[c], lower_right[c]
-        most[c] = max(max(a, b), max(d, e))
+        a, b, d, e = scores[i, j, c], scores[i, right, c], scores[below, j, c], scores[below, right, c]
         floor = max(floor, min(min(a, b), min(d, e)))
     n = 0
     for c in range(classes):
-        can_win[n] = c
-        n += most[c] >= floor
+        a, b, d, e = scores[i, j, c], scores[i, right, c], scores[below, j, c], scores[below, right, c]
+        if max(max(a, b), max(d, e)) >= floor:
+            can_win[n] = c
+            n += 1
     return n
 
 

@@ -53,7 +53,7 @@ class TorchModel(Model):
         check_classes(name, len(self.classes))
         self.palette = palette or palette_for(len(self.classes))
         self.device = check_device(device)
-        self.takes_tensors = self.device != "cpu"
+        self.takes_tensors = self.device != "cpu" and type(self) is TorchModel  # what a subclass does is not known
         self.mean, self.std = three_numbers("mean", mean), three_numbers("std", std)
         if len(self.palette) != len(self.classes):
             raise ModelError(f"{name}: {len(self.palette)} colours for {len(self.classes)} classes")
