@@ -58,7 +58,10 @@ def test_a_region_is_cut_out_of_the_whole(box):
     check(noise(matrix=1), Region(*box))
 
 
-def test_a_video_is_seen_as_the_processor_sees_it(make_clip):
-    with closing(open_video(make_clip())) as video:
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_a_video_is_seen_as_the_processor_sees_it(make_clip, interlaced):
+    clip = make_clip("h264", options={"x264-params": "tff=1"}) if interlaced else make_clip()
+    with closing(open_video(clip)) as video:
         for frame in islice(video.frames(), 3):
+            assert bool(frame.picture.interlaced_frame) is interlaced
             check(frame)

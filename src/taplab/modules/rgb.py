@@ -40,9 +40,12 @@ def rgb(frame: CodedFrame, region: Region | None, device: torch.device) -> Tenso
 
 
 def _takes(picture: av.VideoFrame) -> bool:
-    """Nearly all videos are so. The rest is left to swscale; odd sizes are, for it interpolates colours in them."""
+    """Nearly all videos are so. The rest is left to swscale: in odd sizes it interpolates colours, and where lines are
+    interlaced each of two fields has its own.
+    """
     known = picture.colorspace in _MATRICES or has_strange_colours(picture)
-    return known and picture.format.name in ("yuv420p", "yuvj420p") and picture.width % 2 == picture.height % 2 == 0
+    even = picture.width % 2 == picture.height % 2 == 0
+    return known and even and picture.format.name in ("yuv420p", "yuvj420p") and not picture.interlaced_frame
 
 
 def _converted(picture: av.VideoFrame, fours: Region, device: torch.device) -> Tensor:
