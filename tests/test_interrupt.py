@@ -131,6 +131,31 @@ def test_an_interrupt_that_python_drops_comes_again():
     assert (run.returncode, run.stdout, run.stderr) == (130, "interrupted\n", "")
 
 
+LOADED = """
+import os, pathlib, signal, sys, time
+from taplab.interrupt import exit_status, own_the_process
+
+own_the_process()
+sys.path.insert(0, sys.argv[1])
+try:
+    import slow
+    time.sleep(20)
+except KeyboardInterrupt:
+    print("interrupted", sys.modules["slow"].loaded)
+    sys.exit(exit_status())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends signals")
+def test_a_module_is_loaded_before_an_interrupt(tmp_path):
+    (tmp_path / "slow.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(0.3)\nloaded = 1"
+    )
+    command = [sys.executable, "-c", LOADED, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "interrupted 1\n", "")
+
+
 def test_what_is_raised_elsewhere_in_a_finaliser_is_told_as_ever():
     code = DROPPED.replace("os.kill(os.getpid(), signal.SIGINT)", "raise ValueError('mine')").replace("20", "0")
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -15,9 +15,11 @@ from typing import Any, TypeVar, cast
 R = TypeVar("R")
 
 _STEP = 0.1  # seconds between looks for Ctrl-C, where a wait does not end at a signal (Windows)
+_LONGEST_IMPORT = 20.0  # seconds
 _ONE_WISH = 1.0  # seconds: signals so soon after the first mean the same (a terminal and a program send one each)
 
 _received: int = signal.SIGINT  # the last that asked for an end
+_asked_first: float | None = None
 _status: object = None  # of an end without a signal, once it is known
 _ending_since: float | None = None
 
@@ -47,8 +49,13 @@ def _note(number: int) -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
+    global _asked_first
     if _ending_since is None:
         _note(number)
+        _asked_first = _asked_first or time.monotonic()
+        if _is_importing(frame) and time.monotonic() - _asked_first < _LONGEST_IMPORT:
+            _come_again()
+            return
         _begin_to_end()
         raise KeyboardInterrupt
     if time.monotonic() - _ending_since > _ONE_WISH:
@@ -62,6 +69,18 @@ def _unraisable(what: "sys.UnraisableHookArgs") -> None:
         sys.__unraisablehook__(what)
         return
     _ending_since = None
+    _come_again()
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """A module that is broken off while it is loaded fails later, torch the whole process."""
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
+
+
+def _come_again() -> None:
+    """The last signal, a little later."""
     again = threading.Timer(_STEP, os.kill, (os.getpid(), _received))
     again.daemon = True
     again.start()

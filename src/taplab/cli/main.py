@@ -28,4 +28,5 @@ def main() -> None:
         ends_with(end.code)
         raise
     except KeyboardInterrupt:  # before a command had begun
+        print("taplab: interrupted", file=sys.stderr)
         sys.exit(exit_status())
