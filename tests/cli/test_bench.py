@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 
 from taplab.cli import bench  # noqa: F401  (registers itself)
 from taplab.cli.app import app
+from taplab.evaluation.speed import _decode
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +115,23 @@ def test_a_file_that_was_not_shared_after_all(taplab, make_clip, tmp_path):
     assert f"per-frame, 2 processes: {note}" in " ".join(result.stdout.split())
     rows = json.loads(file.read_text())["modes"]
     assert [(row["processes"], row["notes"]) for row in rows] == [(1, []), (1, [note])]
+
+
+def test_an_interrupt_loses_no_whole_round(taplab, make_clip, tmp_path, monkeypatch):
+    turns = iter(range(100))
+
+    def decode(source, frames):
+        if next(turns) == 2:
+            raise KeyboardInterrupt
+        return _decode(source, frames)
+
+    monkeypatch.setattr("taplab.evaluation.speed._decode", decode)
+    file = tmp_path / "bench.json"
+    how = ["--modes", "paper", "--model", "bl2-synthetic", "--max-frames", 3, "--rounds", 5, "--json", file]
+    result = taplab(make_clip("mpeg4"), *how)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (
+        130,
+        "taplab: interrupted; 2 of 5 rounds were measured",
+    )
+    assert "rounds: 2" in result.stdout
+    assert json.loads(file.read_text())["rounds"] == 2

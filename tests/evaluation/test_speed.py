@@ -74,3 +74,21 @@ def test_nothing_to_decode(tmp_path, model):
     (tmp_path / "a.mp4").write_bytes(b"no video")
     with pytest.raises(SourceError, match="not a video file"):
         measure(tmp_path / "a.mp4", model, WAYS[:1])
+
+
+def test_an_interrupt_leaves_the_whole_rounds(clip, model):
+    done = []
+
+    def interrupt_at(run):
+        def told(what):
+            done.append(what)
+            if len(done) == run:
+                raise KeyboardInterrupt
+
+        return told
+
+    ways = WAYS[:2]  # so two runs to warm up, then three a round
+    assert measure(clip, model, ways, frames=4, rounds=3, done=interrupt_at(10)).rounds == 2
+    done.clear()
+    with pytest.raises(KeyboardInterrupt):
+        measure(clip, model, ways, frames=4, rounds=3, done=interrupt_at(4))

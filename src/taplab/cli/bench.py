@@ -1,5 +1,6 @@
 """``taplab bench``: how fast it is here, beside the network on every frame and beside plain decoding."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from taplab.cli.eval_report import check_json, save_json
 from taplab.cli.progress import progress_bar
 from taplab.cli.usage import on_command_line, refuse
 from taplab.errors import SettingError
+from taplab.interrupt import exit_status
 
 if TYPE_CHECKING:
     from taplab import SyntheticDrive
@@ -79,11 +81,14 @@ def bench(
         about = _about(clip, source, network, device)
         with _progress(len(ways), rounds, quiet) as done:
             speeds = measure(clip, network, ways, frames=max_frames, rounds=rounds, lanes=lanes, save=saved, done=done)
-    about |= {"rounds": rounds, "lanes": lanes, "saved": list(saved), "date": date.today().isoformat()}
+    about |= {"rounds": speeds.rounds, "lanes": lanes, "saved": list(saved), "date": date.today().isoformat()}
     if not quiet:
         print_speeds(speeds, about)
     if json_file is not None:
         save_json(asdict(speeds) | about, json_file)
+    if speeds.rounds < rounds:
+        print(f"taplab: interrupted; {speeds.rounds} of {rounds} rounds were measured", file=sys.stderr)
+        raise typer.Exit(exit_status())
 
 
 def _check_counts(max_frames: int, rounds: int, lanes: int | None, processes: int) -> None:

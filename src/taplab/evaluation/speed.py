@@ -18,8 +18,9 @@ from taplab.crew.segmentation import CrewSegmentation
 from taplab.errors import SourceError
 from taplab.evaluation.memory import forget_peak, peak_memory
 from taplab.evaluation.protocol import segmenter_of
-from taplab.evaluation.timing import in_turn, medians, warm_up_frames
+from taplab.evaluation.timing import medians, warm_up_frames
 from taplab.evaluation.ways import Way
+from taplab.interrupt import is_interrupt
 from taplab.models.base import Model
 from taplab.segmentation import Segmentation
 from taplab.segmenter import Segmenter
@@ -66,12 +67,15 @@ class Speed:
 
 @dataclass(frozen=True)
 class Speeds:
-    """plain_decode_seconds_per_frame: the median. plain_decode_peak_memory, peak_memory: bytes, of it and of all."""
+    """plain_decode_seconds_per_frame: the median. plain_decode_peak_memory, peak_memory: bytes, of it and of all.
+    rounds: that were measured.
+    """
 
     modes: list[Speed]
     plain_decode_seconds_per_frame: float
     plain_decode_peak_memory: int | None
     peak_memory: int | None
+    rounds: int
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ def measure(
     """Plain decoding and ``ways``, the first of which is per-frame, ``rounds`` times in turn after a warm-up.
 
     frames: the first so many alone. save: what is written too, any of "overlay", "masks" (into a temporary folder);
-    without it the labels are made and dropped. done: called after each run.
+    without it the labels are made and dropped. done: called after each run. An interrupt ends it with the whole rounds
+    so far, and is raised where there is none.
     Raises SourceError if ``source`` cannot be opened or not one frame decodes.
     """
     segmenters = [segmenter_of(model, way, lanes) for way in ways]
@@ -112,9 +117,18 @@ def measure(
     for segmenter, way in zip(segmenters, ways, strict=True):
         _segment(segmenter, source, min(frames or sys.maxsize, way.processes * warm_up_frames(way)), save)
         _tell(done, f"warm-up: {way.title}")
-    plain, *taken = in_turn([partial(_told, run, done, title) for run, title in zip(runs, titles, strict=True)], rounds)
+    told = [partial(_told, run, done, title) for run, title in zip(runs, titles, strict=True)]
+    whole: list[list[_Run]] = []
+    try:
+        while len(whole) < rounds:
+            whole.append([run() for run in told])
+    except (KeyboardInterrupt, SystemError) as error:
+        if not whole or not is_interrupt(error):
+            raise
+    plain, *taken = map(list, zip(*whole, strict=True))
     rows = [_speed(way, s, own, taken[0], plain) for way, s, own in zip(ways, segmenters, taken, strict=True)]
-    return Speeds(rows, statistics.median(run.a_frame("total") for run in plain), _most(plain), peak_memory())
+    middle = statistics.median(run.a_frame("total") for run in plain)
+    return Speeds(rows, middle, _most(plain), peak_memory(), len(whole))
 
 
 def _told(run: Callable[[], _Run], done: Done | None, title: str) -> _Run:
