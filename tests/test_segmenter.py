@@ -1,5 +1,6 @@
 import gc
 import json
+import os
 import re
 import threading
 import weakref
@@ -132,6 +133,58 @@ def test_files_of_others_are_never_removed(make_clip, model, tmp_path):
         with pytest.raises(OutputError, match="did not write it"):
             Segmenter(model).run(clip, tmp_path / name.replace("/", "-"), save=("overlay", "masks", "jsonl", "scores"))
         assert mine.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("content", [b"my notes", b"{}", b"[1, 2]", None])
+def test_another_s_summary_stays(make_clip, model, tmp_path, content):
+    mine = tmp_path / "summary.json"
+    if content is None:
+        mine.mkdir()
+    else:
+        mine.write_bytes(content)
+    with pytest.raises(OutputError, match=r"summary\.json: is there already, and taplab did not write it"):
+        Segmenter(model).run(make_clip("mpeg4"), tmp_path, max_frames=2)
+    assert mine.is_dir() if content is None else mine.read_bytes() == content
+    assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no locks for folders")
+def test_two_runs_do_not_write_into_one_folder(make_clip, model, tmp_path):
+    said = []
+
+    def again(run, result):
+        with pytest.raises(OutputError, match="another run writes there; wait for it, or give another -o") as error:
+            Segmenter(model).run(make_clip("mpeg4"), tmp_path, max_frames=1)
+        said.append(str(error.value))
+
+    summary = Segmenter(model).run(make_clip("mpeg4"), tmp_path, max_frames=2, on_frame=again)
+    assert (len(said), summary.frames, len(list((tmp_path / "masks").iterdir()))) == (2, 2, 2)
+    Segmenter(model).run(make_clip("mpeg4"), tmp_path, max_frames=1)  # then it is free
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"mode": None}, "mode None: write its name"),
+        ({"settings": {"interval": 3}}, "give a PaperSettings"),
+        ({"lanes": "2"}, "lanes '2': must be a whole number, at least 1"),
+        ({"lanes": 2.5}, "lanes 2.5: must be"),
+        ({"processes": True}, "processes True: must be a whole number"),
+    ],
+)
+def test_settings_of_a_wrong_type_are_told(model, wrong, says):
+    with pytest.raises(SettingError, match=says):
+        Segmenter(model, **wrong)
+
+
+def test_a_folder_that_is_none_is_told(make_clip, model):
+    with pytest.raises(OutputError, match="out None: give a folder"):
+        Segmenter(model).run(make_clip("mpeg4"), None)
+
+
+def test_what_is_saved_may_be_one_text(make_clip, model, tmp_path):
+    summary = Segmenter(model).run(make_clip("mpeg4"), tmp_path, save="masks, jsonl", max_frames=1)
+    assert summary.saved == ["masks", "jsonl"]
 
 
 def test_a_run_does_not_remove_its_own_source(make_clip, model, tmp_path):

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taplab.errors import SettingError
+from taplab.words import name_list
 
 if TYPE_CHECKING:
     from taplab.modules.rgfs import Unit
@@ -180,7 +181,7 @@ def paper_settings(
     given: dict[str, Any] = {"interval": interval, "alpha": alpha, "thr_rgc": thr_rgc}
     given |= {"edges": edges, "motion": motion}
     if modules is not None:
-        given["modules"] = names(modules)
+        given["modules"] = name_list(modules)
     elif thr_rgfs is not None:
         given["modules"] = ("ffw", "rgfs")
     if thr_rgfs is not None:
@@ -188,11 +189,6 @@ def paper_settings(
     for name, sides in (("region", region), ("stride", stride)):
         given[name] = None if sides is None else rows_and_columns(name, sides)
     return PaperSettings(**{key: value for key, value in given.items() if value is not None})
-
-
-def names(text: str) -> tuple[str, ...]:
-    """ "ffw,rgc" to ("ffw", "rgc")."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _threshold(text: str) -> "tuple[float, Unit]":

@@ -17,7 +17,7 @@ from taplab.models.asked import check_model
 from taplab.models.base import Model
 from taplab.models.load import DEFAULT, load_model
 from taplab.network import CPU_BATCH_PIXELS
-from taplab.output.folder import remove_earlier_run, writable_folder
+from taplab.output.folder import held, remove_earlier_run, writable_folder
 from taplab.output.saved import USUAL, check_save, writing
 from taplab.output.summary import Summary
 from taplab.policies import Dial, Paper, PaperSettings, Policy, Relations, make_policy, require_use, unused
@@ -26,6 +26,7 @@ from taplab.timing import Stopwatch
 from taplab.types import Result
 from taplab.video import RECONNECT, TIMEOUT, Source, Video, open_video
 from taplab.video.share import Share
+from taplab.words import is_whole, name_list
 
 _PROCESSES_A_CORE = 4
 OnFrame = Callable[[Segmentation, Result], None]
@@ -64,6 +65,10 @@ class Segmenter:
         processes: int = 1,
     ) -> None:
         keep_freed_memory()
+        if not isinstance(mode, str):
+            raise SettingError(f"mode {mode!r}: write its name, such as offline")
+        if not isinstance(settings, PaperSettings | None):
+            raise SettingError(f"settings {settings!r}: give a PaperSettings")
         asked = Dial(budget, quality, target_fps, relations or Relations())
         self.model = check_model(model if isinstance(model, Model) else load_model(model, device=device))
         self.notes: list[str] = []
@@ -73,10 +78,10 @@ class Segmenter:
         require_use(settings, self.mode, asked=bool(self.asked))
         self.settings = self._fitting(settings)
         self.lanes = lanes
-        if lanes is not None and lanes < 1:
-            raise SettingError(f"lanes {lanes}: must be at least 1")
+        if lanes is not None and (not is_whole(lanes) or lanes < 1):
+            raise SettingError(f"lanes {lanes!r}: must be a whole number, at least 1")
         self.processes, self._relations = processes, relations
-        if not isinstance(processes, int) or processes < 1:
+        if not is_whole(processes) or processes < 1:
             raise SettingError(f"processes {processes!r}: must be a whole number, at least 1")
         if processes > (most := max(_PROCESSES_A_CORE * (os.cpu_count() or 1), 8)):
             raise SettingError(f"processes {processes}: each needs the memory of a whole run; give at most {most} here")
@@ -141,22 +146,23 @@ class Segmenter:
         raised again; what fails on the way is ``failed`` in the summary that is left, too.
         Raises SourceError, OutputError, ModelError, SettingError, MissingExtraError.
         """
-        wanted = tuple(save)
+        wanted = name_list(save)
         check_save(wanted)
         scores, pictures = "scores" in wanted, "overlay" in wanted
         segmentation = self.begin(source, max_frames, timeout, reconnect, keep_all, scores, pictures=pictures)
         out = writable_folder(out)
-        remove_earlier_run(out, segmentation.source.source, wanted)
-        segmentation.saved = wanted
-        segmentation.summary(interrupted=True).save(out / "summary.json")  # says whose the folder is, if we are killed
-        try:
-            interrupted = _written(segmentation, out, on_frame)
-        except Exception as error:  # the masks so far stay
-            with suppress(OutputError):
-                segmentation.summary(failed=error).save(out / "summary.json")
-            raise
-        summary = segmentation.summary(interrupted=interrupted)
-        summary.save(out / "summary.json")
+        with held(out):
+            remove_earlier_run(out, segmentation.source.source, wanted)
+            segmentation.saved = wanted
+            segmentation.summary(interrupted=True).save(out / "summary.json")  # says whose it is, if we are killed
+            try:
+                interrupted = _written(segmentation, out, on_frame)
+            except Exception as error:  # the masks so far stay
+                with suppress(OutputError):
+                    segmentation.summary(failed=error).save(out / "summary.json")
+                raise
+            summary = segmentation.summary(interrupted=interrupted)
+            summary.save(out / "summary.json")
         if interrupted:
             raise KeyboardInterrupt
         return summary

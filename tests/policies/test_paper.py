@@ -235,3 +235,24 @@ def test_flow_does_not_cross_damage(make_clip):
     assert [a.frame.display for a in found if a.origin == "network"] == [0, 5, 6, 7]
     assert len(asked) == 26
     assert torch.equal(found[8].carried.origin, found[4].carried.origin)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"interval": 2.5}, r"interval 2\.5: must be a whole number"),
+        ({"interval": "3"}, "interval '3'"),
+        ({"interval": True}, "interval True"),
+        ({"alpha": "x"}, r"alpha 'x': must lie in 0\.\.1"),
+        ({"thr_rgfs": "5"}, "thr_rgfs '5': must be a number"),
+        ({"region": 32}, "region 32: rows and columns"),
+        ({"region": (32.0, 32)}, "rows and columns must be multiples of 16"),
+    ],
+)
+def test_settings_of_a_wrong_type_are_told(wrong, says):
+    with pytest.raises(SettingError, match=says):
+        PaperSettings(**wrong)
+
+
+def test_modules_may_be_one_text():
+    assert PaperSettings("ffw, rgc").modules == ("ffw", "rgc")

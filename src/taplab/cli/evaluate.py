@@ -87,13 +87,14 @@ def synthetic(
     options: RunOptions,
 ) -> None:
     """Synthetic drives: exact truth for every frame, no data needed."""
-    from taplab.config import names, rows_and_columns
+    from taplab.config import rows_and_columns
     from taplab.data.drives import drive_clips
     from taplab.errors import SettingError
+    from taplab.words import name_list
 
     try:
-        numbers = [int(part) for part in names(seeds)]
+        numbers = [int(part) for part in name_list(seeds)]
     except ValueError as error:
         raise SettingError(f"--seeds {seeds}: write numbers, such as 11,12") from error
     height, width = rows_and_columns("--size", size)
-    run(drive_clips(numbers, height, width, frames, speeds=names(speeds)), options)
+    run(drive_clips(numbers, height, width, frames, speeds=name_list(speeds)), options)

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from taplab.cli.app import reported
-from taplab.config import names, read_config
+from taplab.config import read_config
 from taplab.errors import SettingError
+from taplab.words import name_list
 
 
 @reported
@@ -132,4 +133,4 @@ KeepAll = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more, and tracebacks of errors.")]
 
-modules = names  # "ffw,rgc" to ("ffw", "rgc")
+modules = name_list  # "ffw,rgc" to ("ffw", "rgc")

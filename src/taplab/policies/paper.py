@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal, get_args
 
 from taplab.errors import SettingError
@@ -11,6 +12,7 @@ from taplab.modules.ffw import Carried
 from taplab.policies.base import Answer, Ask, Policy, Steps
 from taplab.policies.propagation import FastFeatureWarping, Propagation
 from taplab.types import REFERENCES_KEPT, RESIDUAL_BLOCK, CodedFrame, Region, Residual
+from taplab.words import is_whole, name_list
 
 MODULES = ("ffw", "rgc", "rgfs")
 MotionSetting = Literal["auto", "codec", "refined"]
@@ -43,6 +45,7 @@ class PaperSettings:
     motion: MotionSetting = "auto"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "modules", name_list(self.modules))
         unknown = [m for m in self.modules if m not in MODULES]
         if unknown:
             raise SettingError(f"module {unknown[0]!r}: choose from {', '.join(MODULES)}")
@@ -50,19 +53,25 @@ class PaperSettings:
             raise SettingError(f"modules: name at least ffw, of {', '.join(MODULES)}")
         if "ffw" not in self.modules:
             raise SettingError("modules: rgc and rgfs build on ffw; name it too (ffw,rgc,rgfs)")
-        if self.interval < 1:
-            raise SettingError(f"interval {self.interval}: must be at least 1")
-        if not 0 <= self.alpha <= 1:
-            raise SettingError(f"alpha {self.alpha}: must lie in 0..1")
-        if not math.isfinite(self.thr_rgfs):
-            raise SettingError(f"thr_rgfs {self.thr_rgfs}: must be a number")
+        if not is_whole(self.interval) or self.interval < 1:
+            raise SettingError(f"interval {self.interval!r}: must be a whole number, at least 1")
+        if not isinstance(self.alpha, Real) or not 0 <= self.alpha <= 1:
+            raise SettingError(f"alpha {self.alpha!r}: must lie in 0..1")
+        if not isinstance(self.thr_rgfs, Real) or not math.isfinite(self.thr_rgfs):
+            raise SettingError(f"thr_rgfs {self.thr_rgfs!r}: must be a number")
         for name, sides in (("region", self.region), ("stride", self.stride)):
-            if sides is not None and any(s < RESIDUAL_BLOCK or s % RESIDUAL_BLOCK for s in sides):
-                raise SettingError(f"{name} {sides}: rows and columns must be multiples of {RESIDUAL_BLOCK}")
+            if sides is not None and not _are_sides(sides):
+                raise SettingError(f"{name} {sides!r}: rows and columns must be multiples of {RESIDUAL_BLOCK}")
         if self.motion not in MOTIONS:
             raise SettingError(f"motion {self.motion!r}: choose one of {', '.join(MOTIONS)}")
         if self.thr_rgfs_unit not in ("grey", "sum"):
             raise SettingError(f"thr_rgfs_unit {self.thr_rgfs_unit!r}: choose grey or sum")
+
+
+def _are_sides(sides: object) -> bool:
+    if not isinstance(sides, tuple | list) or len(sides) != 2:
+        return False
+    return all(is_whole(side) and side >= RESIDUAL_BLOCK and side % RESIDUAL_BLOCK == 0 for side in sides)
 
 
 class Paper(Policy):
