@@ -1,6 +1,6 @@
 """Errors of code that the user brings are told as such, not as faults of taplab."""
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from textwrap import shorten
 
@@ -12,15 +12,19 @@ _LONGEST = 300  # characters of an error of a user's code
 
 
 @contextmanager
-def blamed(name: str, remedy: str = "") -> Generator[None]:
-    """Whatever a user's code raises becomes a ModelError of one line, with type and text, and what may help."""
+def blamed(name: str, remedy: str = "", about: Collection[str] = ()) -> Generator[None]:
+    """Whatever a user's code raises becomes a ModelError of one line, with type and text, and what may help.
+
+    about: words; the remedy is for errors that say one of them.
+    """
     try:
         yield
     except TaplabError:
         raise
     except Exception as error:
-        told = shorten(f"{type(error).__name__}: {error}", _LONGEST)
-        raise ModelError(f"{name}: raised {told}{remedy and f'; {remedy}'}") from error
+        told = shorten(f"{type(error).__name__}: {error}".removesuffix(": "), _LONGEST)
+        helps = remedy and (not about or any(word in str(error).lower() for word in about))
+        raise ModelError(f"{name}: raised {told}{f'; {remedy}' if helps else ''}") from error
 
 
 def described(found: object) -> str:

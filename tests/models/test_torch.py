@@ -33,15 +33,31 @@ def test_extra_channels_are_ignored_and_missing_ones_told():
 
 @pytest.mark.parametrize(
     "wrap",
-    [lambda x: (x, x), lambda x: {"out": x}, lambda x: {"logits": x}, lambda x: type("Out", (), {"logits": x})()],
+    [
+        lambda x: (x, x),
+        lambda x: {"out": x},
+        lambda x: {"logits": x},
+        lambda x: type("Out", (), {"logits": x})(),
+        lambda x: type("Out", (), {"scores": x})(),
+    ],
 )
 def test_finds_the_scores(wrap):
     assert TorchModel(Net(wrap), classes="abcdef")(IMAGES).shape == (2, 6, 4, 6)
 
 
-def test_output_without_scores_is_told():
+@pytest.mark.parametrize("wrap", [lambda x: {"boxes": x}, lambda x: (), lambda x: None, lambda x: x[0]])
+def test_output_without_scores_is_told(wrap):
     with pytest.raises(ModelError, match="no score map"):
-        TorchModel(Net(lambda x: {"boxes": x}), classes="ab")(IMAGES)
+        TorchModel(Net(wrap), classes="ab")(IMAGES)
+
+
+def test_scores_are_no_numbers_and_their_channels_are_not_last():
+    with pytest.raises(ModelError, match=r"returned torch\.int64; return scores"):
+        TorchModel(Net(lambda x: x.long()), classes="abcdef")(IMAGES)
+    with pytest.raises(ModelError, match=r"scores\.permute\(0, 3, 1, 2\)"):
+        TorchModel(Net(lambda x: x.permute(0, 2, 3, 1)), classes="abcdef")(np.zeros((1, 64, 96, 3), np.uint8))
+    square = np.zeros((1, 12, 12, 3), np.uint8)  # six cells wide, six channels
+    assert TorchModel(Net(), classes="abcdef")(square).shape == (1, 6, 6, 6)
 
 
 def test_a_single_score_map_is_refused():
@@ -53,6 +69,31 @@ def test_a_single_score_map_is_refused():
 def test_settings_are_checked(wrong):
     with pytest.raises(ModelError, match=r"three|must not be 0|colours"):
         TorchModel(Net(), classes="ab", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"palette": [(0, 0, 300), (0, 0, 0)]}, "three whole numbers, 0 to 255"),
+        ({"palette": [(0, 0), (0, 0)]}, "three whole numbers"),
+        ({"palette": [(0.1, 0.5, 1.0)] * 2}, "three whole numbers"),
+        ({"palette": ["red", "blue"]}, "three whole numbers"),
+        ({"palette": [(0, 0, 0), (1, 2)]}, "three whole numbers"),
+        ({"precision": "float61"}, "precision 'float61': choose from float32, bfloat16, auto"),
+        ({"multiple": 1.5}, r"multiple = 1\.5: write a whole number"),
+        ({"classes": 3}, "classes 3: give their names"),
+        ({"net": 3}, r"3 is no network; give an instance of torch\.nn\.Module"),
+        ({"net": Net}, "is no network"),
+    ],
+)
+def test_what_cannot_be_is_told_when_the_model_is_made(wrong, says):
+    with pytest.raises(ModelError, match=says):
+        TorchModel(**{"net": Net(), "classes": "ab", **wrong})
+
+
+def test_a_palette_may_be_an_array():
+    colours = np.array([[0, 0, 0], [255, 128, 0]], np.uint8)
+    assert TorchModel(Net(), classes="ab", palette=colours).palette == [(0, 0, 0), (255, 128, 0)]
 
 
 @pytest.mark.parametrize("wrong", [{"mean": (123.7, 116.3, 103.5)}, {"std": (58, 57, 57)}, {"mean": (np.nan, 0, 0)}])
@@ -95,3 +136,18 @@ def test_an_error_that_a_multiple_may_mend_says_so(size, multiple, told):
     with pytest.raises(ModelError, match=r"torch, given 2 x \d+x\d+ pixels: raised RuntimeError: sizes") as error:
         TorchModel(Halves(), classes="ab", multiple=multiple)(np.zeros((2, *size, 3), np.uint8))
     assert ("multiple=32" in str(error.value)) is told
+
+
+def test_an_error_that_no_multiple_mends_does_not_name_it():
+    class Mixed(Net):
+        def forward(self, x):
+            raise RuntimeError("Input type (float) and bias type (c10::Half) should be the same")
+
+    class Silent(Net):
+        def forward(self, x):
+            raise ValueError
+
+    with pytest.raises(ModelError, match=r"should be the same$"):
+        TorchModel(Mixed(), classes="ab")(IMAGES)
+    with pytest.raises(ModelError, match=r"raised ValueError$"):
+        TorchModel(Silent(), classes="ab")(IMAGES)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from taplab.blame import blamed, described
 from taplab.errors import ModelError
-from taplab.models.base import Model, Pictures, check_classes, follow_cost_of
+from taplab.models.base import Model, Pictures, check_classes, check_palette, follow_cost_of
 
 
 def check_model(model: Model) -> Model:
@@ -18,10 +18,8 @@ def check_model(model: Model) -> Model:
     for wanted in ("classes", "palette"):
         if not hasattr(model, wanted):
             raise ModelError(f"{model.name}: has no {wanted}; a Model has classes and a palette, see taplab.Model")
-    classes, colours = len(model.classes), len(model.palette)
-    check_classes(model.name, classes)
-    if colours != classes:
-        raise ModelError(f"{model.name}: {colours} colours for {classes} classes")
+    check_classes(model.name, len(model.classes))
+    check_palette(model.name, model.palette, len(model.classes))
     follow_cost_of(model.follow_cost, model.name)
     return model
 

@@ -81,6 +81,20 @@ def follow_cost_of(cost: Any, name: str) -> float | None:
     return share
 
 
+def check_palette(name: str, palette: Any, classes: int) -> Palette:
+    """Colours as tuples of red, green and blue. Raises ModelError unless there is one of 0 to 255 for each class."""
+    try:
+        colours = np.asarray(palette)
+    except ValueError:  # of unequal lengths
+        colours = np.empty(0)
+    if len(palette) != classes:
+        raise ModelError(f"{name}: {len(palette)} colours for {classes} classes")
+    numbers = colours.shape == (classes, 3) and np.issubdtype(colours.dtype, np.integer)
+    if not numbers or colours.min() < 0 or colours.max() > 255:
+        raise ModelError(f"{name}: palette: write three whole numbers, 0 to 255, for each class: [(128, 64, 128), ...]")
+    return [(int(red), int(green), int(blue)) for red, green, blue in colours]
+
+
 def check_channels(name: str, channels: int) -> None:
     """Raises ModelError for a single score map: its argmax would be class 0 everywhere."""
     if channels < 2:

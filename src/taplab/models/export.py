@@ -55,7 +55,7 @@ def export(model: Model, file: Path | str, origin: str = "", pictures: Sequence[
             # In this order the file itself comes last: where it is, all is.
             return [made.replace(file.parent / made.name) for made in sorted(Path(folder).iterdir())]
     except OSError as error:
-        raise OutputError(f"{file}: cannot be written ({error.strerror})") from error
+        raise OutputError(f"{file}: cannot be written ({error.strerror}); give another -o") from error
 
 
 def check_format(file: Path | str, *, int8: bool = False) -> Path:

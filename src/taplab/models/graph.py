@@ -15,7 +15,7 @@ from taplab.models.base import Model, check_classes
 from taplab.models.file_settings import said_in, settings_beside
 from taplab.models.graph_output import GraphOutput
 from taplab.models.session import Session, listed
-from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, resized, rounded_up, three_numbers
+from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, is_channels_last, resized, rounded_up, three_numbers
 from taplab.output.palettes import palette_for
 from taplab.types import Palette
 
@@ -160,7 +160,7 @@ class GraphModel(Model):
 
     def _channels(self, scores: NDArray[np.float32], size: tuple[int, int], expected: int | None) -> int:
         shape: tuple[int, ...] = scores.shape
-        self._scores_last = _is_channels_last(shape, size, self._channels_last)
+        self._scores_last = is_channels_last(shape, size, self._channels_last)
         channels = shape[3] if self._scores_last else shape[1]
         check_classes(self.name, channels)
         if expected is not None and channels != expected:
@@ -185,10 +185,3 @@ def reason(error: Exception) -> str:
     """What a library complains of, in one line: the first that does not merely say where."""
     lines = [line.strip() for line in str(error).splitlines()]
     return next((line for line in lines if line and not line.startswith("Exception from")), type(error).__name__)
-
-
-def _is_channels_last(shape: tuple[int, ...], size: tuple[int, int], as_input: bool) -> bool:
-    """Is it [N, h, w, C]? Rows and columns shrink the input alike; if that leaves it open, it is as the input is."""
-    first = abs(size[0] / shape[2] - size[1] / shape[3]) / (size[0] / shape[2])  # if [N, C, h, w]
-    last = abs(size[0] / shape[1] - size[1] / shape[2]) / (size[0] / shape[1])  # if [N, h, w, C]
-    return last < first if abs(last - first) > 0.02 else as_input

@@ -51,6 +51,8 @@ def load_model(name: str | Path = DEFAULT, *, device: str = "cpu", engine: str |
 
 
 def _loaded(text: str, device: str) -> Model:
+    if not text:
+        raise ModelError(f"model: its name is empty; give a bundled one ({', '.join(bundled())}) or a file")
     if text in bundled():
         from taplab.models.pretrained import load_pretrained
 

@@ -1,8 +1,8 @@
 """Any ``torch.nn.Module`` as a model."""
 
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -11,17 +11,20 @@ from torch import Tensor, nn
 from taplab.blame import blamed
 from taplab.errors import DeviceError, ModelError
 from taplab.machine import has_fast_bfloat16
-from taplab.models.base import Model, Pictures, check_channels, check_classes, follow_cost_of
+from taplab.models.base import Model, Pictures, check_channels, check_classes, check_palette, follow_cost_of
 from taplab.models.folded import folded
 from taplab.models.side_by_side import side_by_side
 from taplab.output.palettes import palette_for
 from taplab.types import Palette
+from taplab.words import is_whole
 
 Precision = Literal["float32", "bfloat16", "auto"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 FARTHEST = 4.0  # that a mean or std for RGB in 0..1 can be meant to be; for 0..255 they are about 120 and 60
+_NAMES = ("out", "logits", "scores")  # that outputs give their score maps
 _COMMON = 32  # pixels, of whose multiples many networks want rows and columns
+_SIZES = ("size", "shape", "dimension", "divisible", "multiple")  # of which an error tells that ``multiple`` may mend
 _MULTIPLE = f"if it takes only multiples of some pixels, give TorchModel(..., multiple={_COMMON})"
 
 
@@ -49,14 +52,21 @@ class TorchModel(Model):
         fixed: bool = False,
         multiple: int = 1,
     ) -> None:
-        self.name, self.classes, self.takes_crops = name, tuple(classes), takes_crops
+        if not isinstance(net, nn.Module):
+            raise ModelError(f"{name}: {net!r:.60} is no network; give an instance of torch.nn.Module")
+        if not isinstance(classes, Iterable):
+            raise ModelError(f"{name}: classes {classes!r}: give their names")
+        if not is_whole(multiple):
+            raise ModelError(f"{name}: multiple = {multiple!r}: write a whole number of pixels, such as 32")
+        self.name, self.classes, self.takes_crops = name, tuple(map(str, classes)), takes_crops
         check_classes(name, len(self.classes))
-        self.palette = palette or palette_for(len(self.classes))
+        count = len(self.classes)
+        self.palette = palette_for(count) if palette is None else check_palette(name, palette, count)
         self.device = check_device(device)
         self.takes_tensors = self.device != "cpu" and type(self) is TorchModel  # what a subclass does is not known
         self.mean, self.std = three_numbers("mean", mean), three_numbers("std", std)
-        if len(self.palette) != len(self.classes):
-            raise ModelError(f"{name}: {len(self.palette)} colours for {len(self.classes)} classes")
+        if precision not in get_args(Precision):
+            raise ModelError(f"{name}: precision {precision!r}: choose from {', '.join(get_args(Precision))}")
         self.net = net.eval().to(device)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.dtype = autocast_type(precision, device)
@@ -77,6 +87,9 @@ class TorchModel(Model):
         """See ``Model``; float32 scores on the model's device."""
         scores = self._runs(self._running(), images)
         check_channels(self.name, scores.shape[1])
+        named = len(self.classes)
+        if scores.shape[1] != named == scores.shape[3] and is_channels_last(scores.shape, images.shape[1:3]):
+            raise ModelError(f"{self.name}: returned [N, h, w, C]; return [N, C, h, w]: scores.permute(0, 3, 1, 2)")
         if scores.shape[1] < len(self.classes):
             raise ModelError(f"{self.name}: gives {scores.shape[1]} score channels for {len(self.classes)} classes")
         return scores[:, : len(self.classes)].float().contiguous()
@@ -127,7 +140,7 @@ class TorchModel(Model):
         rows, columns = x.shape[-2:]
         fits = self.multiple > 1 or rows % _COMMON == columns % _COMMON == 0
         with (
-            blamed(f"{self.name}, given {len(x)} x {rows}x{columns} pixels", "" if fits else _MULTIPLE),
+            blamed(f"{self.name}, given {len(x)} x {rows}x{columns} pixels", "" if fits else _MULTIPLE, about=_SIZES),
             torch.autocast(torch.device(self.device).type, self.dtype) if half else contextlib.nullcontext(),
         ):
             return _scores_of(net(x, *more), self.name)
@@ -150,14 +163,25 @@ def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
 def _scores_of(output: Any, name: str) -> Tensor:
     """The scores in what a network returns: a tensor, the first of several, or under its usual names."""
     if isinstance(output, dict):
-        output = next((output[key] for key in ("out", "logits", "scores") if key in output), None)
-    elif hasattr(output, "logits"):
-        output = output.logits
+        output = next((output[key] for key in _NAMES if key in output), None)
+    elif named := [key for key in _NAMES if hasattr(output, key)]:
+        output = getattr(output, named[0])
     elif isinstance(output, list | tuple):
-        output = output[0]
+        output = output[0] if output else None
     if not isinstance(output, Tensor) or output.ndim != 4:
         raise ModelError(f"{name}: its output holds no score map [N, C, h, w]; return that, or wrap it in a module")
+    if not output.is_floating_point():
+        raise ModelError(
+            f"{name}: returned {output.dtype}; return scores, a float for each class, and no class numbers"
+        )
     return output
+
+
+def is_channels_last(shape: Sequence[int], size: Sequence[int], as_input: bool = False) -> bool:
+    """Is it [N, h, w, C]? Rows and columns shrink the input alike; if that leaves it open, it is as the input is."""
+    first = abs(size[0] / shape[2] - size[1] / shape[3]) / (size[0] / shape[2])  # if [N, C, h, w]
+    last = abs(size[0] / shape[1] - size[1] / shape[2]) / (size[0] / shape[1])  # if [N, h, w, C]
+    return last < first if abs(last - first) > 0.02 else as_input
 
 
 def three_numbers(name: str, values: Any) -> tuple[float, float, float]:
