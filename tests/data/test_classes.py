@@ -46,6 +46,7 @@ def test_refused(tmp_path):
     file = tmp_path / "classes.txt"
     for text, says in (
         ("", "0 class names"),
+        ("road\n", "1 class name; write 2 to 255"),
         ("a\na\n", "'a' is named twice"),
         ("\n".join(map(str, range(256))), "256"),
     ):

@@ -62,4 +62,4 @@ def save_json(values: Any, path: Path) -> None:
     try:
         path.write_text(json.dumps(values, indent=2) + "\n")
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); give another --json") from error

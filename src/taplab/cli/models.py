@@ -54,7 +54,7 @@ def models(
         try:
             json_file.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
         except OSError as error:
-            raise OutputError(f"{json_file}: cannot be written ({error.strerror})") from error
+            raise OutputError(f"{json_file}: cannot be written ({error.strerror}); give another --json") from error
     _show(rows, size)
 
 

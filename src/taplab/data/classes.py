@@ -6,6 +6,7 @@ from pathlib import Path
 
 from taplab.errors import SettingError, SourceError
 from taplab.types import IGNORE, Palette
+from taplab.words import counted
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,8 @@ def class_list(classes: str | Path) -> ClassList:
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise SourceError(f"{file}: class {twice[0]!r} is named twice; give each class a line of its own name")
-    if not 1 <= len(names) <= IGNORE:
-        raise SourceError(f"{file}: {len(names)} class names; write 1 to {IGNORE}, one a line")
+    if not 2 <= len(names) <= IGNORE:
+        raise SourceError(f"{file}: {counted(len(names), 'class name')}; write 2 to {IGNORE}, one a line")
     return named(names)
 
 
