@@ -1,10 +1,11 @@
 """How the cost grows: with the length of a video, the size of its frames, the number of lanes and threads, and classes.
 
     python benchmarks/scaling.py [--quick] [--rounds 2] [--json FILE] [-o FOLDER]
+    python benchmarks/scaling.py --measured FILE -o FOLDER
 
 Milliseconds a frame from file to labels, on synthetic drives in MPEG-4 with bl2-synthetic; all ways in turn, medians.
 Length and memory at 360x480; sizes up to 1440x2560; lanes on one thread and on all; classes at 360x480, where channels
-that never win are added to the network's eleven. With -o a picture (scaling.png, .svg).
+that never win are added to the network's eleven. With -o a picture (scaling.png, .svg), also of a JSON FILE of before.
 """
 
 from taplab.machine import machine  # isort: skip  (first: taplab sets how torch's threads wait)
@@ -37,6 +38,7 @@ LANES = (1, 2, 4, 8)
 CLASSES = (11, 19, 50, 150)
 WAYS = [Way("per-frame"), *(Way(mode, PaperSettings(("ffw",))) for mode in ("paper", "live", "offline"))]
 NAMES = ("per-frame", "FFW", "live", "offline")
+_MEMORY = "#CC79A7"
 COLOURS = dict(zip(("plain decoding", *NAMES), ("#666666", "#444444", "#0072B2", "#E69F00", "#009E73"), strict=True))
 
 
@@ -113,7 +115,7 @@ def torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def draw(found: list[Point], folder: Path) -> None:
+def draw(found: list[Point], folder: Path, on: str) -> None:
     with styled():
         figure = new_figure(11, 7)
         length, size, lanes, classes = figure.subplots(2, 2).flat
@@ -125,17 +127,18 @@ def draw(found: list[Point], folder: Path) -> None:
         plain(lanes, "lanes", "ms a frame, offline")
         for sweep in dict.fromkeys(p.sweep for p in found if p.sweep.startswith("lanes")):
             places = [(p.at, p.ms) for p in found if p.sweep == sweep]
-            lanes.plot(*zip(*places, strict=True), "o-", label=sweep.removeprefix("lanes, "))
-        lanes.set_ylim(0)
+            threads = sweep.removeprefix("lanes, ")
+            lanes.plot(*zip(*places, strict=True), "o-", label="1 thread" if threads == "1 threads" else threads)
+        lanes.set_ylim(0, 1.15 * max(p.ms for p in found if p.sweep.startswith("lanes")))
         lanes.legend(frameon=False)
         memory = length.twinx()
         places = [(p.at, p.memory) for p in found if p.sweep == "length" and p.series == "offline" and p.memory]
         if places:
-            memory.plot(*zip(*places, strict=True), "s:", color="#CC79A7", label="peak memory, offline")
-            memory.set(ylabel="MB", ylim=(0, 1.3 * max(mb for _, mb in places)))
-            memory.legend(loc="lower right", frameon=False)
+            memory.plot(*zip(*places, strict=True), "s:", color=_MEMORY)
+            memory.set_ylabel("peak memory of offline, MB", color=_MEMORY)
+            memory.set_ylim(0, 1.3 * max(mb for _, mb in places))
         figure.legend(*size.get_legend_handles_labels(), loc="outside upper center", ncols=len(COLOURS), frameon=False)
-        footer(figure, ["MPEG-4, bl2-synthetic, key frames every 12", machine()])
+        footer(figure, ["MPEG-4, bl2-synthetic, key frames every 12", on])
         folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(folder / "scaling.png", dpi=130, bbox_inches="tight")
         figure.savefig(folder / "scaling.svg", bbox_inches="tight", metadata={"Date": None})
@@ -148,7 +151,7 @@ def _lines(axes, found: list[Point], sweep: str, what: str, *, logarithmic: bool
         axes.plot(*zip(*places, strict=True), "o-", color=colour, markersize=4, linewidth=1.4, label=series)
     if logarithmic:
         axes.set_xscale("log", base=2)
-        axes.set_xticks([p.at for p in found if p.sweep == sweep], labels=None)
+        axes.set_xticks(sorted({p.at for p in found if p.sweep == sweep}))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_yscale("log")
 
@@ -174,14 +177,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", type=Path)
     parser.add_argument("-o", "--out", type=Path)
+    parser.add_argument("--measured", type=Path)
     args = parser.parse_args()
+    if args.measured:
+        told = json.loads(args.measured.read_text())
+        draw([Point(**point) for point in told["points"]], args.out, told["machine"])
+        return
     with tempfile.TemporaryDirectory() as name:
         found = list(measured(Path(name), args.rounds, args.quick))
     print(machine(), table(found), sep="\n")
     if args.json:
         args.json.write_text(json.dumps({"machine": machine(), "points": [asdict(p) for p in found]}, indent=2) + "\n")
     if args.out:
-        draw(found, args.out)
+        draw(found, args.out, machine())
 
 
 if __name__ == "__main__":

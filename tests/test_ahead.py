@@ -68,6 +68,17 @@ def test_an_error_is_raised_in_its_place_and_nothing_is_left_running():
     assert [t for t in threading.enumerate() if t.name.startswith("taplab-results")] == []
 
 
+def test_an_error_of_the_items_costs_no_result_before_it():
+    def items():
+        yield from range(3)
+        raise ValueError("three")
+
+    seen = []
+    with pytest.raises(ValueError, match="three"):
+        seen.extend(result for result in called_ahead(lambda k: time.sleep(0.05) or k, items(), 2, Stopwatch()))
+    assert seen == [0, 1, 2]
+
+
 def test_closing_it_begins_nothing_more():
     done = []
 

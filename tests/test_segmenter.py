@@ -148,6 +148,26 @@ def test_another_s_summary_stays(make_clip, model, tmp_path, content):
     assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
 
 
+@pytest.mark.parametrize("mode", ["per-frame", "paper", "offline"])
+def test_a_network_that_fails_costs_no_frame_before(make_clip, model, mode):
+    class Failing(torch.nn.Module):
+        passes = 0
+
+        def forward(self, x):
+            self.passes += 1
+            if self.passes > 1:
+                raise RuntimeError("no more")
+            return model.net(x)
+
+    segmenter = Segmenter(TorchModel(Failing(), classes=model.classes), mode=mode, settings=PaperSettings(interval=4))
+    given = []
+    with pytest.raises(ModelError, match="no more"):
+        given.extend(result.index for result in segmenter.stream(make_clip("mpeg4", gop=30)))
+    assert given == list(
+        range({"per-frame": 4, "paper": 16, "offline": 12}[mode])
+    )  # offline: the last lane awaits the next
+
+
 @pytest.mark.skipif(os.name == "nt", reason="has no locks for folders")
 def test_two_runs_do_not_write_into_one_folder(make_clip, model, tmp_path):
     said = []

@@ -40,7 +40,7 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
         except (TaplabError, OSError, MemoryError) as error:
             if kwargs.get("verbose"):
                 traceback.print_exc()
-            _report(error)
+            _report(f"out of memory: {error}; smaller pictures take less" if isinstance(error, MemoryError) else error)
             raise typer.Exit(2 if isinstance(error, SettingError) else 1) from None
         except typer.Exit:
             raise
