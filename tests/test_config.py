@@ -113,7 +113,7 @@ def test_overrides_win(write):
         ("[taplab]\ninterval = 5", "unknown setting 'taplab'"),
         ("interval = 5.5", "interval = 5.5: write a whole number of frames"),
         ("interval = true", "interval = True: write a whole number"),
-        ("interval = 0", "interval 0: must be at least 1"),
+        ("interval = 0", "interval 0: must be a whole number, at least 1"),
         ("alpha = '0.5'", "alpha = '0.5': write a number from 0 to 1"),
         ("alpha = 2", "alpha 2: must lie in 0..1"),
         ("thr_rgc = 300", "thr_rgc = 300: write a whole number of grey levels, 0 to 254"),

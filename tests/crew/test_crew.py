@@ -235,7 +235,7 @@ def test_files_that_are_none(network, tmp_path):
 
 
 def test_a_process_that_is_killed(make_clip):
-    network = careful(pause=0.3)
+    network = careful(pause=1.0)  # at each pass: the second is not done before the first gives something
     segmenter = Segmenter(network, mode="per-frame", processes=2)
     results = iter(segmenter.stream(make_clip("mpeg4")))
     next(results)
