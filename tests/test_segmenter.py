@@ -202,6 +202,11 @@ def test_a_folder_that_is_none_is_told(make_clip, model):
         Segmenter(model).run(make_clip("mpeg4"), None)
 
 
+def test_what_is_saved_has_names(make_clip, model, tmp_path):
+    with pytest.raises(SettingError, match="save None: name some of overlay, masks"):
+        Segmenter(model).run(make_clip("mpeg4"), tmp_path, save=None)
+
+
 def test_what_is_saved_may_be_one_text(make_clip, model, tmp_path):
     summary = Segmenter(model).run(make_clip("mpeg4"), tmp_path, save="masks, jsonl", max_frames=1)
     assert summary.saved == ["masks", "jsonl"]

@@ -17,7 +17,7 @@ from taplab.models.asked import check_model
 from taplab.models.base import Model
 from taplab.models.load import DEFAULT, load_model
 from taplab.network import CPU_BATCH_PIXELS
-from taplab.output.folder import held, remove_earlier_run, writable_folder
+from taplab.output.folder import FILES, held, remove_earlier_run, writable_folder
 from taplab.output.saved import USUAL, check_save, writing
 from taplab.output.summary import Summary
 from taplab.policies import Dial, Paper, PaperSettings, Policy, Relations, make_policy, require_use, unused
@@ -146,6 +146,8 @@ class Segmenter:
         raised again; what fails on the way is ``failed`` in the summary that is left, too.
         Raises SourceError, OutputError, ModelError, SettingError, MissingExtraError.
         """
+        if not isinstance(save, Iterable):
+            raise SettingError(f"save {save!r}: name some of {', '.join(FILES)}")
         wanted = name_list(save)
         check_save(wanted)
         scores, pictures = "scores" in wanted, "overlay" in wanted

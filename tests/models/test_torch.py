@@ -56,6 +56,8 @@ def test_scores_are_no_numbers_and_their_channels_are_not_last():
         TorchModel(Net(lambda x: x.long()), classes="abcdef")(IMAGES)
     with pytest.raises(ModelError, match=r"scores\.permute\(0, 3, 1, 2\)"):
         TorchModel(Net(lambda x: x.permute(0, 2, 3, 1)), classes="abcdef")(np.zeros((1, 64, 96, 3), np.uint8))
+    with pytest.raises(ModelError, match=r"returned \[N, h, w, C\]"):  # more channels than classes, in either place
+        TorchModel(Net(lambda x: x.permute(0, 2, 3, 1)), classes="abcd")(np.zeros((1, 64, 96, 3), np.uint8))
     square = np.zeros((1, 12, 12, 3), np.uint8)  # six cells wide, six channels
     assert TorchModel(Net(), classes="abcdef")(square).shape == (1, 6, 6, 6)
 
@@ -77,6 +79,7 @@ def test_settings_are_checked(wrong):
         ({"palette": [(0, 0, 300), (0, 0, 0)]}, "three whole numbers, 0 to 255"),
         ({"palette": [(0, 0), (0, 0)]}, "three whole numbers"),
         ({"palette": [(0.1, 0.5, 1.0)] * 2}, "three whole numbers"),
+        ({"palette": 5}, "three whole numbers"),
         ({"palette": ["red", "blue"]}, "three whole numbers"),
         ({"palette": [(0, 0, 0), (1, 2)]}, "three whole numbers"),
         ({"precision": "float61"}, "precision 'float61': choose from float32, bfloat16, auto"),

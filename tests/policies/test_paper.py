@@ -245,6 +245,9 @@ def test_flow_does_not_cross_damage(make_clip):
         ({"interval": True}, "interval True"),
         ({"alpha": "x"}, r"alpha 'x': must lie in 0\.\.1"),
         ({"thr_rgfs": "5"}, "thr_rgfs '5': must be a number"),
+        ({"modules": None}, "modules None: name some of"),
+        ({"thr_rgc": 300}, "thr_rgc 300: must be a whole number of grey levels, 0 to 254"),
+        ({"thr_rgc": "a"}, "thr_rgc 'a'"),
         ({"region": 32}, "region 32: rows and columns"),
         ({"region": (32.0, 32)}, "rows and columns must be multiples of 16"),
     ],
@@ -252,6 +255,10 @@ def test_flow_does_not_cross_damage(make_clip):
 def test_settings_of_a_wrong_type_are_told(wrong, says):
     with pytest.raises(SettingError, match=says):
         PaperSettings(**wrong)
+
+
+def test_numbers_may_be_numpy_s():
+    assert type(PaperSettings(interval=np.int64(5)).interval) is int
 
 
 def test_modules_may_be_one_text():

@@ -87,8 +87,8 @@ def check_palette(name: str, palette: Any, classes: int) -> Palette:
         colours = np.asarray(palette)
     except ValueError:  # of unequal lengths
         colours = np.empty(0)
-    if len(palette) != classes:
-        raise ModelError(f"{name}: {len(palette)} colours for {classes} classes")
+    if colours.ndim == 2 and len(colours) != classes:
+        raise ModelError(f"{name}: {len(colours)} colours for {classes} classes")
     numbers = colours.shape == (classes, 3) and np.issubdtype(colours.dtype, np.integer)
     if not numbers or colours.min() < 0 or colours.max() > 255:
         raise ModelError(f"{name}: palette: write three whole numbers, 0 to 255, for each class: [(128, 64, 128), ...]")

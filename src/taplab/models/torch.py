@@ -87,8 +87,7 @@ class TorchModel(Model):
         """See ``Model``; float32 scores on the model's device."""
         scores = self._runs(self._running(), images)
         check_channels(self.name, scores.shape[1])
-        named = len(self.classes)
-        if scores.shape[1] != named == scores.shape[3] and is_channels_last(scores.shape, images.shape[1:3]):
+        if scores.shape[1] != len(self.classes) and _is_nhwc(scores.shape, images.shape[1:3], len(self.classes)):
             raise ModelError(f"{self.name}: returned [N, h, w, C]; return [N, C, h, w]: scores.permute(0, 3, 1, 2)")
         if scores.shape[1] < len(self.classes):
             raise ModelError(f"{self.name}: gives {scores.shape[1]} score channels for {len(self.classes)} classes")
@@ -182,6 +181,12 @@ def is_channels_last(shape: Sequence[int], size: Sequence[int], as_input: bool =
     first = abs(size[0] / shape[2] - size[1] / shape[3]) / (size[0] / shape[2])  # if [N, C, h, w]
     last = abs(size[0] / shape[1] - size[1] / shape[2]) / (size[0] / shape[1])  # if [N, h, w, C]
     return last < first if abs(last - first) > 0.02 else as_input
+
+
+def _is_nhwc(shape: Sequence[int], size: Sequence[int], classes: int) -> bool:
+    """Clearly, by the number of classes or the shape of pictures of ``size``: networks may have channels to spare."""
+    shaped_alike = abs(size[0] * shape[2] - size[1] * shape[1]) <= 0.02 * size[0] * shape[2]
+    return (shape[3] == classes or shaped_alike) and is_channels_last(shape, size)
 
 
 def three_numbers(name: str, values: Any) -> tuple[float, float, float]:

@@ -45,6 +45,8 @@ class PaperSettings:
     motion: MotionSetting = "auto"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.modules, Iterable):
+            raise SettingError(f"modules {self.modules!r}: name some of {', '.join(MODULES)}")
         object.__setattr__(self, "modules", name_list(self.modules))
         unknown = [m for m in self.modules if m not in MODULES]
         if unknown:
@@ -55,6 +57,9 @@ class PaperSettings:
             raise SettingError("modules: rgc and rgfs build on ffw; name it too (ffw,rgc,rgfs)")
         if not is_whole(self.interval) or self.interval < 1:
             raise SettingError(f"interval {self.interval!r}: must be a whole number, at least 1")
+        object.__setattr__(self, "interval", int(self.interval))  # also one of numpy's
+        if not is_whole(self.thr_rgc) or not 0 <= self.thr_rgc < 255:
+            raise SettingError(f"thr_rgc {self.thr_rgc!r}: must be a whole number of grey levels, 0 to 254")
         if not isinstance(self.alpha, Real) or not 0 <= self.alpha <= 1:
             raise SettingError(f"alpha {self.alpha!r}: must lie in 0..1")
         if not isinstance(self.thr_rgfs, Real) or not math.isfinite(self.thr_rgfs):
