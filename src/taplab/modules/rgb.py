@@ -9,7 +9,7 @@ from torch import Tensor
 
 from taplab.modules.upload import uploaded
 from taplab.types import CodedFrame, Region
-from taplab.video.convert import has_strange_colours
+from taplab.video.convert import has_strange_colours, is_full_range
 from taplab.video.planes import yuv_planes
 
 # By the matrix's number in H.273: what red gets from V, green from U and from V, and blue from U, in 1/65536.
@@ -23,7 +23,6 @@ _MATRICES = {
     7: (117579, -16907, -35559, 136230),  # SMPTE 240M
     9: (110013, -12277, -42626, 140363),  # BT.2020
 }
-_FULL_RANGE = 2  # its number in H.273's terms, as FFmpeg counts
 
 
 def rgb(frame: CodedFrame, region: Region | None, device: torch.device) -> Tensor:
@@ -71,7 +70,7 @@ def _times(eighths: Tensor, gain: int) -> Tensor:
 def _gains(picture: av.VideoFrame) -> tuple[int, int, tuple[int, ...]]:
     """Black in eighths of a level; what luma and, by ``_MATRICES``, chroma are multiplied by, in 1/8192."""
     matrix = _MATRICES.get(picture.colorspace, _BT601)
-    if picture.format.name == "yuvj420p" or picture.color_range == _FULL_RANGE:
+    if is_full_range(picture):
         return 0, 1 << 13, tuple(_rounded(int(gain * 224 / 255)) for gain in matrix)
     return 8 * 16, _rounded(255 * (1 << 16) // 219), tuple(map(_rounded, matrix))
 

@@ -19,7 +19,6 @@ from taplab.video.planes import in_rows
 
 Table = NDArray[np.int32]
 
-FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG
 BT709 = 1  # AVCOL_SPC_BT709
 BT601 = 6  # AVCOL_SPC_SMPTE170M
@@ -58,11 +57,6 @@ def yuv(rgb: tuple[int, int, int], matrix: int) -> tuple[float, float, float]:
     luma = red_share * red + (1 - red_share - blue_share) * green + blue_share * blue
     u, v = (blue - luma) / (1 - blue_share) / 2, (red - luma) / (1 - red_share) / 2
     return 16 + 219 * luma, 128 + 224 * u, 128 + 224 * v
-
-
-def is_full_range(picture: av.VideoFrame) -> bool:
-    """Whether the picture has JPEG levels, by its pixel format or its tag."""
-    return picture.format.name.startswith("yuvj") or picture.color_range == FULL_RANGE
 
 
 def blended(picture: av.VideoFrame, labels: Labels, table: BlendTable) -> av.VideoFrame:

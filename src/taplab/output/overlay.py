@@ -12,11 +12,11 @@ import numpy as np
 
 from taplab.errors import OutputError, SettingError
 from taplab.output.backlog import Backlog, Writer
-from taplab.output.blend import add_border, blend_table, blended, is_full_range
+from taplab.output.blend import add_border, blend_table, blended
 from taplab.output.mp4 import Mp4, matrix_of
 from taplab.output.timeline import Timeline
 from taplab.types import Labels, Palette, Result
-from taplab.video.convert import converted
+from taplab.video.convert import converted, is_full_range
 
 MOST_WAITING = 4  # frames in memory, besides those the encoder looks ahead at
 DEFAULT_RATE = Fraction(25)

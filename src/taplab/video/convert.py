@@ -6,6 +6,7 @@ import av
 from av.video.reformatter import Colorspace, VideoReformatter
 
 _of_this_thread = threading.local()
+_FULL_RANGE = 2  # AVCOL_RANGE_JPEG
 _KNOWN = {0, 1, 2, 4, 5, 6, 7, 9}  # matrices from RGB, by their number in H.273, that swscale turns round
 
 
@@ -29,3 +30,8 @@ def converted(
 def has_strange_colours(picture: av.VideoFrame) -> bool:
     """They are coded in a way that swscale does not know: YCgCo, ICtCp, or a number without a meaning."""
     return picture.colorspace not in _KNOWN
+
+
+def is_full_range(picture: av.VideoFrame) -> bool:
+    """Whether the picture has JPEG levels, by its pixel format or its tag."""
+    return picture.format.name.startswith("yuvj") or picture.color_range == _FULL_RANGE
