@@ -7,9 +7,9 @@ from taplab.timing import STAGES
 
 def test_ways_take_turns():
     order = []
-    taken = in_turn([partial(order.append, "a"), partial(order.append, "b")], 3)
+    taken = list(in_turn([partial(order.append, "a"), partial(order.append, "b")], 3))
     assert order == ["a", "b"] * 3
-    assert taken == [[None] * 3] * 2
+    assert taken == [[None] * 2] * 3
 
 
 def test_one_slow_round_does_not_decide():

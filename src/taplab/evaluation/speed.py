@@ -18,7 +18,7 @@ from taplab.crew.segmentation import CrewSegmentation
 from taplab.errors import SourceError
 from taplab.evaluation.memory import forget_peak, peak_memory
 from taplab.evaluation.protocol import segmenter_of
-from taplab.evaluation.timing import medians, warm_up_frames
+from taplab.evaluation.timing import in_turn, medians, warm_up_frames
 from taplab.evaluation.ways import Way
 from taplab.interrupt import is_interrupt
 from taplab.models.base import Model
@@ -120,8 +120,7 @@ def measure(
     told = [partial(_told, run, done, title) for run, title in zip(runs, titles, strict=True)]
     whole: list[list[_Run]] = []
     try:
-        while len(whole) < rounds:
-            whole.append([run() for run in told])
+        whole.extend(in_turn(told, rounds))  # those that came stay
     except (KeyboardInterrupt, SystemError) as error:
         if not whole or not is_interrupt(error):
             raise

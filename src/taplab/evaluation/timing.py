@@ -1,7 +1,7 @@
 """How fast the ways are: in turn, in one run, so that a noisy machine does not decide."""
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,7 @@ def time_ways(clip: Path, model: Model, ways: Sequence[Way], *, frames: int, rou
     for way in ways:
         _one_run(clip, model, way, min(frames, warm_up_frames(way)))
     taken = in_turn([partial(_one_run, clip, model, way, frames) for way in ways], rounds)
-    return [Timing(medians(runs)) for runs in taken]
+    return [Timing(medians(runs)) for runs in zip(*taken, strict=True)]
 
 
 def warm_up_frames(way: Way) -> int:
@@ -51,13 +51,10 @@ def warm_up_frames(way: Way) -> int:
     return way.settings.interval + 2
 
 
-def in_turn(ways: Sequence[Callable[[], T]], rounds: int) -> list[list[T]]:
-    """What each of ``ways`` returned in every round: A B A B, so that no way has a quiet hour for itself."""
-    taken: list[list[T]] = [[] for _ in ways]
+def in_turn(ways: Sequence[Callable[[], T]], rounds: int) -> Iterator[list[T]]:
+    """What ``ways`` returned, round by round: A B A B, so that no way has a quiet hour for itself."""
     for _ in range(rounds):
-        for way, runs in zip(ways, taken, strict=True):
-            runs.append(way())
-    return taken
+        yield [way() for way in ways]
 
 
 def medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
