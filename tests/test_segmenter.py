@@ -1,6 +1,5 @@
 import gc
 import json
-import os
 import re
 import threading
 import weakref
@@ -84,70 +83,6 @@ def test_run_leaves_masks_overlay_and_summary(make_clip, model, tmp_path):
     assert written["damaged"] == 0
 
 
-def test_a_shorter_run_removes_the_masks_of_a_longer_one(make_clip, model, tmp_path):
-    clip = make_clip("mpeg4")
-    Segmenter(model, settings=FFW).run(clip, tmp_path, save=("masks",))
-    Segmenter(model, settings=FFW).run(clip, tmp_path, save=("masks",), max_frames=4)
-    assert len(list((tmp_path / "masks").iterdir())) == 4
-
-
-def test_nothing_of_an_earlier_run_stays(make_clip, model, tmp_path):
-    clip = make_clip("mpeg4")
-    Segmenter(model, settings=FFW).run(clip, tmp_path, max_frames=4)
-    Segmenter(model, settings=FFW).run(clip, tmp_path, save=("masks",), max_frames=2)
-    assert not (tmp_path / "overlay.mp4").exists()
-    assert len(list((tmp_path / "masks").iterdir())) == 2
-
-
-def test_what_an_earlier_run_saved_goes_and_what_it_did_not_stays(make_clip, model, tmp_path):
-    clip = make_clip("mpeg4")
-    mine = tmp_path / "coco.json"
-    mine.write_text("precious")
-    Segmenter(model).run(clip, tmp_path, save=("scores", "jsonl"), max_frames=2)
-    assert json.loads((tmp_path / "summary.json").read_text())["saved"] == ["scores", "jsonl"]
-    Segmenter(model).run(clip, tmp_path, save=(), max_frames=2)
-    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["coco.json", "summary.json"]
-    assert mine.read_text() == "precious"
-
-
-def test_what_a_run_left_that_was_killed_goes(make_clip, model, tmp_path):
-    """Killed, it could not clear up: files that were being written have names of their own."""
-    clip = make_clip("mpeg4")
-    Segmenter(model).run(clip, tmp_path, save=("overlay", "masks", "scores"), max_frames=2)
-    said = json.loads((tmp_path / "summary.json").read_text())
-    (tmp_path / "summary.json").write_text(json.dumps(said | {"saved": ["overlay", "masks", "scores", "coco"]}))
-    (tmp_path / "overlay.mp4").rename(tmp_path / "overlay.mp4.part")
-    (tmp_path / "coco.json.part").touch()
-    (tmp_path / "scores/mine.txt").touch()
-    Segmenter(model).run(clip, tmp_path, save=("jsonl",), max_frames=2)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["frames.jsonl", "scores", "summary.json"]
-    assert [p.name for p in (tmp_path / "scores").iterdir()] == ["mine.txt"]
-
-
-def test_files_of_others_are_never_removed(make_clip, model, tmp_path):
-    clip = make_clip("mpeg4")
-    for name in ("overlay.mp4", "masks/000000.png", "masks/000031.png", "frames.jsonl", "scores/000002.npy"):
-        mine = tmp_path / name.replace("/", "-") / name
-        mine.parent.mkdir(parents=True)
-        mine.write_bytes(b"precious")
-        with pytest.raises(OutputError, match="did not write it"):
-            Segmenter(model).run(clip, tmp_path / name.replace("/", "-"), save=("overlay", "masks", "jsonl", "scores"))
-        assert mine.read_bytes() == b"precious"
-
-
-@pytest.mark.parametrize("content", [b"my notes", b"{}", b"[1, 2]", None])
-def test_another_s_summary_stays(make_clip, model, tmp_path, content):
-    mine = tmp_path / "summary.json"
-    if content is None:
-        mine.mkdir()
-    else:
-        mine.write_bytes(content)
-    with pytest.raises(OutputError, match=r"summary\.json: is there already, and taplab did not write it"):
-        Segmenter(model).run(make_clip("mpeg4"), tmp_path, max_frames=2)
-    assert mine.is_dir() if content is None else mine.read_bytes() == content
-    assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
-
-
 @pytest.mark.parametrize("mode", ["per-frame", "paper", "offline"])
 def test_a_network_that_fails_costs_no_frame_before(make_clip, model, mode):
     class Failing(torch.nn.Module):
@@ -168,20 +103,6 @@ def test_a_network_that_fails_costs_no_frame_before(make_clip, model, mode):
     )  # offline: the last lane awaits the next
 
 
-@pytest.mark.skipif(os.name == "nt", reason="has no locks for folders")
-def test_two_runs_do_not_write_into_one_folder(make_clip, model, tmp_path):
-    said = []
-
-    def again(run, result):
-        with pytest.raises(OutputError, match="another run writes there; wait for it, or give another -o") as error:
-            Segmenter(model).run(make_clip("mpeg4"), tmp_path, max_frames=1)
-        said.append(str(error.value))
-
-    summary = Segmenter(model).run(make_clip("mpeg4"), tmp_path, max_frames=2, on_frame=again)
-    assert (len(said), summary.frames, len(list((tmp_path / "masks").iterdir()))) == (2, 2, 2)
-    Segmenter(model).run(make_clip("mpeg4"), tmp_path, max_frames=1)  # then it is free
-
-
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
@@ -197,11 +118,6 @@ def test_settings_of_a_wrong_type_are_told(model, wrong, says):
         Segmenter(model, **wrong)
 
 
-def test_a_folder_that_is_none_is_told(make_clip, model):
-    with pytest.raises(OutputError, match="out None: give a folder"):
-        Segmenter(model).run(make_clip("mpeg4"), None)
-
-
 def test_what_is_saved_has_names(make_clip, model, tmp_path):
     with pytest.raises(SettingError, match="save None: name some of overlay, masks"):
         Segmenter(model).run(make_clip("mpeg4"), tmp_path, save=None)
@@ -210,15 +126,6 @@ def test_what_is_saved_has_names(make_clip, model, tmp_path):
 def test_what_is_saved_may_be_one_text(make_clip, model, tmp_path):
     summary = Segmenter(model).run(make_clip("mpeg4"), tmp_path, save="masks, jsonl", max_frames=1)
     assert summary.saved == ["masks", "jsonl"]
-
-
-def test_a_run_does_not_remove_its_own_source(make_clip, model, tmp_path):
-    Segmenter(model).run(make_clip("mpeg4"), tmp_path, max_frames=3)
-    for source in (tmp_path / "overlay.mp4", tmp_path / "masks"):
-        with pytest.raises(OutputError, match="to be segmented"):
-            Segmenter(model).run(source, tmp_path)
-    assert (tmp_path / "overlay.mp4").exists()
-    assert len(list((tmp_path / "masks").iterdir())) == 3
 
 
 def test_per_frame_costs_one_also_where_the_clip_is_cut_short(make_clip, model):
@@ -301,11 +208,6 @@ def test_what_the_caller_fails_in_is_told_too(make_clip, model, tmp_path):
     with pytest.raises(ZeroDivisionError):
         Segmenter(model).run(make_clip("mpeg4"), tmp_path, on_frame=fail)
     assert json.loads((tmp_path / "summary.json").read_text())["failed"] == "ZeroDivisionError"
-
-
-def test_a_folder_without_a_name(make_clip, model):
-    with pytest.raises(OutputError, match="its name is empty"):
-        Segmenter(model).run(make_clip("mpeg4"), "")
 
 
 def test_a_folder_of_images(model, drive, tmp_path):
