@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from numbers import Integral
+from numbers import Integral, Real
 
 _PASSWORD = re.compile(r"(://[^/\s:@]*):(?!PASSWORD@)[^/\s@]+@")  # but not the word in a remedy
 
@@ -15,6 +15,11 @@ def counted(number: int, noun: str) -> str:
 def is_whole(value: object) -> bool:
     """Is it a whole number?"""
     return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """Is it a number, whole or not? Infinity and NaN are."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def name_list(names: str | Iterable[str]) -> tuple[str, ...]:

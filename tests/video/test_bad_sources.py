@@ -134,10 +134,12 @@ def test_the_timeout_of_the_command_line(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
-def test_a_timeout_must_be_positive(tmp_path, timeout):
-    with pytest.raises(SettingError, match="timeout"):
-        open_video(tmp_path, timeout=timeout)
+@pytest.mark.parametrize(
+    "wrong", [{"timeout": 0}, {"timeout": float("nan")}, {"timeout": "5"}, {"reconnect": -1}, {"reconnect": None}]
+)
+def test_how_long_to_wait_is_a_number_of_seconds(tmp_path, wrong):
+    with pytest.raises(SettingError, match=f"{next(iter(wrong))} .*: must be a number of seconds"):
+        open_video(tmp_path, **wrong)
 
 
 @pytest.mark.parametrize("mode", MODES)

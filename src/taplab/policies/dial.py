@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from taplab.errors import SettingError
 from taplab.policies.paper import PaperSettings
+from taplab.words import is_number
 
 INTERVAL = 24  # frames: at most, where something is asked for and no interval is given
 LEAST_BUDGET = 0.01
@@ -66,7 +67,7 @@ class Dial:
 
     def __post_init__(self) -> None:
         for name, value in self.asked.items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
+            if not is_number(value):
                 raise SettingError(f"{name} {value!r}: must be a number")
         if len(self.asked) > 1:
             names = " and ".join(self.asked)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from numbers import Real
 from typing import Literal, get_args
 
 from taplab.errors import SettingError
@@ -12,7 +11,7 @@ from taplab.modules.ffw import Carried
 from taplab.policies.base import Answer, Ask, Policy, Steps
 from taplab.policies.propagation import FastFeatureWarping, Propagation
 from taplab.types import REFERENCES_KEPT, RESIDUAL_BLOCK, CodedFrame, Region, Residual
-from taplab.words import is_whole, name_list
+from taplab.words import is_number, is_whole, name_list
 
 MODULES = ("ffw", "rgc", "rgfs")
 MotionSetting = Literal["auto", "codec", "refined"]
@@ -60,9 +59,9 @@ class PaperSettings:
         object.__setattr__(self, "interval", int(self.interval))  # also one of numpy's
         if not is_whole(self.thr_rgc) or not 0 <= self.thr_rgc < 255:
             raise SettingError(f"thr_rgc {self.thr_rgc!r}: must be a whole number of grey levels, 0 to 254")
-        if not isinstance(self.alpha, Real) or not 0 <= self.alpha <= 1:
+        if not is_number(self.alpha) or not 0 <= self.alpha <= 1:
             raise SettingError(f"alpha {self.alpha!r}: must lie in 0..1")
-        if not isinstance(self.thr_rgfs, Real) or not math.isfinite(self.thr_rgfs):
+        if not is_number(self.thr_rgfs) or not math.isfinite(self.thr_rgfs):
             raise SettingError(f"thr_rgfs {self.thr_rgfs!r}: must be a number")
         for name, sides in (("region", self.region), ("stride", self.stride)):
             if sides is not None and not _are_sides(sides):

@@ -1,7 +1,6 @@
 """Sources: any video, stream, camera or folder of images as a stream of ``CodedFrame``."""
 
 import sys
-from numbers import Integral
 from pathlib import Path
 
 from taplab.errors import SettingError, SourceError
@@ -13,6 +12,7 @@ from taplab.video.images import ImageFolder
 from taplab.video.live import RECONNECT, LiveVideo
 from taplab.video.reader import Video
 from taplab.video.share import Share
+from taplab.words import is_number, is_whole
 
 Source = Video | LiveVideo | ImageFolder
 
@@ -39,12 +39,12 @@ def open_video(
     lost, 0 for none; share: of a file, what is decoded. Raises SourceError if there is nothing to read, SettingError
     for a timeout that is not positive, a negative ``reconnect``, or ``max_frames`` that is no whole number from 1 on.
     """
-    if max_frames is not None and not (isinstance(max_frames, Integral) and max_frames >= 1):
+    if max_frames is not None and not (is_whole(max_frames) and max_frames >= 1):
         raise SettingError(f"max_frames {max_frames!r}: must be a whole number, at least 1")
-    if not timeout > 0:
-        raise SettingError(f"timeout {timeout:g}: must be positive")
-    if not reconnect >= 0:
-        raise SettingError(f"reconnect {reconnect:g}: must not be negative")
+    if not is_number(timeout) or not timeout > 0:
+        raise SettingError(f"timeout {timeout!r}: must be a number of seconds above 0")
+    if not is_number(reconnect) or not reconnect >= 0:
+        raise SettingError(f"reconnect {reconnect!r}: must be a number of seconds, 0 or more")
     text, address = str(source), address_of(str(source))
     _check(text, address)
     if Path(text).is_dir():
