@@ -2,7 +2,7 @@
 
     python benchmarks/ablations.py [--sequence IMAGES LABELS] [--phases 2] [--interval 12]
 
-Every column leaves one part out (modules/matching, modules/gathering, policies/side): the correction of displacements,
+Every column leaves one part out (scoremap/matching and gathering, policies/side): the correction of displacements,
 that frames hand on corrected ones, the search where motion is fast (video/around), the weights by how well pictures
 match, what neighbouring key frames say of a key frame; the last one compares every cell, also those that are settled.
 Nothing is cached: the variants change what taplab does.
@@ -43,16 +43,16 @@ def work_out_alone(side: Side) -> None:
         side._displacement, side._open = _corrected(frame, side.key, straight), None
 
 
-_MODULES, _POLICIES = "taplab.modules", "taplab.policies"
+_SCOREMAP, _POLICIES = "taplab.scoremap", "taplab.policies"
 PARTS: dict[str, dict[str, Any]] = {
     "as it is": {},
-    "no correction": {f"{_MODULES}.matching.refine": lambda now, key, way, *settings: way},
+    "no correction": {f"{_SCOREMAP}.matching.refine": lambda now, key, way, *settings: way},
     "not handed on": {f"{_POLICIES}.side.Side._work_out": work_out_alone},
     "not refined": {"taplab.video.around.FAST": np.inf},
-    "no weights": {f"{_MODULES}.gathering._WEIGHT": np.ones(2048, np.float32)},
+    "no weights": {f"{_SCOREMAP}.gathering._WEIGHT": np.ones(2048, np.float32)},
     "no memory": {f"{_POLICIES}.offline.HISTORY": 1e-6, f"{_POLICIES}.live.HISTORY": 1e-6},
     "all compared": {
-        f"{_MODULES}.cells.settled": lambda now, sides, strange=0: np.full(now.shape[:2], IGNORE, np.uint8)
+        f"{_SCOREMAP}.cells.settled": lambda now, sides, strange=0: np.full(now.shape[:2], IGNORE, np.uint8)
     },
 }
 

@@ -6,7 +6,7 @@ import torch
 from taplab import PaperSettings, Segmenter, SettingError, edges
 from taplab.edges import labels_along_edges
 from taplab.labels import labels_from_scores
-from taplab.modules import cells
+from taplab.scoremap import cells
 
 
 def picture(rgb, pixel_format="yuv420p"):

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.compiled import njit
-from taplab.labels import Contours, best_classes, candidates, grows, labels_from_scores, taps
-from taplab.modules.cells import CellPicture, cell_picture
+from taplab.labels import labels_from_scores
+from taplab.scoremap.cells import CellPicture, cell_picture
+from taplab.scoremap.contours import Contours, best_classes, candidates, grows, taps
 from taplab.types import Labels, Plane
 from taplab.video.planes import yuv_planes
 

@@ -11,11 +11,11 @@ from torch import Tensor
 from taplab.errors import ModelError
 from taplab.models.asked import asked, asked_numbers, check_finite
 from taplab.models.base import Model
+from taplab.models.rgb import rgb
 from taplab.modules.ffw import Carried
-from taplab.modules.gathered import Gathered
-from taplab.modules.rgb import rgb
 from taplab.output_stride import resampled, shares
 from taplab.policies.base import Answer, Ask
+from taplab.scoremap.gathered import Gathered
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame
 from taplab.upright import MIRRORED, upright

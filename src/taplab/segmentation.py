@@ -15,16 +15,17 @@ from taplab.account import Counts, summary_of
 from taplab.ahead import called_ahead
 from taplab.edges import labels_along_edges
 from taplab.errors import SettingError, SourceError
-from taplab.labels import Contours, labels_from_scores, ones_and_zeros
+from taplab.labels import labels_from_scores, ones_and_zeros
 from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
 from taplab.models.base import Model
-from taplab.modules.gathered import Gathered
 from taplab.network import Network
 from taplab.newest import WAITING, Newest
 from taplab.output.summary import Summary
 from taplab.policies import Answer, Policy
 from taplab.policies.bridge import bridged
 from taplab.prefetch import prefetch
+from taplab.scoremap.contours import Contours
+from taplab.scoremap.gathered import Gathered
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Labels, Result
 from taplab.video import LiveVideo, Source

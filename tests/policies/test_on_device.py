@@ -7,8 +7,8 @@ import torch
 pytest.importorskip("triton")
 
 from taplab import PaperSettings, Segmenter, TorchModel
-from taplab.modules import on_device
-from taplab.modules.on_device import GatheredOnDevice
+from taplab.scoremap import on_device
+from taplab.scoremap.on_device import GatheredOnDevice
 
 MODES = [("offline", ("ffw",)), ("live", ("ffw", "rgc")), ("paper", ("ffw",))]
 

@@ -3,10 +3,10 @@ import pytest
 import torch
 
 from taplab import open_video
-from taplab.modules.cells import padded
-from taplab.modules.gathered import Gathered
-from taplab.modules.gathering import Mixture
 from taplab.policies.regions import Regions, region_key
+from taplab.scoremap.cells import padded
+from taplab.scoremap.gathered import Gathered
+from taplab.scoremap.gathering import Mixture
 from taplab.types import Region
 
 

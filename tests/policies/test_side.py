@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 import torch
 
-from taplab.modules import cells, ffw, matching
-from taplab.modules.mismatch import grid
+from taplab.modules import ffw
 from taplab.policies import side as module
 from taplab.policies.keyed import Key
 from taplab.policies.side import Side, along
+from taplab.scoremap import cells, matching
+from taplab.scoremap.mismatch import grid
 from taplab.types import IGNORE, CodedFrame, Motion, MotionField
 
 SIZE, CELLS = (96, 128), (24, 32)

@@ -71,7 +71,7 @@ def _torch() -> str:
 def _gpu() -> str:
     import torch
 
-    from taplab.modules.on_device import has_triton
+    from taplab.scoremap.on_device import has_triton
 
     if not torch.cuda.is_available():
         return "no CUDA device"
@@ -99,7 +99,7 @@ def _models() -> str:
 def _kernels() -> str:
     """Compiles what the modes need, so that no first run has to wait for it."""
     from taplab import PaperSettings, Segmenter, SyntheticDrive
-    from taplab.labels import _fill
+    from taplab.scoremap.contours import _fill
     from taplab.video.encode import encode_clip
 
     frames = [rgb for rgb, _ in SyntheticDrive(128, 192, 30, seed=1)]

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.compiled import njit
-from taplab.labels import Contours, grows
-from taplab.modules.cells import Displacement as Displacement
-from taplab.modules.sampled import Sampled
+from taplab.scoremap import on_device
+from taplab.scoremap.cells import Displacement
+from taplab.scoremap.contours import Contours, grows
+from taplab.scoremap.sampled import Sampled
 from taplab.types import MOTION_BLOCK, Motion
 
 
@@ -76,8 +77,6 @@ def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int
 
 def _way(vectors: NDArray[np.float32], source: Carried, size: tuple[int, int]) -> Displacement | Tensor:
     """``compose``, on the device of the scores."""
-    from taplab.modules import on_device  # stands on this module
-
     cells = (int(source.origin.shape[-2]), int(source.origin.shape[-1]))
     before: Any = source.displacement
     if on_device.takes(source.origin):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from taplab.modules.ffw import Carried
-from taplab.modules.gathered import Gathered
+from taplab.scoremap.gathered import Gathered
 from taplab.types import CodedFrame, Origin, Refine, Region
 
 if TYPE_CHECKING:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from taplab.modules.cells import CellPicture, cell_picture
-from taplab.modules.mismatch import grid, mismatch
 from taplab.policies.dial import Relation
 from taplab.policies.side import Side
+from taplab.scoremap.cells import CellPicture, cell_picture
+from taplab.scoremap.mismatch import grid, mismatch
 from taplab.types import CodedFrame
 
 # Mean mismatch of the frames after a key frame, relative to that of the one in the middle; on drives, +- 0.05.

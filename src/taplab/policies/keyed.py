@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from taplab.labels import best_classes
-from taplab.modules import cells, gathering, on_device
-from taplab.modules.cells import CellPicture, CellScores
 from taplab.modules.ffw import Carried
-from taplab.modules.gathered import Gathered
-from taplab.modules.gathering import Mapped, Mixture
-from taplab.modules.on_device import GatheredOnDevice, KeyCells
 from taplab.once import Once
 from taplab.policies.base import Answer
 from taplab.policies.side import Side
+from taplab.scoremap import cells, gathering, on_device
+from taplab.scoremap.cells import CellPicture, CellScores
+from taplab.scoremap.contours import best_classes
+from taplab.scoremap.gathered import Gathered
+from taplab.scoremap.gathering import Mapped, Mixture
+from taplab.scoremap.on_device import GatheredOnDevice, KeyCells
 from taplab.types import IGNORE, CodedFrame, Labels
 
 HISTORY = 0.6  # share of a neighbouring key frame in what one says, which has 1; that of the next but one is its square

@@ -13,13 +13,13 @@ from collections.abc import Generator, Iterable, Sequence
 from torch import Tensor
 
 from taplab.modules.ffw import Carried
-from taplab.modules.gathered import Gathered
 from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
 from taplab.policies.keyed import HISTORY, Key, gathered, on_threads
 from taplab.policies.paper import PaperSettings
 from taplab.policies.regions import SHARE, Regions, fitted, region_key
 from taplab.policies.schedule import Regular, Schedule
 from taplab.policies.side import Side, along, estimated
+from taplab.scoremap.gathered import Gathered
 from taplab.types import REFERENCES_KEPT, CodedFrame, Region
 
 KEYS_KEPT = 2  # 1 where the newest glance is kept, too: that is newer than a second key frame

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from taplab.errors import SettingError
 from taplab.modules import inverse
-from taplab.modules.gathering import Mapped
 from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
 from taplab.policies.keyed import HISTORY, Key, gathered, on_threads
 from taplab.policies.paper import Paper, PaperSettings
 from taplab.policies.side import Side, along, estimated
+from taplab.scoremap.gathering import Mapped
 from taplab.types import CodedFrame, MotionField
 
 MOSTLY = 0.75  # share of blocks from one reference beside which the others may take its motion, too

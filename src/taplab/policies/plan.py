@@ -11,7 +11,6 @@ from typing import Protocol
 
 import torch
 
-from taplab.modules.mismatch import grid
 from taplab.policies.bucket import Bucket
 from taplab.policies.dial import Dial
 from taplab.policies.forecast import BETWEEN, ONE_SIDED, Forecast
@@ -19,6 +18,7 @@ from taplab.policies.keyed import Key
 from taplab.policies.offline import Links, Offline, backward, forward
 from taplab.policies.paper import Paper, PaperSettings
 from taplab.policies.side import Side
+from taplab.scoremap.mismatch import grid
 from taplab.types import CodedFrame
 
 

@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from taplab.modules.gathered import Gathered
 from taplab.modules.rgc import region_of_most, region_size
 from taplab.policies.keyed import Key
+from taplab.scoremap.gathered import Gathered
 from taplab.types import RESIDUAL_BLOCK, CodedFrame, Region
 
 DISTRUST = 4.0

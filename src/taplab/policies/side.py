@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taplab.modules import cells, ffw, matching, on_device
-from taplab.modules.ffw import Displacement
-from taplab.modules.mismatch import grid
-from taplab.modules.upload import uploaded
+from taplab.modules import ffw
+from taplab.scoremap import cells, matching, on_device
+from taplab.scoremap.cells import Displacement
+from taplab.scoremap.mismatch import grid
+from taplab.scoremap.upload import uploaded
 from taplab.types import IGNORE, MOTION_BLOCK, CodedFrame, MotionField
 from taplab.video.estimate import estimate_motion
 from taplab.video.planes import luma_plane

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from taplab.modules import simd
+from taplab.scoremap import simd
 
 F = np.float32
 VALUES = np.random.default_rng(0).uniform(-9, 9, 40).astype(np.float32)

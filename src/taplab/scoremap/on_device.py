@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from taplab.modules import cells
-from taplab.modules.cells import ABSENT, STRANGE
-from taplab.modules.gathered import Gathered
-from taplab.modules.gathering import SPREAD
-from taplab.modules.matching import ENOUGH, MOVE_COST
-from taplab.modules.upload import uploaded
 from taplab.once import Once
+from taplab.scoremap import cells
+from taplab.scoremap.cells import ABSENT, STRANGE
+from taplab.scoremap.gathered import Gathered
+from taplab.scoremap.gathering import SPREAD
+from taplab.scoremap.matching import ENOUGH, MOVE_COST
+from taplab.scoremap.upload import uploaded
 from taplab.types import IGNORE, MOTION_BLOCK, CodedFrame
 from taplab.video.planes import yuv_planes
 
@@ -202,7 +202,7 @@ def calm(best: Tensor) -> Tensor:
 
 def _launch(name: str, cells: Tensor, *arguments: Any, block: int = 0, planes: int = 1, **constants: Any) -> None:
     """Runs a kernel for all cells, or pixels, of a map ``[h, w, ...]``, of each plane, on its device."""
-    from taplab.modules import device_kernels  # imports triton
+    from taplab.scoremap import device_kernels  # imports triton
 
     block = block or _CELLS
     programs = -(-(cells.shape[0] * cells.shape[1]) // block)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from taplab.labels import labels_from_scores
 from taplab.modules.ffw import Carried, warp
-from taplab.modules.sampled import Sampled
+from taplab.scoremap.sampled import Sampled
 
 
 def smooth(classes, h, w, seed):

@@ -10,9 +10,10 @@ import torch
 pytest.importorskip("triton")
 
 from taplab.labels import labels_from_scores
-from taplab.modules import cells, ffw, gathering, matching, on_device
-from taplab.modules.on_device import KeyCells
+from taplab.modules import ffw
 from taplab.policies.side import DOUBT
+from taplab.scoremap import cells, gathering, matching, on_device
+from taplab.scoremap.on_device import KeyCells
 from taplab.types import IGNORE
 from taplab.video import open_video
 from taplab.video.convert import converted

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.compiled import njit
-from taplab.modules.simd import Vector, distance, first4, last4, load4, load8, mixed
+from taplab.scoremap.simd import Vector, distance, first4, last4, load4, load8, mixed
 from taplab.types import IGNORE, CodedFrame, Labels, Plane
 from taplab.video.planes import yuv_planes
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from taplab.modules.mismatch import MOST, grid, mismatch
+from taplab.scoremap.mismatch import MOST, grid, mismatch
 
 
 def picture(rng, shape=(20, 30)):

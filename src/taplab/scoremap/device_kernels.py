@@ -12,7 +12,7 @@ behind the C classes, calm classes uint8 ``[h, w]``, displacements float32 ``[h,
 import triton
 import triton.language as tl
 
-from taplab.modules.cells import ABSENT as _ABSENT
+from taplab.scoremap.cells import ABSENT as _ABSENT
 from taplab.types import IGNORE as _IGNORE
 
 IGNORE = tl.constexpr(_IGNORE)

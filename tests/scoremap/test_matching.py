@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from taplab.modules import cells, matching
+from taplab.scoremap import cells, matching
 
 CELLS = (20, 30)
 ALL = np.ones(CELLS, np.bool_)

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taplab.compiled import njit
-from taplab.modules.cells import CellPicture, difference, paired
-from taplab.modules.ffw import Displacement
-from taplab.modules.simd import Vector, apart, first4, last4, load4, load8, mixed, store
+from taplab.scoremap.cells import CellPicture, Displacement, difference, paired
+from taplab.scoremap.simd import Vector, apart, first4, last4, load4, load8, mixed, store
 
 MOVE_COST = 1.0  # grey levels by which another displacement must match better than the codec's own
 ENOUGH = 3.0  # grey levels, summed over Y, U and V: a displacement that matches so well is left alone

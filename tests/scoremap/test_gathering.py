@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from taplab.labels import labels_from_scores
-from taplab.modules.cells import calm, padded
 from taplab.modules.ffw import warp
-from taplab.modules.gathered import Gathered
-from taplab.modules.gathering import SPREAD, gather
+from taplab.scoremap.cells import calm, padded
+from taplab.scoremap.gathered import Gathered
+from taplab.scoremap.gathering import SPREAD, gather
 from taplab.types import IGNORE
 
 CELLS = (20, 30)

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from taplab.modules import matching
-from taplab.modules.cells import CellPicture, differences
-from taplab.modules.ffw import Displacement
+from taplab.scoremap import matching
+from taplab.scoremap.cells import CellPicture, Displacement, differences
 
 MOST = 30.0  # grey levels, summed over Y, U and V: more than wrong a cell cannot be
 _CELL = 8  # pixels of a cell of the grid, in small frames

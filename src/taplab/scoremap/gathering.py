@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taplab.compiled import njit
-from taplab.modules.cells import CellPicture, CellScores
-from taplab.modules.ffw import Displacement
-from taplab.modules.simd import Vector, add_scaled, distance, load4, load8, mixed, store, vector4
+from taplab.scoremap.cells import CellPicture, CellScores, Displacement
+from taplab.scoremap.simd import Vector, add_scaled, distance, load4, load8, mixed, store, vector4
 from taplab.types import Labels
 
 Mapped = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]  # map, or that of a pool of threads

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import torch
 
-from taplab.modules import cells
 from taplab.modules.ffw import warp
+from taplab.scoremap import cells
 from taplab.types import IGNORE
 
 CELLS = (20, 30)

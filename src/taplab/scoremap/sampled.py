@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.compiled import njit
-from taplab.labels import Contours, best_classes
-from taplab.modules.cells import CellScores, Displacement, calm, origins, padded
-from taplab.modules.simd import load8, mixed, store
+from taplab.scoremap.cells import CellScores, Displacement, calm, origins, padded
+from taplab.scoremap.contours import Contours, best_classes
+from taplab.scoremap.simd import load8, mixed, store
 from taplab.types import IGNORE, Labels
 
 

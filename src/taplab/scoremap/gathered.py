@@ -6,9 +6,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from taplab.labels import Contours, grows
-from taplab.modules.cells import CellScores
-from taplab.modules.gathering import Mixture
+from taplab.scoremap.cells import CellScores
+from taplab.scoremap.contours import Contours, grows
+from taplab.scoremap.gathering import Mixture
 
 
 class Gathered:

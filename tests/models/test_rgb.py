@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from taplab.modules.rgb import rgb
+from taplab.models.rgb import rgb
 from taplab.types import CodedFrame, Region
 from taplab.video import open_video
 from taplab.video.convert import converted

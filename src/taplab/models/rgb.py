@@ -7,7 +7,7 @@ import av
 import torch
 from torch import Tensor
 
-from taplab.modules.upload import uploaded
+from taplab.scoremap.upload import uploaded
 from taplab.types import CodedFrame, Region
 from taplab.video.convert import has_strange_colours, is_full_range
 from taplab.video.planes import yuv_planes
