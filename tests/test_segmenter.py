@@ -2,6 +2,7 @@ import gc
 import json
 import re
 import threading
+import time
 import weakref
 
 import numpy as np
@@ -139,6 +140,16 @@ def test_a_stream_is_read_once(make_clip, model):
     list(segmentation)
     with pytest.raises(SettingError, match="once"):
         list(segmentation)
+
+
+def test_time_stops_with_the_last_frame(make_clip, model):
+    segmentation = Segmenter(model).stream(make_clip("mpeg4"), max_frames=2)
+    list(segmentation)
+    total = segmentation.summary().seconds["total"]
+    time.sleep(0.05)
+    with pytest.raises(SettingError, match="once"):
+        list(segmentation)
+    assert segmentation.summary().seconds["total"] == total
 
 
 class Third(torch.nn.Module):

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class Counts:
-    """Of the results so far.
+    """Running totals over the results so far.
 
     pixels, seen: of all frames, and given to the network. motion: frames by the origin of theirs. seconds: up to the
-    last.
+    last result. started, ended: by ``time.perf_counter``.
     """
 
     frames: int = 0
@@ -30,14 +30,19 @@ class Counts:
     seen: float = 0.0
     motion: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=time.perf_counter)
+    ended: float | None = None
     seconds: float = 0.0
 
     def begin(self) -> None:
         """Time counts from now on."""
         self.started = time.perf_counter()
 
+    def end(self) -> None:
+        """It counts no longer."""
+        self.ended = time.perf_counter()
+
     def add(self, result: Result) -> None:
-        """One more."""
+        """Adds one result."""
         frame = result.frame
         self.frames += 1
         self.key_frames += result.key
@@ -49,8 +54,9 @@ class Counts:
 
     @property
     def total(self) -> float:
-        """Seconds up to now, 0 before the first result."""
-        return max(self.seconds, time.perf_counter() - self.started if self.frames else 0.0)
+        """Seconds up to the end or up to now, 0 before the first result."""
+        now = time.perf_counter() if self.ended is None else self.ended
+        return max(self.seconds, now - self.started if self.frames else 0.0)
 
 
 def summary_of(run: "Segmentation", *, interrupted: bool, failed: str | None) -> Summary:

@@ -107,8 +107,9 @@ def _leave() -> None:
     if not isinstance(status, int):
         return
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # it was closed when Python began
+                stream.flush()
     except (OSError, ValueError):  # nobody reads any more: Python says so
         return
     os._exit(status)

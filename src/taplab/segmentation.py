@@ -70,14 +70,17 @@ class Segmentation:
         self._started_once = self._interrupted = False
 
     def __iter__(self) -> Iterator[Result]:
-        self.counts.begin()
         if self._started_once:
             raise SettingError("a segmentation can be iterated once: call Segmenter.stream again")
         self._started_once = True
-        with closing(self.source), closing(self.results()) as results:
-            for result in results:
-                self.counts.add(result)
-                yield result
+        self.counts.begin()
+        try:
+            with closing(self.source), closing(self.results()) as results:
+                for result in results:
+                    self.counts.add(result)
+                    yield result
+        finally:
+            self.counts.end()
         if self.counts.frames == 0:
             why = f" ({self.source.broke_off})" if self.source.broke_off else ""
             raise SourceError(f"{self.source.source}: not one frame could be decoded{why}; check it with ffprobe")

@@ -163,6 +163,7 @@ class Segmenter:
                 with suppress(OutputError):
                     segmentation.summary(failed=error).save(out / "summary.json")
                 raise
+            segmentation.counts.end()  # with the files
             summary = segmentation.summary(interrupted=interrupted)
             summary.save(out / "summary.json")
         if interrupted:

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -64,9 +65,31 @@ def test_inspect(make_clip, tmp_path):
     for name in ("motion.png", "residual.png", "timeline.png", "frame.png"):
         with Image.open(tmp_path / name) as picture:
             assert picture.width >= 192
+    assert taplab("inspect", make_clip("mpeg4"), "-o", tmp_path).exit_code == 0  # its own pictures, made anew
     none = taplab("inspect", make_clip("hevc", ".mkv"))
     assert "motion of 27 frames without vectors of hevc" in none.stdout
     assert "motion vectors" not in none.stdout
+
+
+def test_inspect_leaves_the_files_of_others(make_clip, write, tmp_path):
+    images = tmp_path / "images"
+    write(images / "frame.png", size=(16, 16))
+    for source, out, why in (
+        (images / "frame.png", images, "its files are what is to be inspected"),
+        (images, images, "its files are what is to be inspected"),
+        (make_clip("mpeg4"), images, "frame.png: is there already, and taplab did not write it"),
+    ):
+        before = (images / "frame.png").read_bytes()
+        refused(taplab("inspect", source, "-o", out), why)
+        assert (images / "frame.png").read_bytes() == before
+        assert len(list(images.iterdir())) == 1
+
+
+@pytest.mark.parametrize("name", ["drive.mp4", "overlay.mp4", "demo.png"])
+def test_demo_leaves_the_files_of_others(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    refused(taplab("demo", "-o", tmp_path), f"{name}: is there already, and taplab did not write it")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [(name, "mine")]
 
 
 def test_demo(tmp_path):
@@ -75,6 +98,8 @@ def test_demo(tmp_path):
     assert "per-frame" in result.stdout
     assert "paper ffw" in result.stdout
     assert {"drive.mp4", "overlay.mp4", "masks", "summary.json", "demo.png"} <= {p.name for p in tmp_path.iterdir()}
+    again = taplab("demo", "-o", tmp_path, "--frames", 13, "--height", 64, "--width", 96, "-q")
+    assert again.exit_code == 0, again.stderr
 
 
 def test_doctor():

@@ -17,6 +17,24 @@ def taplab(*args):
     return subprocess.run(how, capture_output=True, text=True, timeout=300, check=False)
 
 
+def test_names_that_cannot_be_printed_end_no_run(make_clip, tmp_path):
+    out = tmp_path / "\u00f6"
+    how = [sys.executable, "-m", "taplab", "segment", make_clip("mpeg4"), "-o", out, "--model", "bl2-synthetic"]
+    more = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"}
+    run = subprocess.run(
+        [*map(str, how), "--max-frames", "1"], capture_output=True, text=True, env=os.environ | more, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "\\xf6" in run.stdout
+
+
+def test_without_stdout(make_clip, tmp_path):
+    """As of ``>&-`` in a shell."""
+    how = f"exec {sys.executable} -m taplab segment {make_clip('mpeg4')} -o {tmp_path} --model bl2-synthetic >&-"
+    run = subprocess.run(["sh", "-c", f"{how} --max-frames 1"], stderr=subprocess.PIPE, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
 def test_help_and_version():
     assert "segment" in taplab("--help").stdout
     assert taplab("--version").stdout.startswith("taplab 0.")

@@ -45,6 +45,8 @@ def test_what_a_run_left_that_was_killed_goes(make_clip, model, tmp_path):
     (tmp_path / "summary.json").write_text(json.dumps(said | {"saved": ["overlay", "masks", "scores", "coco"]}))
     (tmp_path / "overlay.mp4").rename(tmp_path / "overlay.mp4.part")
     (tmp_path / "coco.json.part").touch()
+    for name in ("masks/.part-99-000002.png", "scores/.part-99-000002.npy"):
+        (tmp_path / name).touch()
     (tmp_path / "scores/mine.txt").touch()
     Segmenter(model).run(clip, tmp_path, save=("jsonl",), max_frames=2)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["frames.jsonl", "scores", "summary.json"]
@@ -101,6 +103,32 @@ def test_a_run_does_not_remove_its_own_source(make_clip, model, tmp_path):
             Segmenter(model).run(source, tmp_path)
     assert (tmp_path / "overlay.mp4").exists()
     assert len(list((tmp_path / "masks").iterdir())) == 3
+
+
+def test_nor_where_it_is_named_otherwise(make_clip, model, tmp_path):
+    Segmenter(model).run(make_clip("mpeg4"), tmp_path, max_frames=3)
+    listed = tmp_path / "list.ffconcat"
+    listed.write_text("ffconcat version 1.0\nfile 'overlay.mp4'\nfile overlay.mp4\n")
+    for source in (f"file:{tmp_path}/overlay.mp4", listed):
+        with pytest.raises(OutputError, match="to be segmented"):
+            Segmenter(model).run(source, tmp_path)
+    assert (tmp_path / "overlay.mp4").exists()
+
+
+def test_frames_beyond_a_million_are_known(make_clip, model, tmp_path):
+    clip = make_clip("mpeg4")
+    Segmenter(model).run(clip, tmp_path, save=("masks",), max_frames=1)
+    (tmp_path / "masks/1000000.png").touch()
+    Segmenter(model).run(clip, tmp_path, save=("masks",), max_frames=1)
+    assert [file.name for file in (tmp_path / "masks").iterdir()] == ["000000.png"]
+
+
+def test_what_cannot_be_removed_is_told(make_clip, model, tmp_path):
+    clip = make_clip("mpeg4")
+    Segmenter(model).run(clip, tmp_path, save=("masks",), max_frames=1)
+    (tmp_path / "masks/000003.png").mkdir()
+    with pytest.raises(OutputError, match=r"000003\.png: cannot be removed .*; give another folder"):
+        Segmenter(model).run(clip, tmp_path, save=("masks",), max_frames=1)
 
 
 def test_a_folder_without_a_name(make_clip, model):

@@ -288,6 +288,29 @@ def test_sound_that_does_not_fit_is_left_out_with_a_note(tmp_path, overlay_clip)
     assert writer.notes == ["Sound left out: players take no pcm_s16le in an mp4. Convert it to aac to keep it."]
 
 
+def test_sound_of_an_unknown_codec_is_left_out(tmp_path, overlay_clip):
+    clip = make_clip(tmp_path / "a.mkv")
+    clip.write_bytes(clip.read_bytes().replace(b"A_AAC", b"A_XYZ"))
+    writer, times = overlay_clip(clip)
+    assert len(times_of(writer.path)) == len(times)
+    assert writer.notes == ["Sound left out: FFmpeg does not know its codec. Convert it to aac to keep it."]
+
+
+def test_sound_that_is_damaged_ends_there(tmp_path, overlay_clip):
+    """Packets of a transport stream without the ADTS header that an mp4 takes its place from."""
+    clip = make_clip(tmp_path / "a.ts")
+    data = bytearray(clip.read_bytes())
+    sound = [at for at in range(0, len(data), 188) if (data[at + 1] & 31) << 8 | data[at + 2] == 0x101]
+    for at in sound[len(sound) // 2 :]:
+        data[at + 4 : at + 188] = data[at + 4 : at + 188].replace(b"\xff\xf1", b"\x12\xf1")
+    clip.write_bytes(data)
+    writer, times = overlay_clip(clip)
+    assert len(times_of(writer.path)) == len(times)
+    assert 0.2 < sound_of(writer.path)[-1][0] < 1.5
+    (note,) = writer.notes
+    assert note.startswith("Sound ends early: it cannot be read to its end (")
+
+
 def test_folder_that_is_missing(tmp_path):
     with pytest.raises(OutputError, match=r"missing/overlay\.mp4.*Check the folder"):
         OverlayWriter(tmp_path / "missing" / "overlay.mp4", 64, 48, PALETTE, time_base=TICK)

@@ -36,7 +36,7 @@ def print_speeds(speeds: "Speeds", about: dict[str, Any]) -> None:
         highlight=False,
     )
     for note, titles in _noted(speeds).items():
-        console.print(f"{', '.join(titles)}: {note}", highlight=False)
+        console.print(f"{', '.join(titles)}: {note}", highlight=False, markup=False)
 
 
 def _noted(speeds: "Speeds") -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from taplab.cli import options
@@ -15,7 +16,11 @@ from taplab.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from taplab import Segmenter
+    from taplab.data.drives import DriveClip
+    from taplab.evaluation.score import Score
     from taplab.types import Rgb
+
+_TITLE = "taplab demo"
 
 
 @app.command(short_help="Render a drive and compare with per-frame.")
@@ -38,8 +43,6 @@ def demo(
     verbose: options.Verbose = False,
 ) -> None:
     """Render a drive, segment it per-frame and with taplab, and compare both with the truth."""
-    from PIL import Image
-
     from taplab import PaperSettings, Segmenter, SyntheticDrive, load_model
     from taplab.data.clips import ClipSet
     from taplab.data.drives import DriveClip
@@ -49,21 +52,28 @@ def demo(
     from taplab.evaluation.timing import time_ways
     from taplab.evaluation.trials import Draw, Encoding, trials
     from taplab.evaluation.ways import Way
-    from taplab.output.folder import writable_folder
+    from taplab.output.folder import check_free, refuse_others, writable_folder
+    from taplab.output.pictures import is_saved_picture, save_picture
+    from taplab.output.saved import USUAL
     from taplab.video.encode import encode_clip
 
     out = writable_folder(out)
+    check_free(out, USUAL)  # before the work
+    refuse_others([out / "drive.mp4"], _is_drive)
+    refuse_others([out / "demo.png"], is_saved_picture)
     drive = DriveClip(SyntheticDrive(height, width, frames, seed, speed=speed))
     clips, encoding = ClipSet("demo", drive.drive.classes, drive.drive.palette, [drive]), Encoding(quality=3)
     network = load_model(model, device=device)
 
-    def render() -> "Iterator[Rgb]":
-        with progress_bar("render the drive", frames, quiet=quiet) as bar:
-            for i in range(frames):
-                yield drive.frame(i)
-                bar.advance()
-
-    clip = encode_clip(out / "drive.mp4", render(), codec="mpeg4", fps=drive.fps, gop=encoding.gop, quality=3)
+    clip = encode_clip(
+        out / "drive.mp4",
+        _rendered(drive, frames, quiet=quiet),
+        codec=encoding.codec,
+        fps=drive.fps,
+        gop=encoding.gop,
+        quality=encoding.quality,
+        title=_TITLE,
+    )
     network.warm_up((height, width))
     paper = PaperSettings(modules=("ffw",))
     ways = [Way("per-frame"), Way("paper"), Way("offline"), Way("offline", replace(paper, interval=6))]
@@ -78,16 +88,37 @@ def demo(
     scores = [summarise(way, [record], [trial], clips, network, encoding, timing) for way, record, timing in made]
     segmenter = Segmenter(network, mode="offline", settings=paper)
     segmenter.run(clip, out)
-    Image.fromarray(_picture(segmenter, clip)).save(out / "demo.png")
+    save_picture(_picture(segmenter, clip), out / "demo.png")
     if not quiet:
-        table = Table(
-            "", "mIoU", "network cost", "end-to-end fps", "ratio", title=f"{frames} frames of {width}x{height}, {model}"
-        )
-        for way, s in zip(ways, scores, strict=True):
-            ratio = s.fps / scores[0].fps
-            table.add_row(way.title, f"{100 * s.miou:.1f}", f"{s.network_cost:.3f}", f"{s.fps:.1f}", f"{ratio:.1f}")
-        Console().print(table)
+        _print(scores, f"{frames} frames of {width}x{height}, {model}")
         print(f"overlay, masks and summary -> {out}")
+
+
+def _rendered(drive: "DriveClip", frames: int, *, quiet: bool) -> "Iterator[Rgb]":
+    with progress_bar("render the drive", frames, quiet=quiet) as bar:
+        for i in range(frames):
+            yield drive.frame(i)
+            bar.advance()
+
+
+def _print(scores: "list[Score]", title: str) -> None:
+    table = Table("", "mIoU", "network cost", "end-to-end fps", "ratio", title=escape(title))
+    for s in scores:
+        ratio = s.fps / scores[0].fps
+        table.add_row(s.title, f"{100 * s.miou:.1f}", f"{s.network_cost:.3f}", f"{s.fps:.1f}", f"{ratio:.1f}")
+    Console().print(table)
+
+
+def _is_drive(path: Path) -> bool:
+    """Was it rendered here?"""
+    import av
+    import av.error
+
+    try:
+        with av.open(str(path)) as clip:
+            return clip.metadata.get("title") == _TITLE
+    except (av.error.FFmpegError, OSError):
+        return False
 
 
 def _picture(segmenter: "Segmenter", clip: Path) -> "Rgb":

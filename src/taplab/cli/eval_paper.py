@@ -62,7 +62,7 @@ def _numbers(asked: list[str] | None, known: Mapping[int, Any], option: str) -> 
         raise SettingError(f"{option} {','.join(asked)!r}: name some of {', '.join(map(str, known))}; or write all")
     if "all" in wanted:
         return list(known)
-    unknown = [part for part in wanted if not part.isdigit() or int(part) not in known]
+    unknown = [part for part in wanted if not part.isdecimal() or int(part) not in known]
     if unknown:
         raise SettingError(f"{option} {unknown[0]}: there are {', '.join(map(str, known))}; or write all")
     return sorted({int(part) for part in wanted})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from taplab.errors import OutputError
@@ -21,7 +22,7 @@ def print_scores(scores: "Sequence[Score]") -> None:
     timed, asked = scores[0].fps == scores[0].fps, any(s.asked for s in scores)  # not NaN
     every = next((s.miou for s in scores if s.mode == "per-frame"), float("nan"))
     title = f"{scores[0].data}, {scores[0].model}, {scores[0].codec}"
-    table = Table(box=SIMPLE_HEAD, padding=0, title=title)
+    table = Table(box=SIMPLE_HEAD, padding=0, title=escape(title))
     table.add_column("mode", min_width=21)
     names = ["mIoU", *(("lost", "pred.") if asked else ("edges",)), "pixels", "steady", "cost"]
     if asked:

@@ -246,7 +246,7 @@ def draw_of(given: RunOptions) -> "Draw":
 
     if given.phases == "all":
         return Draw(given.gop, given.seed)
-    if not given.phases.isdigit() or int(given.phases) < 1:
+    if not given.phases.isdecimal() or int(given.phases) < 1:
         raise SettingError(f"--phases {given.phases}: write a number, or all")
     if int(given.phases) > given.gop:
         raise SettingError(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from taplab.types import CodedFrame
     from taplab.video import Source
 
+_PICTURES = ("timeline.png", "motion.png", "residual.png", "frame.png")
+
 
 @dataclass
 class _Survey:
@@ -86,6 +88,7 @@ def inspect(
     policy = Paper(PaperSettings(modules=options.modules(modules), interval=interval))
     if out is not None:
         out = writable_folder(out)
+        _check_apart(out, source)
     video = open_video(source, max_frames=max_frames)
     wanted = frame if frame is not None else (video.expected_frames or 0) // 2
     survey, drawn = _Survey(), None
@@ -109,6 +112,18 @@ def inspect(
         _draw(out, survey, drawn)
         if not quiet:
             print(f"pictures -> {out}")
+
+
+def _check_apart(out: Path, source: str) -> None:
+    """Raises OutputError where pictures would take the place of others, or stand among those of a source."""
+    from taplab.output.folder import refuse_others
+    from taplab.output.pictures import is_saved_picture
+    from taplab.video.address import files_of
+
+    pictures = [out / name for name in _PICTURES]
+    if {file.resolve() for file in (out, *pictures)} & {Path(file).resolve() for file in files_of(source)}:
+        raise OutputError(f"{out}: its files are what is to be inspected; give another folder with -o")
+    refuse_others(pictures, is_saved_picture)
 
 
 def _report(video: "Source", survey: _Survey, policy: "Paper") -> None:
@@ -140,21 +155,20 @@ def _report(video: "Source", survey: _Survey, policy: "Paper") -> None:
 
 
 def _draw(out: Path, survey: _Survey, frame: "CodedFrame | None") -> None:
-    from PIL import Image
-
     from taplab.output.chart import timeline_chart
-    from taplab.output.pictures import motion_picture, residual_picture
+    from taplab.output.pictures import motion_picture, residual_picture, save_picture
     from taplab.video.planes import luma_plane
 
     try:
-        for name in ("timeline.png", "motion.png", "residual.png", "frame.png"):
+        for name in _PICTURES:
             (out / name).unlink(missing_ok=True)  # of an earlier look at something else
-        timeline_chart(survey.kinds, survey.residual, survey.keys, survey.damaged).save(out / "timeline.png")
+        chart = timeline_chart(survey.kinds, survey.residual, survey.keys, survey.damaged)
+        save_picture(chart, out / "timeline.png")
         if frame is not None and frame.motion is not None and frame.residual is not None:
             size = frame.height, frame.width
-            Image.fromarray(motion_picture(frame.motion, *size)).save(out / "motion.png")
+            save_picture(motion_picture(frame.motion, *size), out / "motion.png")
             heat = residual_picture(frame.residual, *size, luma=luma_plane(frame.picture))
-            Image.fromarray(heat).save(out / "residual.png")
-            Image.fromarray(frame.rgb()).save(out / "frame.png")
+            save_picture(heat, out / "residual.png")
+            save_picture(frame.rgb(), out / "frame.png")
     except OSError as error:
         raise OutputError(f"{out}: cannot be written ({error.strerror}); give another -o") from error

@@ -97,6 +97,7 @@ def _row(
 
 def _show(rows: list[Row], size: str) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table("model", "network", "parameters", "GMAC", "stride", "classes", title=f"Input of {size}")
@@ -109,7 +110,7 @@ def _show(rows: list[Row], size: str) -> None:
         between = "" if row.between_key_frames is None else f", {row.between_key_frames / 1e9:.1f} between key frames"
         work = f"{row.multiply_adds / 1e9:.1f}{between}"
         figures = f"{row.parameters / 1e6:.2f} M", work, f"1/{row.stride}", str(count)
-        table.add_row(row.model, row.network, *figures)
+        table.add_row(escape(row.model), row.network, *figures)
     Console().print(table)
     for row in rows:
         names = "" if isinstance(row.classes, int) else f"; classes: {', '.join(row.classes)}"

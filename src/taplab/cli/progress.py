@@ -13,12 +13,12 @@ def progress_bar(title: str, total: int | None, *, quiet: bool, unit: str = "fps
     console = Console(stderr=True)
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # names of files may have brackets
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(f"{{task.fields[speed]:.1f}} {unit}"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as progress:
         yield Bar(progress, title, total)

@@ -2,19 +2,20 @@
 
 import json
 import os
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from taplab.errors import OutputError
+from taplab.video.address import files_of
 
-_NUMBER = "[0-9]" * 6
-FILES = {  # what a run saves, and as which files
-    "overlay": "overlay.mp4",
-    "masks": f"masks/{_NUMBER}.png",
-    "scores": f"scores/{_NUMBER}.npy",
-    "coco": "coco.json",
-    "jsonl": "frames.jsonl",
+FILES = {  # what a run saves: in which folder, and under which names
+    "overlay": ("", r"overlay\.mp4"),
+    "masks": ("masks", r"\d{6,}\.png"),
+    "scores": ("scores", r"\d{6,}\.npy"),
+    "coco": ("", r"coco\.json"),
+    "jsonl": ("", r"frames\.jsonl"),
 }
 _ALWAYS = ("overlay", "masks")  # what runs saved whose summary does not say it
 
@@ -44,22 +45,43 @@ def remove_earlier_run(out: Path, source: str, save: Collection[str]) -> None:
     """
     summary = out / "summary.json"
     earlier = _saved_by(summary)
-    others = [file for name in save if name not in (earlier or ()) for file in sorted(out.glob(FILES[name]))]
-    if earlier is None and os.path.lexists(summary):
-        others.append(summary)
-    if others:
-        raise OutputError(f"{others[0]}: is there already, and taplab did not write it; give another folder with -o")
-    earlier = earlier or ()
-    old = [file for name in earlier for file in out.glob(FILES[name])]
-    old += [file for name in earlier for file in out.glob(f"{FILES[name]}.part")]  # it was killed
+    check_free(out, save)
+    old = [file for name in earlier or () for file in _saved_as(out, name, unfinished=True)]
     at_risk = {file.resolve() for file in old} | {file.parent.resolve() for file in old if file.parent != out}
-    if Path(source).resolve() in at_risk:
+    if any(Path(file).resolve() in at_risk for file in files_of(source)):
         raise OutputError(f"{out}: its files are what is to be segmented; give another folder with -o")
     for file in (*old, summary):
-        file.unlink(missing_ok=True)
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{file}: cannot be removed ({error.strerror}); give another folder with -o") from error
     for folder in {file.parent for file in old} - {out}:
         with suppress(OSError):  # others put something there
             folder.rmdir()
+
+
+def check_free(out: Path, save: Collection[str]) -> None:
+    """Raises OutputError where a run that saves this would write over what taplab did not write."""
+    earlier = _saved_by(out / "summary.json")
+    refuse_others([file for name in save if name not in (earlier or ()) for file in _saved_as(out, name)])
+    refuse_others([out / "summary.json"], lambda _: earlier is not None)
+
+
+def refuse_others(files: Iterable[Path], is_ours: Callable[[Path], bool] = lambda _: False) -> None:
+    """Raises OutputError for the first of these files that is there and not ours to write anew."""
+    for file in files:
+        if os.path.lexists(file) and not is_ours(file):
+            raise OutputError(f"{file}: is there already, and taplab did not write it; give another folder with -o")
+
+
+def _saved_as(out: Path, name: str, *, unfinished: bool = False) -> list[Path]:
+    """The files in ``out`` that are called as those of ``--save name``; also what a run left that was killed."""
+    folder, pattern = FILES[name]
+    if unfinished:
+        pattern = rf"(\.part-\d+-)?{pattern}(\.part)?"
+    there = out / folder
+    names = sorted(os.listdir(there)) if there.is_dir() else []
+    return [there / file for file in names if re.fullmatch(pattern, file)]
 
 
 @contextmanager

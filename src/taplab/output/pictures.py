@@ -1,9 +1,11 @@
 """What ``taplab inspect`` shows: motion, residual, segmentation and the course of a stream, as pictures."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
 
 from taplab.errors import SettingError
 from taplab.output.chart import timeline_chart
@@ -71,6 +73,23 @@ def overlay_picture(rgb: Rgb, labels: Labels, palette: Palette, alpha: float = 0
     colours[:known] = np.asarray(palette, np.uint8).reshape(-1, 3)[:known]
     blended: Rgb = np.where((labels < known)[..., None], _over(colours[labels], rgb, alpha), rgb)
     return blended
+
+
+def save_picture(picture: Rgb | Image.Image, path: Path) -> None:
+    """As a PNG that says whose it is. Raises OSError."""
+    mark = PngImagePlugin.PngInfo()
+    mark.add_text("Software", "taplab")
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    image.save(path, pnginfo=mark)
+
+
+def is_saved_picture(path: Path) -> bool:
+    """Is this what ``save_picture`` wrote?"""
+    try:
+        with Image.open(path) as image:
+            return image.info.get("Software") == "taplab"
+    except (OSError, ValueError, SyntaxError):  # what Pillow raises for files that are no pictures, or broken
+        return False
 
 
 def _dominant_vectors(motion: Motion) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from taplab.output.overlay import SMALLEST, OverlayWriter
 from taplab.output.records import RecordWriter
 from taplab.output.scores import ScoreWriter
 from taplab.types import Result
+from taplab.video.address import local_path
 
 if TYPE_CHECKING:
     from taplab.segmentation import Segmentation
@@ -78,5 +79,5 @@ def _overlay(run: "Segmentation", out: Path, first: Result) -> OverlayWriter:
         time_base=first.frame.time_base,
         rate=source.rate,
         turns=first.frame.turns,
-        audio_from=source.source if Path(source.source).is_file() else None,
+        audio_from=source.source if Path(local_path(source.source)).is_file() else None,
     )

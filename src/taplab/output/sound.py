@@ -43,10 +43,12 @@ class Sound:
             return None
         if source.streams.audio:
             stream = source.streams.audio[0]
-            codec = stream.codec_context.codec.canonical_name
+            context: Any = stream.codec_context  # None where FFmpeg has no decoder
+            codec = None if context is None else context.codec.canonical_name
             if codec in CODECS:
                 return cls(source, stream, notes)
-            notes.append(f"Sound left out: players take no {codec} in an mp4. Convert it to aac to keep it.")
+            why = "FFmpeg does not know its codec" if codec is None else f"players take no {codec} in an mp4"
+            notes.append(f"Sound left out: {why}. Convert it to aac to keep it.")
         source.close()
         return None
 
@@ -65,7 +67,12 @@ class Sound:
         while self._next is not None and self._next[0] < seconds:
             packet = self._next[1]
             packet.stream = self._target
-            self._output.mux(packet)
+            try:
+                self._output.mux(packet)
+            except (av.error.InvalidDataError, av.error.ArgumentError) as error:  # not of the disk
+                self._ends_early(error)
+                self._next = None
+                return
             self._next = next(self._packets, None)
 
     def close(self) -> None:
@@ -96,4 +103,11 @@ class Sound:
         try:
             yield from self._source.demux(self._stream)
         except (av.error.FFmpegError, OSError) as error:
-            self._notes.append(f"Sound ends early: the source cannot be read to its end ({error.strerror}).")
+            self._ends_early(error)
+        except IndexError:  # PyAV's, where damage made one more stream
+            return
+
+    def _ends_early(self, error: Exception) -> None:
+        self._notes.append(
+            f"Sound ends early: it cannot be read to its end ({getattr(error, 'strerror', None) or error})."
+        )

@@ -1,5 +1,6 @@
 """What the name of a source says: how FFmpeg is to open it, and whether it sets its own pace."""
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,6 +59,20 @@ def _local(source: str) -> Address:
         return Address(url)
     # One without an end is read from its beginning as well; the name of a key ends as that of no video does.
     return Address(url, silent=True, options={"live_start_index": "0", "allowed_extensions": "ALL"})
+
+
+def local_path(source: str) -> str:
+    """Without "file:"."""
+    return source.removeprefix(_PROTOCOL)
+
+
+def files_of(source: str) -> list[str]:
+    """The path of a local source, and of a list those of what it lists."""
+    path = local_path(source)
+    if not (os.path.isfile(path) and _LIST.match(_head(path))):
+        return [path]
+    listed = re.findall(r"^\s*file\s+(?:'([^']*)'|(\S+))", Path(path).read_text(errors="replace"), re.MULTILINE)
+    return [path, *(str(Path(path).parent / local_path(quoted or plain)) for quoted, plain in listed)]
 
 
 def _head(path: str) -> bytes:

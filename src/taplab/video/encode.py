@@ -54,6 +54,7 @@ def encode_clip(
     first_gop: int | None = None,
     quality: float | None = None,
     options: dict[str, str] | None = None,
+    title: str | None = None,
 ) -> Path:
     """Encode RGB frames, uint8 ``[H, W, 3]`` with even H and W, and return ``path``.
 
@@ -61,7 +62,7 @@ def encode_clip(
     frames and nowhere else; ``first_gop`` makes the first group shorter and so moves all others. There are no
     B-frames unless ``options`` (passed to the encoder as they are) ask for them, e.g. ``{"bf": "2", "refs": "3"}``.
     ``quality``: the fixed quantiser scale of the MPEG and H.263 families (1..31, default 3), or crf (1..51, h264:
-    default 23, hevc: 28).
+    default 23, hevc: 28). ``title``: what the file says of itself, where the container can.
 
     Raises SettingError for an unknown codec, an odd size, frames of unequal size, no frames at all, or what the
     encoder or container refuses; OutputError if the file cannot be written. No broken file is left behind.
@@ -81,7 +82,7 @@ def encode_clip(
     settings = _options(encoder, gop, encoder.quality if quality is None else quality, options or {})
     try:
         rate = Fraction(fps).limit_denominator(1001)
-        _encode(path, codec, chain([first], checked), rate, settings, first_gop)
+        _encode(path, codec, chain([first], checked), rate, settings, first_gop, title)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -143,10 +144,18 @@ def _checked(frames: Iterable[Rgb], codec: str) -> Iterator[Rgb]:
 
 
 def _encode(
-    path: Path, codec: str, frames: Iterable[Rgb], rate: Fraction, options: dict[str, str], forced: int | None
+    path: Path,
+    codec: str,
+    frames: Iterable[Rgb],
+    rate: Fraction,
+    options: dict[str, str],
+    forced: int | None,
+    title: str | None,
 ) -> None:
     with _refusals(path, codec):
         container = av.open(str(path), "w")
+    if title is not None:
+        container.metadata["title"] = title
     stream: av.VideoStream | None = None
     try:
         for index, rgb in enumerate(frames):
