@@ -109,6 +109,8 @@ def test_a_network_that_fails_costs_no_frame_before(make_clip, model, mode):
     [
         ({"mode": None}, "mode None: write its name"),
         ({"settings": {"interval": 3}}, "give a PaperSettings"),
+        ({"settings": FFW, "interval": 3}, "interval: settings have one"),
+        ({"interval": 0}, "interval"),
         ({"lanes": "2"}, "lanes '2': must be a whole number, at least 1"),
         ({"lanes": 2.5}, "lanes 2.5: must be"),
         ({"processes": True}, "processes True: must be a whole number"),
@@ -117,6 +119,20 @@ def test_a_network_that_fails_costs_no_frame_before(make_clip, model, mode):
 def test_settings_of_a_wrong_type_are_told(model, wrong, says):
     with pytest.raises(SettingError, match=says):
         Segmenter(model, **wrong)
+
+
+@pytest.mark.parametrize("mode", ["paper", "live", "offline"])
+def test_an_interval_is_asked_for(make_clip, model, mode):
+    results = list(Segmenter(model, mode=mode, interval=5).stream(make_clip("mpeg4"), max_frames=11))
+    assert [result.index for result in results if result.key] == [0, 5, 10]
+
+
+def test_pictures_lie_under_labels(make_clip, model):
+    (result,) = Segmenter(model).stream(make_clip("mpeg4"), max_frames=1)
+    assert np.array_equal(result.rgb(), result.frame.rgb())
+    result.frame.turns = 1
+    assert result.upright_rgb().shape == (*result.upright.shape, 3)
+    assert result.rgb().shape == (*result.labels.shape, 3)
 
 
 def test_what_is_saved_has_names(make_clip, model, tmp_path):
@@ -304,6 +320,8 @@ def test_a_budget_that_was_not_kept_is_told(make_clip, model, frames, kept):
 def test_a_source_is_a_path(model):
     with pytest.raises(SourceError, match="list: a source is a file, a folder or a URL"):
         Segmenter(model).stream([np.zeros((8, 8, 3), np.uint8)])
+    with pytest.raises(SourceError, match="for a camera write camera:0"):
+        Segmenter(model).stream(0)
 
 
 @pytest.mark.parametrize("mode", ["per-frame", "paper", "live", "offline"])

@@ -37,15 +37,16 @@ class Segmenter:
 
     mode: "auto" (offline, or live for streams such as rtsp://), "offline", "live", "paper" or "per-frame"; to compare
     with, also "itp" or "flow:NAME" (see ``make_policy``).
-    settings: of the paper's algorithm, and the interval between key frames. budget, quality, target_fps: what is asked
-    for, one of them, and the interval follows the motion: the network cost, 0.01 to 1, at most; the points of mIoU that
-    may be lost against the network on every frame, as predicted; frames a second (mode live). Key frames are then at
-    most ``settings.interval`` frames apart, without ``settings`` 24, or 2 / budget where that is more. relations: what
-    mismatch costs, as ``Config.relations`` gives them. lanes: runs of frames that advance in lockstep and share network
-    calls; with 1, "paper" answers every frame as soon as it is decoded; "live" always has one. device: "cpu" or "cuda",
-    used where ``model`` is a name. processes: so many groups of a file's frames are worked on at once, each by a
-    process with a model of its own and its share of the cores, where the file can be cut at its key frames. They stay
-    until the model goes. A program that has more than one must begin under ``if __name__ == "__main__":``.
+    interval: at most so many frames from one key frame to the next, 12 unless given; settings: that and all else of
+    the paper's algorithm, in its place. budget, quality, target_fps: what is asked for, one of them, and the interval
+    follows the motion: the network cost, 0.01 to 1, at most; the points of mIoU that may be lost against the network on
+    every frame, as predicted; frames a second (mode live). ``interval`` is then 24 unless given, or 2 / budget where
+    that is more. relations: what mismatch costs, as ``Config.relations`` gives them. lanes: runs of frames that advance
+    in lockstep and share network calls; with 1, "paper" answers every frame as soon as it is decoded; "live" always has
+    one. device: "cpu" or "cuda", used where ``model`` is a name. processes: so many groups of a file's frames are
+    worked on at once, each by a process with a model of its own and its share of the cores, where the file can be cut
+    at its key frames. They stay until the model goes. A program that has more than one must begin under
+    ``if __name__ == "__main__":``.
 
     Raises ModelError, DeviceError or SettingError, also for settings that the mode makes no use of.
     """
@@ -55,6 +56,7 @@ class Segmenter:
         model: Model | str | Path = DEFAULT,
         *,
         mode: str = "auto",
+        interval: int | None = None,
         settings: PaperSettings | None = None,
         device: str = "cpu",
         lanes: int | None = None,
@@ -69,6 +71,10 @@ class Segmenter:
             raise SettingError(f"mode {mode!r}: write its name, such as offline")
         if not isinstance(settings, PaperSettings | None):
             raise SettingError(f"settings {settings!r}: give a PaperSettings")
+        if interval is not None and settings is not None:
+            raise SettingError("interval: settings have one; give it there")
+        if interval is not None:
+            settings = PaperSettings(interval=interval)
         asked = Dial(budget, quality, target_fps, relations or Relations())
         self.model = check_model(model if isinstance(model, Model) else load_model(model, device=device))
         self.notes: list[str] = []
@@ -205,7 +211,8 @@ class Segmenter:
         pictures: the frames of results must have theirs, whoever decodes them. share: of the file, what is segmented.
         """
         if not isinstance(source, str | Path):
-            raise SourceError(f"{type(source).__name__}: a source is a file, a folder or a URL, as str or Path")
+            hint = f"; for a camera write camera:{source}" if is_whole(source) else ""
+            raise SourceError(f"{type(source).__name__}: a source is a file, a folder or a URL, as str or Path{hint}")
         stopwatch = Stopwatch()
         thr_rgc = self.policy.settings.thr_rgc if isinstance(self.policy, Paper) else 30
         opened: Source = open_video(

@@ -177,3 +177,11 @@ class Result:
     def upright(self) -> Labels:
         """The labels as they are looked at, turned as the video asks players to turn its pictures."""
         return upright(self.labels, self.frame.turns)
+
+    def rgb(self) -> Rgb:
+        """The frame's picture, uint8 ``[H, W, 3]``, to lie under ``labels``."""
+        return self.frame.rgb()
+
+    def upright_rgb(self) -> Rgb:
+        """The same to lie under ``upright``."""
+        return upright(self.frame.rgb(), self.frame.turns)

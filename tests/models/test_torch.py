@@ -99,7 +99,7 @@ def test_a_palette_may_be_an_array():
     assert TorchModel(Net(), classes="ab", palette=colours).palette == [(0, 0, 0), (255, 128, 0)]
 
 
-@pytest.mark.parametrize("wrong", [{"mean": (123.7, 116.3, 103.5)}, {"std": (58, 57, 57)}, {"mean": (np.nan, 0, 0)}])
+@pytest.mark.parametrize("wrong", [{"mean": (123.7, 116.3, 103.5)}, {"std": (255, 255, 255)}, {"mean": (np.nan, 0, 0)}])
 def test_mean_and_std_are_of_0_to_1(wrong):
     with pytest.raises(ModelError, match=r"divide what was meant for 0\.\.255 by 255"):
         TorchModel(Net(), classes="ab", **wrong)

@@ -21,7 +21,7 @@ from taplab.words import is_whole
 Precision = Literal["float32", "bfloat16", "auto"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-FARTHEST = 4.0  # that a mean or std for RGB in 0..1 can be meant to be; for 0..255 they are about 120 and 60
+FARTHEST = {"mean": 4.0, "std": 200.0}  # for RGB in 0..1; some networks divide by a std for 0..255 all the same
 _NAMES = ("out", "logits", "scores")  # that outputs give their score maps
 _COMMON = 32  # pixels, of whose multiples many networks want rows and columns
 _SIZES = ("size", "shape", "dimension", "divisible", "multiple")  # of which an error tells that ``multiple`` may mend
@@ -195,7 +195,7 @@ def three_numbers(name: str, values: Any) -> tuple[float, float, float]:
         red, green, blue = (float(v) for v in values)
     except (TypeError, ValueError) as error:
         raise ModelError(f"{name} = {values!r}: write three numbers, for red, green and blue") from error
-    if not all(abs(v) <= FARTHEST for v in (red, green, blue)):  # NaN neither
+    if not all(abs(v) <= FARTHEST[name] for v in (red, green, blue)):  # NaN neither
         raise ModelError(f"{name} = {values!r}: is of RGB in 0..1; divide what was meant for 0..255 by 255")
     if name == "std" and not red * green * blue:
         raise ModelError(f"std = {values!r}: must not be 0")
