@@ -132,7 +132,7 @@ def test_overrides_win(write):
         ("disagreement_live = 0", "disagreement 0: must be a number above 0"),
         ("disagreement_live = 'much'", "disagreement_live = 'much': write per cent of pixels"),
         ("quality = 200", "quality 200: must lie in 0..100"),
-        ("budget = 0.1\ntarget_fps = 25", "budget and target_fps: there is one dial"),
+        ("budget = 0.1\ntarget_fps = 25", "budget and target_fps: give only one"),
         ("quality = 1\nmax_loss = 1", "quality and max_loss are the same setting"),
         ("budget = '0.1'", "budget = '0.1': write a network cost"),
         ("interval = ", "is no TOML file of settings"),

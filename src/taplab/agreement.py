@@ -82,7 +82,7 @@ def _measure(
 
 
 def disagreement(measured: Iterable[Agreement], mode: str) -> float:
-    """Per cent of pixels for each grey level, of a mode on all clips together; two digits behind the point.
+    """Per cent of pixels for each grey level, of a mode on all clips together; two decimal places.
 
     Raises SourceError if next to nothing moves in the clips.
     """

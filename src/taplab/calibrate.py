@@ -96,7 +96,7 @@ class Curve:
         """A threshold that makes the largest share of the frames key frames that is not above the asked one.
 
         Frames of equal score go together. Of all such thresholds it is the lowest, rounded up as far as the share
-        allows, to two digits behind the point at least. Raises SettingError for a share outside 0..1.
+        allows, to two decimal places at least. Raises SettingError for a share outside 0..1.
         """
         check_share(share)
         count = len(self.scores)
@@ -115,7 +115,7 @@ def check_share(share: float) -> None:
 
 
 def _rounded(lowest: float, below: float) -> float:
-    """The shortest decimal number in [lowest, below) with two digits behind the point or more."""
+    """The shortest decimal number in [lowest, below) with two decimal places or more."""
     for digits in range(2, 17):
         rounded = float(Decimal(lowest).quantize(Decimal(10) ** -digits, ROUND_CEILING))
         if lowest <= rounded < below:

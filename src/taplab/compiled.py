@@ -64,7 +64,7 @@ class _Files(IndexDataCacheFile):
             raise OSError(f"{name} cannot be read") from error  # which numba takes for: not there
 
     def _save_index(self, overloads: dict[Any, str]) -> None:
-        """And removes what no index names any more. Who looks for it just now compiles it."""
+        """And removes what no index names any more. A process that is looking for it compiles it once more."""
         super()._save_index(overloads)  # type: ignore[no-untyped-call]
         kept = set(overloads.values())
         for name in os.listdir(self._cache_path):

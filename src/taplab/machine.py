@@ -32,7 +32,7 @@ def hardware(device: str = "cpu") -> dict[str, str | int]:
 
 
 def has_fast_bfloat16(device: str = "cpu") -> bool:
-    """Is it not emulated there, several times slower than float32?"""
+    """Does the device compute in bfloat16 itself? Emulated it is several times slower than float32."""
     import torch
 
     return torch.device(device).type == "cuda" or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

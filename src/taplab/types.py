@@ -67,7 +67,7 @@ class Motion:
 
     coded: bool ``[rows, cols]``, blocks for which the stream holds a vector (the others are intra-coded), or that the
         estimated motion explains.
-    origin: the codec's own; "refined", searched anew from there (``video.around.refined``); or estimated without it.
+    origin: the codec's own; "refined", searched again from there (``video.around.refined``); or estimated without it.
     """
 
     fields: tuple[MotionField, ...]

@@ -38,7 +38,7 @@ def test_one_dial(make_clip, tmp_path):
 def test_bad_dials(make_clip, tmp_path):
     clip, out = make_clip("mpeg4"), ["-o", tmp_path / "out", "--model", "bl2-synthetic"]
     for given, *says in (
-        (["--budget", 0.1, "--quality", 1], "budget and quality: there is one dial"),
+        (["--budget", 0.1, "--quality", 1], "budget and quality: give only one"),
         (["--budget", 0], "budget 0: must lie in 0.01..1"),
         (["--budget", 0.05, "--interval", 12], "budget 0.05: a key frame every 12 frames costs more", "20 or more"),
         (["--quality", -1], "quality -1: must lie in 0..100"),

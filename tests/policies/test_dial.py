@@ -18,8 +18,8 @@ def test_loss_and_mismatch_are_each_others_inverse():
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ({"budget": 0.1, "quality": 1.0}, "budget and quality: there is one dial"),
-        ({"quality": 1.0, "target_fps": 25}, "quality and target_fps: there is one dial"),
+        ({"budget": 0.1, "quality": 1.0}, "budget and quality: give only one"),
+        ({"quality": 1.0, "target_fps": 25}, "quality and target_fps: give only one"),
         ({"budget": 0}, r"budget 0: must lie in 0\.01\.\.1"),
         ({"budget": 1.5}, r"budget 1\.5: must lie in"),
         ({"budget": float("nan")}, "budget nan"),

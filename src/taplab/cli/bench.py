@@ -50,13 +50,15 @@ def bench(
         ),
     ] = "paper,live,offline,best",
     modules: options.Modules = "ffw",
-    interval: Annotated[str, typer.Option(help="Frames between key frames; several with commas between.")] = "12",
+    interval: Annotated[str, typer.Option(help="Frames between key frames; several separated by commas.")] = "12",
     rounds: Annotated[int, typer.Option(help="Runs of each mode, in turn; the median counts.")] = 3,
-    lanes: Annotated[int | None, typer.Option(help="Runs of frames that share network calls.")] = None,
+    lanes: Annotated[
+        int | None, typer.Option(help="Groups of frames worked on in parallel, which share network calls.")
+    ] = None,
     processes: Annotated[
-        int, typer.Option(help="Beside each mode in one process the same in so many, which share the file.")
+        int, typer.Option(help="Also measure each mode with this many processes that share the file.")
     ] = 1,
-    save: Annotated[str, typer.Option(help="Write any of overlay, masks, scores, coco, jsonl, too.")] = "",
+    save: Annotated[str, typer.Option(help="Also write files: overlay, masks, scores, coco, jsonl.")] = "",
     device: options.Device = "cpu",
     engine: options.Engine = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write everything measured to this file.")] = None,

@@ -37,12 +37,12 @@ def calibrate(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", parser=options.path, help="TOML file for --config; what else is in it stays."),
+        typer.Option("-o", "--out", parser=options.path, help="TOML file for --config; what else it holds is kept."),
     ] = None,
     share: Annotated[float, typer.Option(help="Of the frames that would be warped; 0.1 as in the paper.")] = 0.1,
     interval: Annotated[
         int | None,
-        typer.Option(min=1, show_default="12", help="As of segment; what the file of -o says if not given."),
+        typer.Option(min=1, show_default="12", help="As for segment; default: what the file of -o says, else 12."),
     ] = None,
     codec: Annotated[str, typer.Option(help="Folders: mpeg4, h264, hevc, mpeg2video, …")] = "mpeg4",
     gop: Annotated[int, typer.Option(min=1, help="Folders: I-frames every so many frames.")] = 12,

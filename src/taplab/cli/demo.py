@@ -91,6 +91,7 @@ def demo(
     save_picture(_picture(segmenter, clip), out / "demo.png")
     if not quiet:
         _print(scores, f"{frames} frames of {width}x{height}, {model}")
+        print("speeds are of one run each; taplab bench measures them in turn, several times")
         print(f"overlay, masks and summary -> {out}")
 
 

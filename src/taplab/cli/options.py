@@ -54,29 +54,35 @@ Engine = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option("--device", help="cpu or cuda.")]
-Interval = Annotated[int, typer.Option("--interval", min=1, help="At most so many frames between network key frames.")]
+Interval = Annotated[
+    int,
+    typer.Option(
+        "--interval", min=1, help="At most this many frames from one key frame, which the network sees, to the next."
+    ),
+]
 DialInterval = Annotated[
     int | None,
     typer.Option(
         "--interval",
         min=1,
         show_default="12; 24 with --budget, --quality or --target-fps",
-        help="At most so many frames between network key frames.",
+        help="At most this many frames from one key frame, which the network sees, to the next.",
     ),
 ]
 Budget = Annotated[
-    float | None, typer.Option("--budget", help="Network cost at most, such as 0.1; the interval follows the motion.")
+    float | None, typer.Option("--budget", help="Network cost at most, such as 0.1; the interval adapts to the motion.")
 ]
 MaxLoss = Annotated[
     float | None,
     typer.Option(
         "--quality",
         "--max-loss",
-        help="At most so many points of mIoU below the network on every frame, as predicted.",
+        help="Points of mIoU that may be lost to the network on every frame, as predicted.",
     ),
 ]
 TargetFps = Annotated[
-    float | None, typer.Option("--target-fps", help="Frames a second: as many key frames as leave time (mode live).")
+    float | None,
+    typer.Option("--target-fps", help="Frames per second to sustain: as many key frames as time allows (mode live)."),
 ]
 Modules = Annotated[
     str, typer.Option("--modules", help="Of the paper's algorithm: ffw alone or with rgc, rgfs or both.")
@@ -91,13 +97,10 @@ ModulesByThreshold = Annotated[
 ]
 Alpha = Annotated[float, typer.Option("--alpha", min=0, max=1, help="Weight of the network in an RGC region (Eq. 6).")]
 ThrRgc = Annotated[int, typer.Option("--thr-rgc", min=0, max=254, help="THR_RGC, grey levels.")]
-ThrRgfs = Annotated[
-    str, typer.Option("--thr-rgfs", help="THR_RGFS in grey levels per pixel, or with 'sum' behind it raw.")
-]
 ThrRgfsIfAny = Annotated[
     str | None,
     typer.Option(
-        "--thr-rgfs", show_default="5.7", help="THR_RGFS in grey levels per pixel, or with 'sum' behind it raw."
+        "--thr-rgfs", show_default="5.7", help="THR_RGFS in grey levels per pixel; followed by 'sum', the raw sum."
     ),
 ]
 Region = Annotated[
@@ -108,27 +111,32 @@ Stride = Annotated[
     str | None,
     typer.Option("--stride", metavar="HxW", help="From one RGC region to the next; default: half the region."),
 ]
-Edges = Annotated[bool, typer.Option("--edges", help="Contours of labels along the edges of the picture.")]
+Edges = Annotated[bool, typer.Option("--edges", help="Snap the contours of labels to the edges in the picture.")]
 Motion = Annotated[
     str,
     typer.Option(
-        "--motion", help="The codec's vectors, or refined: searched anew from there; auto: where it is worth it."
+        "--motion", help="codec: the stream's vectors; refined: a new search from there; auto: refined where it pays."
     ),
 ]
-Lanes = Annotated[int | None, typer.Option("--lanes", min=1, help="Runs of frames that share network calls.")]
+Lanes = Annotated[
+    int | None,
+    typer.Option("--lanes", min=1, help="Groups of frames worked on in parallel, which share network calls."),
+]
 Processes = Annotated[
     int,
     typer.Option(
-        "--processes", min=1, help="So many groups of a file's frames at once, each by a process with its own network."
+        "--processes", min=1, help="Worker processes that share a file, each with its own copy of the network."
     ),
 ]
-MaxFrames = Annotated[int | None, typer.Option("--max-frames", min=1, help="Stop after so many frames.")]
-Timeout = Annotated[float, typer.Option("--timeout", help="Seconds that a URL or playlist may keep silent.")]
+MaxFrames = Annotated[int | None, typer.Option("--max-frames", min=1, help="Stop after this many frames.")]
+Timeout = Annotated[
+    float, typer.Option("--timeout", help="Seconds without data after which a URL or playlist counts as dead.")
+]
 Reconnect = Annotated[
-    float, typer.Option("--reconnect", help="Seconds to go on trying where a live source is lost; 0 for none.")
+    float, typer.Option("--reconnect", help="Seconds to keep trying when a live source is lost; 0: do not.")
 ]
 KeepAll = Annotated[
-    bool, typer.Option("--keep-all", help="Of a live source too drop no frame, even if it falls behind.")
+    bool, typer.Option("--keep-all", help="Keep every frame of a live source, even if processing falls behind.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more, and tracebacks of errors.")]

@@ -71,7 +71,7 @@ class Dial:
                 raise SettingError(f"{name} {value!r}: must be a number")
         if len(self.asked) > 1:
             names = " and ".join(self.asked)
-            raise SettingError(f"{names}: there is one dial; ask for one of budget, quality and target_fps")
+            raise SettingError(f"{names}: give only one of budget, quality and target_fps")
         if self.budget is not None and not LEAST_BUDGET <= self.budget <= 1:
             raise SettingError(f"budget {self.budget:g}: must lie in {LEAST_BUDGET:g}..1; it is a network cost")
         if self.quality is not None and not 0 <= self.quality <= 100:

@@ -9,7 +9,7 @@ from taplab.types import CodedFrame
 
 
 class Schedule(ABC):
-    """Of one stream."""
+    """Decides when the network runs, for one stream."""
 
     @abstractmethod
     def key(self, frame: CodedFrame, sides: Sequence[Side]) -> bool:

@@ -32,7 +32,7 @@ def estimated_around(picture: Reference, references: Sequence[Reference]) -> Mot
 
 
 def is_fast(motion: Motion) -> bool:
-    """Do blocks move by ``FAST`` or more, on the average?"""
+    """Do blocks move by ``FAST`` or more, on average?"""
     # np.hypot takes six times as long.
     lengths = [np.sqrt(f.vectors[..., 0] ** 2 + f.vectors[..., 1] ** 2) * f.weight for f in motion.fields]
     mean = float(np.sum(lengths)) / motion.coded.size
@@ -40,7 +40,7 @@ def is_fast(motion: Motion) -> bool:
 
 
 def refined(motion: Motion, picture: Reference, references: Sequence[Reference]) -> Motion:
-    """The codec's motion searched anew, from its vectors on; what comes from which reference stays as it is."""
+    """The codec's motion searched again, from its vectors on; what comes from which reference stays as it is."""
     in_hand = {r.index: r for r in references}
 
     def searched(field: MotionField) -> MotionField:

@@ -180,7 +180,7 @@ class Assembly:
         return motion, next(r.scene for r in self.references if r.index == motion.fields[0].reference)
 
     def _improved(self, motion: Motion, this: Reference) -> Motion:
-        """The codec's searched anew, all of it or its intra blocks, where that is asked for or worth it."""
+        """The codec's searched again, all of it or its intra blocks, where that is asked for or worth it."""
         if motion.origin != "codec":
             return motion
         if self.video.refine == "always" or (self.video.refine == "fast" and is_fast(motion)):
