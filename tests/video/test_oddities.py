@@ -11,7 +11,9 @@ from PIL import Image
 
 from taplab import Segmenter, SourceError, TorchModel
 from taplab.data.synthetic import SyntheticDrive
+from taplab.output.sound import Sound
 from taplab.upright import MIRRORED, upright
+from taplab.video import open_video
 
 MODES = ("per-frame", "offline", "live", "paper", "itp")
 FRAMES = 20
@@ -243,6 +245,24 @@ def test_a_new_size_in_mid_stream_begins_a_new_segment(tmp_path, encoder, suffix
     if mode == "offline":
         Segmenter(MODEL).run(path, tmp_path / "out")
         assert len(plain(tmp_path / "out/overlay.mp4")) == len(pictures)
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mkv", ".mov", ".mp4", ".flv"])
+def test_a_title_in_another_encoding_is_none_of_our_business(tmp_path, suffix):
+    path = tmp_path / f"cafe{suffix}"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "CafZZ"
+        stream = add_video(container, "flv" if suffix == ".flv" else "mpeg4", (48, 64))
+        for i, rgb in enumerate(drive(48, 64, 3)):
+            picture = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
+            picture.pts, picture.time_base = i, Fraction(1, 15)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    data = path.read_bytes()
+    assert b"CafZZ" in data
+    path.write_bytes(data.replace(b"CafZZ", "Café ".encode("latin-1")))
+    assert len(list(open_video(path).frames())) == 3
+    assert Sound.of(str(path), []) is None
 
 
 def with_cover(path, *, cover_first, video=True):

@@ -37,7 +37,13 @@ class Sound:
         """The sound of a file, or None where there is none that an mp4 can carry."""
         address = address_of(path)
         try:
-            source = av.open(address.url, format=address.format, options=address.options, io_open=ended(path))
+            source = av.open(
+                address.url,
+                format=address.format,
+                options=address.options,
+                io_open=ended(path),
+                metadata_errors="replace",  # titles may be in any encoding
+            )
         except (av.error.FFmpegError, OSError) as error:
             notes.append(f"Sound left out: '{path}' cannot be read a second time ({error.strerror}).")
             return None

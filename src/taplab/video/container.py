@@ -63,11 +63,10 @@ def open_part(source: str, size: int, start: int) -> "tuple[av.container.InputCo
 def _open(source: str, timeout: float | None, part: Part | None) -> "av.container.InputContainer":
     started, address = time.monotonic(), address_of(source)
     options = address.options | _looking_ahead(address, timeout)
-    opened = partial(
-        av.open, address.url, format=address.format, options=options, timeout=timeout, io_open=ended(source)
-    )
+    read = partial(av.open, metadata_errors="replace")  # titles may be in any encoding
+    opened = partial(read, address.url, format=address.format, options=options, timeout=timeout, io_open=ended(source))
     if part is not None:
-        opened = partial(av.open, part, buffer_size=BUFFER)
+        opened = partial(read, part, buffer_size=BUFFER)
     try:
         container = opened() if timeout is None else interruptible(opened, av.container.InputContainer.close)
     except (av.error.FFmpegError, OSError) as error:
