@@ -1,5 +1,6 @@
 """How much a container says it holds, and whether that came."""
 
+import struct
 from fractions import Fraction
 
 import av
@@ -159,6 +160,45 @@ def test_a_cut_file_gives_what_is_there_and_says_so(make_clip, tmp_path):
     assert 5 < len(frames) < 30
     assert video.lost == 30 - len(frames)
     assert video.broke_off
+
+
+@pytest.fixture
+def edited(make_clip, tmp_path):
+    """``edited(codec, hidden, shown)``: of an mp4 of 30 frames ``shown``, behind ``hidden``, by its edit list.
+
+    Its index comes first, and a GOP is 12 frames.
+    """
+
+    def edit(codec, hidden, shown):
+        data = bytearray(remuxed_with_index_first(make_clip(codec), tmp_path / "edited.mp4").read_bytes())
+        with av.open(str(tmp_path / "edited.mp4")) as container:
+            ticks_a_frame = 1 / (container.streams.video[0].time_base * 15)
+        at = data.index(b"elst") + 12
+        data[at : at + 8] = struct.pack(">II", 1000 * shown // 15, int(hidden * ticks_a_frame))
+        (tmp_path / "edited.mp4").write_bytes(data)
+        return tmp_path / "edited.mp4"
+
+    return edit
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "h264", "hevc"])
+@pytest.mark.parametrize(("hidden", "shown"), [(17, 13), (0, 9), (5, 12)])
+def test_what_an_edit_list_hides_is_not_lost(edited, codec, hidden, shown):
+    video = Video(edited(codec, hidden, shown))
+    assert video.expected_frames == shown
+    assert len(list(video.frames())) == shown
+    assert (video.broke_off, video.lost) == (None, 0)
+
+
+def test_a_cut_file_with_an_edit_list_says_so(edited):
+    clip = edited("mpeg4", 14, 16)
+    data = clip.read_bytes()
+    clip.write_bytes(data[: int(len(data) * 0.8)])
+    video = Video(clip)
+    given = len(list(video.frames()))
+    assert video.broke_off == "the file ends early"
+    assert 0 < given < 16
+    assert given + video.lost == 16
 
 
 def remuxed_with_index_first(source, target):

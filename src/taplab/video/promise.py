@@ -27,9 +27,9 @@ def rate_of(stream: VideoStream) -> Fraction | None:
 
 
 class Promise:
-    """frames: that the container says it holds, None where it does not. guess: the same, or about, by its duration.
+    """frames: that the container says it holds, None where it does not. hidden: of them, that are not to be shown.
 
-    read: packets so far.
+    guess: how many are, or about, by its duration. read: packets so far.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream) -> None:
@@ -41,14 +41,23 @@ class Promise:
         if self.frames and container.format.name == "ivf":  # older FFmpeg wrote ticks there
             ticks_in_frames = self.frames * (stream.time_base or 0) * (rate or stream.base_rate or 0)
             self.frames = min(self.frames, round(ticks_in_frames)) or None
+        self.hidden = self._hidden_by_edit_list() if container.format.name.startswith("mov") else 0
         self._end = self._end_by_tag()
         duration = container.duration  # microseconds
         by_duration = max(round(duration / 1e6 * float(rate)), 1) if duration and rate else None
-        self.guess = self.frames or by_duration
+        self.guess = self.frames - self.hidden if self.frames else by_duration
         self.read = 0
         self._last_slot = 0
         self._step = 0  # slots between packets at the least: every second one is empty at twice the rate
         self._span, self._steps = Span(), Steps(rate)
+
+    def _hidden_by_edit_list(self) -> int:
+        """FFmpeg drops from its index whole GOPs that an edit list cuts, and marks what else is not to be shown."""
+        entries = self._stream.index_entries
+        if not self.frames or not len(entries):
+            return 0
+        self.frames = min(self.frames, len(entries))
+        return sum(entry.is_discard for entry in entries)
 
     def add(self, packet: "av.Packet[Any]") -> None:
         """A packet came."""

@@ -152,7 +152,7 @@ class Video:
         missing = decoder.missing + self._assembly.missed
         if decoder.broke_off is None or enough:
             return missing
-        promised = (decoder.promise.frames or 0) - decoder.given
+        promised = (decoder.promise.frames or 0) - decoder.promise.hidden - decoder.given
         return max(promised, len(decoder.failed - decoder.early), decoder.mute.count, missing, 1)
 
     def frames(self) -> Iterator[CodedFrame]:
