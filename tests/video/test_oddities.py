@@ -265,6 +265,22 @@ def test_a_title_in_another_encoding_is_none_of_our_business(tmp_path, suffix):
     assert Sound.of(str(path), []) is None
 
 
+def test_nothing_is_predicted_across_a_change_of_pixel_format(tmp_path):
+    """A flickering part is best explained by the last frame but one, which is of 8 bits at first."""
+    still = next(drive(144, 192, 1))
+    pattern = 30 * (np.indices((144, 64)).sum(0) // 4 % 2)[..., None].astype(np.uint8)
+    other = np.concatenate([still[:, :128], still[:, 128:] // 4 * 3 + pattern], 1)
+    flicker, how = [still, other] * 3, {"refs": "4", "sc_threshold": "0"}
+    path, formats = tmp_path / "both.264", ("yuv420p", "yuv420p10le")
+    parts = [write_video(tmp_path / f"{f}.264", pix_fmt=f, frames=flicker, **how) for f in formats]
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    frames = list(open_video(path).frames())
+    assert [f.kind for f in frames] == ["I", *"PPPPP"] * 2
+    assert not any(f.damaged for f in frames)
+    assert all(f.residual is not None for f in frames if f.kind == "P")
+    assert all(field.reference >= 6 for f in frames[7:] for field in f.motion.fields)
+
+
 def with_cover(path, *, cover_first, video=True):
     """A Matroska file with sound, a cover picture and perhaps a video."""
     with av.open(str(path), "w") as container:

@@ -40,7 +40,7 @@ class Assembly:
         self.damaged = True  # nothing is sound before the first key frame
         self.references: list[Reference] = []
         self.mended = 0  # display position of the key frame that ended the last damage
-        self.size: tuple[int, int] | None = None
+        self.shape: tuple[int, int, str] | None = None  # height, width, pixel format of the frame before
         self.scenes = 0  # counted so far
         self.kind: Kind | None = None  # of the frame before
         self.interlaced = False  # is it
@@ -152,11 +152,11 @@ class Assembly:
         A frame that others do not refer to takes no other frame down with it.
         """
         frame = picture.frame
-        size = frame.height, frame.width
+        shape = frame.height, frame.width, frame.format.name
         corrupt = frame.is_corrupt or picture.corrupt
-        if picture.after_loss or (corrupt and is_reference) or self.size not in (None, size):
+        if picture.after_loss or (corrupt and is_reference) or self.shape not in (None, shape):
             self._lose()
-        self.size = size
+        self.shape = shape
         if picture.is_key and not corrupt and self.damaged:
             self.damaged, self.mended = False, picture.display
         # B-frames shown before the key frame that mended the stream refer to what was lost.
