@@ -43,21 +43,23 @@ def prefetch(
                 continue
 
     def read() -> None:
+        for item in items:
+            if prepare is not None:
+                prepare(item)
+            put(item)
+            if stopped.is_set():
+                break
+
+    def read_and_close() -> None:
         error = None
         try:
-            for item in items:
-                if prepare is not None:
-                    prepare(item)
-                put(item)
-                if stopped.is_set():
-                    break
+            try:
+                read()
+            finally:
+                getattr(items, "close", lambda: None)()
         except BaseException as caught:  # handed over, whatever it is
             error = caught
-        finally:
-            close = getattr(items, "close", None)
-            if close is not None:
-                close()
-            put(_End(error))
+        put(_End(error))
 
     def take() -> T | _End:
         while not interrupted():
@@ -68,7 +70,7 @@ def prefetch(
                 continue
         raise KeyboardInterrupt
 
-    thread = threading.Thread(target=read, name="taplab-reader", daemon=True)
+    thread = threading.Thread(target=read_and_close, name="taplab-reader", daemon=True)
     thread.start()
     try:
         while not isinstance(item := take(), _End):
