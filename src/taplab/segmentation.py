@@ -32,7 +32,7 @@ from taplab.video import LiveVideo, Source
 from taplab.video.live import limited
 from taplab.words import one_line
 
-_PATIENCE = 2.0  # seconds to wait for the end of a read that may hang; it ends by its own time limit
+_PATIENCE = 2.0  # seconds to wait for the end of a read that may hang; its thread ends when that does
 _GLANCES = 4  # taken at once, where nobody waits for them: at 360x480 that is a third faster than one by one
 _THREADS = 4  # that scores and labels are worked out on: more only wait for memory
 _QUEUEING = 1  # that only queue this work for a GPU: more take the interpreter from each other
@@ -97,9 +97,7 @@ class Segmentation:
         """From a thread that decodes beside the network; of a live source the newest, unless all are kept."""
         source, ahead = self.source, 2 * self._ahead_of_lane
         prepare = _touch_residual if self.policy.uses_residual else None
-        if not isinstance(source, LiveVideo):
-            return prefetch(source.frames(), ahead, prepare, interrupted=self._is_interrupted)
-        if self.newest is None:
+        if not isinstance(source, LiveVideo) or self.newest is None:
             return prefetch(source.frames(), ahead, prepare, patience=_PATIENCE, interrupted=self._is_interrupted)
         newest = prefetch(
             source.endless(), ahead, waiting=self.newest, patience=_PATIENCE, interrupted=self._is_interrupted

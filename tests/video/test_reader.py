@@ -4,6 +4,7 @@ import pytest
 from av.bitstream import BitStreamFilterContext
 
 from taplab.data.synthetic import SyntheticDrive
+from taplab.errors import SettingError
 from taplab.video.reader import Video
 
 WAYS = [
@@ -18,6 +19,16 @@ WAYS = [
     ("h264", ".ts", {"options": {"bf": "3"}}),
     ("h264", ".mkv", {"options": {"bf": "3", "b-pyramid": "normal", "refs": "4"}}),
 ]
+
+
+def test_frames_come_once_and_not_after_the_end(make_clip):
+    video, closed = Video(make_clip("mpeg4")), Video(make_clip("mpeg4"))
+    assert len(list(video.frames())) == 30
+    closed.close()
+    for done in (video, closed):
+        with pytest.raises(SettingError, match="open it again"):
+            next(done.frames())
+        done.close()
 
 
 @pytest.mark.parametrize(("codec", "suffix", "how"), WAYS)

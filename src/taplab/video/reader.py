@@ -1,7 +1,8 @@
 """A video as a stream of ``CodedFrame``: coded order, motion and residual attached, damage watched for."""
 
 import heapq
-from collections.abc import Container, Iterator
+import threading
+from collections.abc import Container, Generator, Iterator
 from contextlib import closing
 from fractions import Fraction
 from functools import partial
@@ -10,7 +11,7 @@ from typing import cast
 
 import av
 
-from taplab.errors import SourceError
+from taplab.errors import SettingError, SourceError
 from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Refine, Rgb
 from taplab.video.assembly import Assembly
@@ -85,6 +86,7 @@ class Video:
         self.uses_motion, self.refine = motion, refine
         self._passed_over = self._decoder.passed_over
         self._assembly = Assembly(self)
+        self._begun, self._closed, self._reading = False, threading.Event(), threading.Lock()
 
     @property
     def _part(self) -> "Video":
@@ -155,31 +157,57 @@ class Video:
         promised = (decoder.promise.frames or 0) - decoder.promise.hidden - decoder.given
         return max(promised, len(decoder.failed - decoder.early), decoder.mute.count, missing, 1)
 
-    def frames(self) -> Iterator[CodedFrame]:
-        """The frames in coded order. Closes the source at the end."""
-        count, given = Count(), 0
+    def frames(self) -> Generator[CodedFrame]:
+        """The frames in coded order. Closes the source at the end. Raises SettingError if read or closed before."""
+        if self._begun or self._closed.is_set():
+            raise SettingError(f"{self.source}: its frames were read, or it was closed; open it again")
+        self._begun, frames = True, self._all_parts()
         try:
-            while True:
-                for frame in self._part._frames():
-                    yield count.on(frame)
-                given += self._part._decoder.given
-                left = None if self.max_frames is None else self.max_frames - given
-                start = self._part._decoder.rest
-                if start is None or (left is not None and left <= 0):
-                    return
-                self._lost_before, self._why = self.lost, self.broke_off
-                try:
-                    self._later = self._opened(self.source, max_frames=left, start=start)
-                    self._passed_over += self._later._passed_over
-                except NoVideoError:
-                    self._passed_over += 1
-                    return
-                except SourceError as error:
-                    self._lost_before, self._why = self._lost_before + 1, str(error)
-                    return
-                count.begin(timed=True)
+            while (frame := self._next(frames)) is not None:
+                yield frame
         finally:
-            self.close()
+            with self._reading:
+                frames.close()
+                self._release()
+
+    def close(self) -> None:
+        """Ends it, from any thread; where that one is reading it ends, and is released, when the read returns.
+
+        Safe to call twice.
+        """
+        self._closed.set()
+        if self._reading.acquire(blocking=False):
+            self._release()
+            self._reading.release()
+
+    def _release(self) -> None:
+        self._part._decoder.close()
+
+    def _next(self, frames: Iterator[CodedFrame]) -> CodedFrame | None:
+        with self._reading:
+            return None if self._closed.is_set() else next(frames, None)
+
+    def _all_parts(self) -> Generator[CodedFrame]:
+        count, given = Count(), 0
+        while True:
+            for frame in self._part._frames():
+                yield count.on(frame)
+            given += self._part._decoder.given
+            left = None if self.max_frames is None else self.max_frames - given
+            start = self._part._decoder.rest
+            if start is None or (left is not None and left <= 0):
+                return
+            self._lost_before, self._why = self.lost, self.broke_off
+            try:
+                self._later = self._opened(self.source, max_frames=left, start=start)
+                self._passed_over += self._later._passed_over
+            except NoVideoError:
+                self._passed_over += 1
+                return
+            except SourceError as error:
+                self._lost_before, self._why = self._lost_before + 1, str(error)
+                return
+            count.begin(timed=True)
 
     def _frames(self) -> Iterator[CodedFrame]:
         # (coded index, display index, picture): the first two never tie, so pictures are never compared.
@@ -201,10 +229,6 @@ class Video:
         if self.max_frames is None or self._decoder.given < self.max_frames:
             return False
         return all(display >= self.max_frames for _, display, _ in waiting)
-
-    def close(self) -> None:
-        """Releases the source; safe to call twice."""
-        self._part._decoder.close()
 
     def to_rgb(self, picture: av.VideoFrame) -> Rgb:
         """The one converter of the house: swscale, so that network and evaluation see the same pixels."""

@@ -21,8 +21,8 @@ SECONDS = 2.0  # that the clip lasts
 
 class Server(http.server.BaseHTTPRequestHandler):
     """/file says how long it is; /chunked marks its end, /closed does not; with ?slow the clip takes as long as it
-    plays, and more. /ranges hands out any part, and closes connections without saying so. Every connection gets the
-    next of ``served``, the last one again and again.
+    plays, and more, with ?stalling the last fifth does not come. /ranges hands out any part, and closes connections
+    without saying so. Every connection gets the next of ``served``, the last one again and again.
     """
 
     served, timeout = (), 10
@@ -41,7 +41,11 @@ class Server(http.server.BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         with suppress(ConnectionError):
+            stalling = path.endswith("?stalling")
+            data = data[: len(data) * 4 // 5] if stalling else data
             self.send(data, chunked=path.startswith("/chunked"), slow=path.endswith("?slow"))
+            if stalling:
+                self.connection.recv(1)  # until the reader goes
         self.close_connection = True
 
     def send(self, data, *, chunked, slow):
@@ -110,6 +114,24 @@ def test_a_stream_that_broke_off_goes_on(clip, drive, tmp_path, path):
     assert [frame.display for frame in frames] == list(range(45))
     assert (video.reconnects, video.notes) == (1, [])
     assert frames[-1].scene > frames[0].scene
+
+
+def test_an_interrupt_does_not_wait_for_a_server_that_stalls(make_clip, model, monkeypatch):
+    """The thread that reads goes, and releases the source, when the read ends."""
+    monkeypatch.setattr("taplab.segmentation._PATIENCE", 0.1)
+    with server(make_clip("mpeg4", ".mkv").read_bytes()) as address:
+        segmentation = Segmenter(model, mode="per-frame", lanes=1).stream(address + "/file?stalling", timeout=4)
+        assert not segmentation.source.live
+        started = time.monotonic()
+        threading.Timer(1, segmentation.interrupt).start()  # by then what came is worked out
+        with pytest.raises(KeyboardInterrupt):
+            list(segmentation)
+        assert time.monotonic() - started < 3
+        assert segmentation.counts.frames > 10
+        (reader,) = (thread for thread in threading.enumerate() if thread.name == "taplab-reader")
+        reader.join(20)
+        assert not reader.is_alive()
+    assert not segmentation.source._reading.locked()
 
 
 @pytest.mark.parametrize("container", ["ts", "mp4"])

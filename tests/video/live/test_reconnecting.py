@@ -118,7 +118,7 @@ def test_closing_does_not_wait_for_a_read_that_hangs(clip, sending):
         frames = []
         reader = threading.Thread(target=lambda: frames.extend(video.frames()))
         reader.start()
-        while len(frames) < 1 and reader.is_alive() and not video._reading.locked():
+        while len(frames) < 1 and reader.is_alive() and not video._video._reading.locked():
             time.sleep(0.01)
         started = time.monotonic()
         video.close()
