@@ -60,6 +60,15 @@ def test_a_seam_is_a_new_scene_and_no_damage(parts, tmp_path, way):
     assert all(frames[i].scene > frames[i - 1].scene for i in seams)
 
 
+def test_what_is_worth_telling_of_any_part_is_told_once(make_clip, tmp_path):
+    plain = make_clip("h264", ".ts").read_bytes()
+    strange = make_clip("h264", ".ts", options={"x264-params": "colormatrix=YCgCo"}).read_bytes()
+    video = Video(joined(tmp_path / "joined.ts", plain, strange, strange, plain))
+    assert len(list(video.frames())) == 120
+    (note,) = video.notes
+    assert "does not know how its colours are coded" in note
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_an_end_that_was_cut_off_before_a_seam_is_told(parts, tmp_path, way):
     first, second = parts(way)

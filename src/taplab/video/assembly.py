@@ -49,6 +49,13 @@ class Assembly:
         self.before = 0  # frames that did not come before the first that did
         self.missed = 0  # behind the second that did: of those between, the first may be none to begin with
 
+    @property
+    def notes(self) -> list[str]:
+        """What is worth telling of the first picture, and no damage."""
+        strange = "FFmpeg does not know how its colours are coded: they were taken for those of BT.601"
+        aslant = "players show it aslant; here it is turned by quarters alone"
+        return [note for there, note in ((self.strange_colours, strange), (self.tilted, aslant)) if there]
+
     def release(
         self, waiting: list[tuple[int, int, Picture]], failed: set[int], given_up_before: int
     ) -> Iterator[CodedFrame]:

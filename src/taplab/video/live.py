@@ -43,7 +43,7 @@ class LiveVideo:
         self.thr_rgc, self.stopwatch = video.thr_rgc, video.stopwatch
         self.expected_frames = self.max_frames = max_frames
         self.reconnects = 0
-        self.notes: list[str] = []
+        self._notes: list[str] = []
         self._lost = 0  # frames, in connections that are over
         self._why: str | None = None  # it was given up
         self._lost_at: float | None = None  # when the connection at hand was lost, by time.monotonic()
@@ -55,6 +55,11 @@ class LiveVideo:
     def lost(self) -> int:
         """See ``Video``; frames that were sent while there was no connection are not known."""
         return self._lost + self._video.lost
+
+    @property
+    def notes(self) -> list[str]:
+        """See ``Video``; of the connection at hand, and of what became of connections."""
+        return [*self._video.notes, *self._notes]
 
     @property
     def broke_off(self) -> str | None:
@@ -74,7 +79,9 @@ class LiveVideo:
                 while (frame := self._next(frames)) is not None:
                     if self._lost_at is not None:
                         if self._served_anew():
-                            self.notes.append("its server begins again with what came first: this is taken for the end")
+                            self._notes.append(
+                                "its server begins again with what came first: this is taken for the end"
+                            )
                             return
                         self.reconnects += 1
                         count.begin()

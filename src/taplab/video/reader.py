@@ -61,6 +61,7 @@ class Video:
         self.thr_rgc = thr_rgc
         self._later: Video | None = None  # the part at hand, if it is not the first
         self._lost_before, self._why = 0, cast("str | None", None)  # in the parts before it
+        self._notes_before: list[str] = []
         self._opened = partial(
             Video, motion=motion, refine=refine, thr_rgc=thr_rgc, stopwatch=self.stopwatch, threads=threads
         )
@@ -102,15 +103,12 @@ class Video:
     def notes(self) -> list[str]:
         """What is worth telling and no damage."""
         before, parts = self._assembly.before + self._decoder.headers.before, self._passed_over
-        colours = self._assembly.strange_colours
         late = f"it begins with {counted(before, 'frame')} that cannot be decoded"
         silent = f"{counted(parts, 'part')} without pictures passed over"
         unsaid = "its server closed the connection and had not said how much there is; whether this is all is not known"
-        strange = "FFmpeg does not know how its colours are coded: they were taken for those of BT.601"
-        tilted, ends = self._assembly.tilted, self._decoder.end_unsaid
-        aslant = "players show it aslant; here it is turned by quarters alone"
-        told = (before, late), (parts, silent), (ends, unsaid), (colours, strange), (tilted, aslant)
-        return [note for there, note in told if there]
+        told = (before, late), (parts, silent), (self._decoder.end_unsaid, unsaid)
+        notes = [note for there, note in told if there]
+        return list(dict.fromkeys([*notes, *self._notes_before, *self._part._assembly.notes]))
 
     @property
     def is_divisible(self) -> bool:
@@ -198,6 +196,7 @@ class Video:
             if start is None or (left is not None and left <= 0):
                 return
             self._lost_before, self._why = self.lost, self.broke_off
+            self._notes_before += self._part._assembly.notes
             try:
                 self._later = self._opened(self.source, max_frames=left, start=start)
                 self._passed_over += self._later._passed_over

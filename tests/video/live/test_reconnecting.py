@@ -65,6 +65,15 @@ def test_no_reconnecting_where_it_is_not_wanted(clip, sending):
     assert (video.reconnects, video.broke_off) == (0, None)
 
 
+def test_what_is_worth_telling_of_its_pictures_is_told(make_clip, sending):
+    clip = make_clip("h264", ".ts", gop=10, options={"x264-params": "colormatrix=YCgCo"})
+    with sending(clip.read_bytes()) as address:
+        video = open_video(address, timeout=5, reconnect=0)
+        assert len(list(video.frames())) == 30
+    (note,) = video.notes
+    assert "does not know how its colours are coded" in note
+
+
 def test_tries_become_rarer_and_end(clip):
     tried = []
 
