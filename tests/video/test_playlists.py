@@ -101,6 +101,21 @@ def test_a_playlist_that_grows_no_more_is_not_waited_for(playlist, tmp_path, way
     np.testing.assert_array_equal(frames[20].rgb(), expected[20].rgb())
 
 
+@pytest.mark.parametrize("name", ["master.m3u8", "file:list.m3u8", "file:master.m3u8"])
+def test_neither_is_one_behind_another_or_with_its_protocol(playlist, tmp_path, name, monkeypatch):
+    playlist("h264")
+    path = tmp_path / "list.m3u8"
+    path.write_text(path.read_text().replace("#EXT-X-ENDLIST\n", ""))
+    (tmp_path / "master.m3u8").write_text("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=100000\nlist.m3u8\n")
+    monkeypatch.chdir(tmp_path)
+    assert ended(name) is None  # it may be written to
+    os.utime(path, (0, 0))
+    assert ended(name) is not None
+    video = open_video(name, timeout=2)
+    assert len(list(video.frames())) == 30
+    assert (video.live, video.broke_off, video.lost) == (False, None, 0)
+
+
 @pytest.mark.parametrize("line", ['#EXT-X-KEY:METHOD=AES-128,URI="key"', "http://nowhere/part.ts", "#EXT-X-ENDLIST"])
 def test_what_only_ffmpeg_can_open_is_left_to_it(playlist, tmp_path, line):
     playlist("h264")

@@ -34,6 +34,11 @@ class Address:
     options: dict[str, str] = field(default_factory=dict)
 
 
+def local_path(source: str) -> str:
+    """Without "file:"."""
+    return source.removeprefix(_PROTOCOL)
+
+
 def address_of(source: str) -> Address:
     """A camera is "camera:0" or "/dev/video0", standard input "-"; what has no scheme is a file or folder."""
     if source in STDIN:
