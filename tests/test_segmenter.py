@@ -12,6 +12,7 @@ from PIL import Image
 
 from taplab import ModelError, PaperSettings, Segmenter, SettingError, TorchModel
 from taplab.errors import OutputError, SourceError
+from taplab.video import open_video
 
 FFW = PaperSettings(("ffw",))
 ALL = PaperSettings(("ffw", "rgc", "rgfs"), thr_rgfs=2.0)
@@ -273,6 +274,39 @@ def test_leaving_early_stops_the_reader(make_clip, model):
     for other in set(threading.enumerate()) - before:  # of a pool, which ends with its policy
         other.join(10)
         assert not other.is_alive()
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The sources that segmenters open."""
+    sources = []
+
+    def note(*args, **kwargs):
+        sources.append(open_video(*args, **kwargs))
+        return sources[-1]
+
+    monkeypatch.setattr("taplab.segmenter.open_video", note)
+    return sources
+
+
+def test_what_fails_before_the_first_frame_closes_the_source(make_clip, model, tmp_path, opened, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="another folder"):
+        Segmenter(model).run(make_clip("mpeg4"), tmp_path / "file")
+    (tmp_path / "overlay.mp4").write_text("somebody's")
+    with pytest.raises(OutputError, match="is there already"):
+        Segmenter(model).run(make_clip("mpeg4"), tmp_path)
+
+    def refuse(size):
+        raise ModelError("net: takes no such size; give another")
+
+    monkeypatch.setattr(model, "settle", refuse)
+    with pytest.raises(ModelError, match="no such size"):
+        Segmenter(model).stream(make_clip("mpeg4"))
+    assert len(opened) == 3
+    for video in opened:
+        with pytest.raises(SettingError, match="it was closed"):
+            next(video.frames())
 
 
 def test_bad_input(make_clip, model, tmp_path):

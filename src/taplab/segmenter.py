@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -158,8 +158,7 @@ class Segmenter:
         check_save(wanted)
         scores, pictures = "scores" in wanted, "overlay" in wanted
         segmentation = self.begin(source, max_frames, timeout, reconnect, keep_all, scores, pictures=pictures)
-        out = writable_folder(out)
-        with held(out):
+        with closing(segmentation.source), held(out := writable_folder(out)):
             remove_earlier_run(out, segmentation.source.source, wanted)
             segmentation.saved = wanted
             segmentation.summary(interrupted=True).save(out / "summary.json")  # says whose it is, if we are killed
@@ -226,26 +225,30 @@ class Segmenter:
             stopwatch=stopwatch,
             share=share,
         )
-        size = opened.height, opened.width
-        self.model.settle(size)
-        policy = self._policy_for(live=opened.live)
-        notes = [*self.notes, *self._unused_notes(policy.name)]
-        run = opened, self.model, policy, self._lanes_for(size), stopwatch, notes, self.asked
-        if self.processes > 1:
-            if isinstance(opened, Video) and opened.is_divisible:
-                what = {
-                    "source": os.path.abspath(source),
-                    "max_frames": max_frames,
-                    "timeout": timeout,
-                    "reconnect": reconnect,
-                }
-                job = Job(self._how, {**what, "keep_all": keep_all, "scores": scores})
-                crew, of = crew_of(self.model), self.processes
-                return CrewSegmentation(*run, crew=crew, job=job, processes=of, pictures=pictures, scores=scores)
-            notes.append(
-                f"one process does it: {opened.source} ({opened.codec}) is no file that can be cut at key frames"
-            )
-        return Segmentation(*run, keep_all=keep_all, scores=scores)
+        try:
+            size = opened.height, opened.width
+            self.model.settle(size)
+            policy = self._policy_for(live=opened.live)
+            notes = [*self.notes, *self._unused_notes(policy.name)]
+            run = opened, self.model, policy, self._lanes_for(size), stopwatch, notes, self.asked
+            if self.processes > 1:
+                if isinstance(opened, Video) and opened.is_divisible:
+                    what = {
+                        "source": os.path.abspath(source),
+                        "max_frames": max_frames,
+                        "timeout": timeout,
+                        "reconnect": reconnect,
+                    }
+                    job = Job(self._how, {**what, "keep_all": keep_all, "scores": scores})
+                    crew, of = crew_of(self.model), self.processes
+                    return CrewSegmentation(*run, crew=crew, job=job, processes=of, pictures=pictures, scores=scores)
+                notes.append(
+                    f"one process does it: {opened.source} ({opened.codec}) is no file that can be cut at key frames"
+                )
+            return Segmentation(*run, keep_all=keep_all, scores=scores)
+        except BaseException:
+            opened.close()
+            raise
 
     @property
     def _how(self) -> dict[str, Any]:
