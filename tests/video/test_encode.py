@@ -92,6 +92,10 @@ def ragged():
         ([np.zeros((16, 16), np.uint8)], {}, "Frame 0 is uint8"),
         (drifting(2), {"gop": 0}, "gop 0"),
         (drifting(2), {"first_gop": 13}, "first_gop 13"),
+        (drifting(2), {"fps": 0.0001}, "fps 0.0001: give a number"),
+        (drifting(2), {"fps": float("nan")}, "fps nan: give a number"),
+        (drifting(2), {"fps": float("inf")}, "fps inf: give a number"),
+        (drifting(2), {"fps": "15"}, "fps '15': give a number"),
         (drifting(2), {"quality": 32}, "quality 32 for mpeg4: give a qscale"),
         (drifting(2), {"options": {"colour": "1"}}, "has no option 'colour'"),
         (drifting(2), {"codec": "h264", "options": {"crf": "good"}}, "Cannot encode h264"),
@@ -110,6 +114,12 @@ def test_bad_settings_are_told_in_one_line_and_leave_no_file(tmp_path, frames, s
 def test_missing_folder(tmp_path):
     with pytest.raises(OutputError, match="Cannot write"):
         encode_clip(tmp_path / "missing" / "clip.mp4", drifting(2))
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_folder_in_place_of_a_file(name):
+    with pytest.raises(OutputError, match="is a folder"):
+        encode_clip(name, drifting(2))
 
 
 def test_errors_of_the_frames_themselves_pass_unchanged(tmp_path):

@@ -14,10 +14,12 @@ from av.video.frame import PictureType
 
 from taplab.errors import OutputError, SettingError
 from taplab.types import Rgb
+from taplab.words import is_number
 
 QP2LAMBDA = 118  # FF_QP2LAMBDA: the Lagrange multiplier of a quantiser scale
 H263_SIZES = ((128, 96), (176, 144), (352, 288), (704, 576), (1408, 1152))  # width, height
 HIGHEST = {"qscale": 31, "crf": 51}
+_SLOWEST, _FASTEST = 0.001, 1_000_000  # frames a second
 NO_SCENE_CUTS = "1000000000"  # an I-frame only where the GOP says so
 
 
@@ -68,9 +70,13 @@ def encode_clip(
     encoder or container refuses; OutputError if the file cannot be written. No broken file is left behind.
     """
     path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"Cannot write '{path}': it is a folder. Give the name of a file.")
     encoder = _encoder(codec)
-    if gop < 1 or fps <= 0 or (first_gop is not None and not 1 <= first_gop <= gop):
-        raise SettingError(f"gop {gop}, first_gop {first_gop}, fps {fps}: all must be positive, first_gop at most gop.")
+    if not is_number(fps) or not _SLOWEST <= fps <= _FASTEST:
+        raise SettingError(f"fps {fps!r}: give a number of frames a second from {_SLOWEST} to {_FASTEST}.")
+    if gop < 1 or (first_gop is not None and not 1 <= first_gop <= gop):
+        raise SettingError(f"gop {gop}, first_gop {first_gop}: both must be positive, first_gop at most gop.")
     highest = HIGHEST[encoder.control]
     if quality is not None and not 1 <= quality <= highest:
         raise SettingError(f"quality {quality} for {codec}: give a {encoder.control} from 1 (best) to {highest}.")
