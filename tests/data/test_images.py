@@ -1,5 +1,8 @@
 """Image files."""
 
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,6 +23,17 @@ def test_no_images(tmp_path):
         image_files(tmp_path / "none")
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(SourceError, match=r"no images in it .*found notes\.txt"):
+        image_files(tmp_path)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told(tmp_path, monkeypatch):
+    """Root may look into all: that the system refuses is only said here."""
+
+    def refuse(folder):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(SourceError, match=r"cannot be read \(Permission denied\); check that you may read it"):
         image_files(tmp_path)
 
 

@@ -142,6 +142,24 @@ def test_how_long_to_wait_is_a_number_of_seconds(tmp_path, wrong):
         open_video(tmp_path, **wrong)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"thr_rgc": -1}, {"thr_rgc": 255}, {"thr_rgc": 3.0}, {"refine": "allways"}, {"refine": None}]
+)
+def test_a_setting_outside_what_is_allowed(tmp_path, wrong):
+    with pytest.raises(SettingError, match=f"{next(iter(wrong))} .*: (must be|choose)") as error:
+        open_video(tmp_path, **wrong)
+    one_line(error)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 300 + ".ts", "a" * 300 + ".m3u8", "/proc/self/mem"])
+def test_what_the_system_refuses_is_told_with_its_reason(name):
+    if name.startswith("/proc") and sys.platform != "linux":
+        pytest.skip("needs /proc")
+    with pytest.raises(SourceError, match=r"cannot be read \(.*\); check its name, and that you may read it") as error:
+        open_video(name)
+    one_line(error)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_sender_that_falls_silent_ends_the_stream(tmp_path, mode):
     """What came before is segmented; the summary says how it ended."""

@@ -21,10 +21,13 @@ def is_image(file: Path) -> bool:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The images of ``folder`` in name order. Raises SourceError if there are none."""
-    if not folder.is_dir():
-        raise SourceError(f"{folder}: no such folder of images")
-    files = sorted(f for f in folder.iterdir() if is_image(f))
+    """The images of ``folder`` in name order. Raises SourceError if there are none, or it cannot be looked into."""
+    try:
+        if not folder.is_dir():
+            raise SourceError(f"{folder}: no such folder of images")
+        files = sorted(f for f in folder.iterdir() if is_image(f))
+    except OSError as error:
+        raise SourceError(f"{folder}: cannot be read ({error.strerror}); check that you may read it") from error
     if not files:
         kinds = ", ".join(sorted(_SUFFIXES))
         raise SourceError(f"{folder}: no images in it (looked for {kinds}; found {found_in(folder)})")

@@ -1,7 +1,10 @@
 """Sources: any video, stream, camera or folder of images as a stream of ``CodedFrame``."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 from taplab.errors import SettingError, SourceError
 from taplab.timing import Stopwatch
@@ -37,7 +40,8 @@ def open_video(
     "never", where they are "fast", or "always"; thr_rgc: grey levels above which a pixel of the residual counts;
     timeout: seconds that a URL or playlist may keep silent; reconnect: seconds to go on trying where a live source is
     lost, 0 for none; share: of a file, what is decoded. Raises SourceError if there is nothing to read, SettingError
-    for a timeout that is not positive, a negative ``reconnect``, or ``max_frames`` that is no whole number from 1 on.
+    for a timeout that is not positive, a negative ``reconnect``, ``max_frames`` that is no whole number from 1 on,
+    ``thr_rgc`` that is none from 0 to 254, or another ``refine``.
     """
     if max_frames is not None and not (is_whole(max_frames) and max_frames >= 1):
         raise SettingError(f"max_frames {max_frames!r}: must be a whole number, at least 1")
@@ -45,29 +49,44 @@ def open_video(
         raise SettingError(f"timeout {timeout!r}: must be a number of seconds above 0")
     if not is_number(reconnect) or not reconnect >= 0:
         raise SettingError(f"reconnect {reconnect!r}: must be a number of seconds, 0 or more")
-    text, address = str(source), address_of(str(source))
-    _check(text, address)
-    if Path(text).is_dir():
-        return ImageFolder(Path(text), motion=motion, thr_rgc=thr_rgc, max_frames=max_frames, stopwatch=stopwatch)
+    if not is_whole(thr_rgc) or not 0 <= thr_rgc < 255:
+        raise SettingError(f"thr_rgc {thr_rgc!r}: must be a whole number of grey levels, 0 to 254")
+    if refine not in get_args(Refine):
+        raise SettingError(f"refine {refine!r}: choose one of {', '.join(get_args(Refine))}")
+    text = str(source)
+    with _told(text):
+        _check(text, address_of(text))
+        if Path(text).is_dir():
+            return ImageFolder(Path(text), motion=motion, thr_rgc=thr_rgc, max_frames=max_frames, stopwatch=stopwatch)
 
-    def opened(limit: float, *, most: int | None = None, again: bool = True) -> Video:
-        return Video(
-            text,
-            motion=motion,
-            refine=refine,
-            thr_rgc=thr_rgc,
-            max_frames=most,
-            timeout=limit,
-            stopwatch=stopwatch,
-            known_live=again,
-            share=share,
-        )
+        def opened(limit: float, *, most: int | None = None, again: bool = True) -> Video:
+            return Video(
+                text,
+                motion=motion,
+                refine=refine,
+                thr_rgc=thr_rgc,
+                max_frames=most,
+                timeout=limit,
+                stopwatch=stopwatch,
+                known_live=again,
+                share=share,
+            )
 
-    video = opened(timeout, most=max_frames, again=False)
-    if not video.live:
-        return video
-    video.max_frames = None  # of all connections together
-    return LiveVideo(video, opened, timeout=timeout, reconnect=reconnect, max_frames=max_frames)
+        video = opened(timeout, most=max_frames, again=False)
+        if not video.live:
+            return video
+        video.max_frames = None  # of all connections together
+        return LiveVideo(video, opened, timeout=timeout, reconnect=reconnect, max_frames=max_frames)
+
+
+@contextmanager
+def _told(source: str) -> Iterator[None]:
+    """Raises SourceError for what the system refuses."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error
+        raise SourceError(f"{source}: cannot be read ({why}); check its name, and that you may read it") from error
 
 
 def _check(source: str, address: Address) -> None:
