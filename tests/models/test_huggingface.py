@@ -20,12 +20,16 @@ def saved(folder, net, **processing):
     return f"hf:{folder}"
 
 
+def small_segformer(kind="SegformerForSemanticSegmentation", **changed):
+    sizes = {"hidden_sizes": [8, 8, 8, 8], "num_attention_heads": [1, 1, 1, 1], "depths": [1, 1, 1, 1]}
+    config = transformers.SegformerConfig(**sizes, decoder_hidden_size=16, **LABELS | changed)
+    return getattr(transformers, kind)(config)
+
+
 @pytest.fixture(scope="module")
 def segformer(tmp_path_factory):
     torch.manual_seed(0)
-    sizes = {"hidden_sizes": [8, 8, 8, 8], "num_attention_heads": [1, 1, 1, 1], "depths": [1, 1, 1, 1]}
-    config = transformers.SegformerConfig(**sizes, decoder_hidden_size=16, **LABELS)
-    net = transformers.SegformerForSemanticSegmentation(config)
+    net = small_segformer()
     mean, std = [0.1, 0.2, 0.3], [0.5, 0.6, 0.7]
     return saved(
         tmp_path_factory.mktemp("segformer"), net, do_normalize=True, image_mean=mean, image_std=std
@@ -63,6 +67,48 @@ def test_a_network_of_one_size_sees_frames_at_that(tmp_path):
     with torch.inference_mode():
         expected = net(F.interpolate(x, (64, 64), mode="bilinear", antialias=True)).logits
     assert torch.allclose(model(IMAGES), expected, atol=1e-3)
+
+
+def test_a_network_of_patches_sees_whole_ones(tmp_path):
+    vit = {"hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 2, "intermediate_size": 32}
+    config = transformers.BeitConfig(
+        image_size=64, patch_size=16, out_indices=[0, 1, 2, 3], use_relative_position_bias=True, **vit, **LABELS
+    )
+    model = load_model(saved(tmp_path, transformers.BeitForSemanticSegmentation(config)))
+    assert model.takes_crops
+    assert model.prepared(IMAGES[:, :90, :120]).shape == (2, 3, 96, 128)  # not the 5 x 7 patches that are whole
+
+
+def test_blue_comes_first_and_nothing_is_normalised_where_the_processor_does_so(tmp_path):
+    torch.manual_seed(0)
+    sizes = {"hidden_sizes": [16, 24, 32], "neck_hidden_sizes": [8, 8, 16, 16, 24, 24, 32], "num_attention_heads": 2}
+    net = transformers.MobileViTForSemanticSegmentation(transformers.MobileViTConfig(image_size=64, **sizes, **LABELS))
+    model = load_model(saved(tmp_path, net.eval(), feature_extractor_type="MobileViTFeatureExtractor"))
+    with torch.inference_mode():
+        expected = net(torch.from_numpy(IMAGES).permute(0, 3, 1, 2).flip(1) / 255).logits
+    assert torch.allclose(model(IMAGES), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("said", "mean", "std"),
+    [
+        ({"image_processor_type": "DPTImageProcessor"}, 0.5, 0.5),  # what the file leaves out is its class's
+        ({"image_mean": 0.25, "image_std": 0.5}, 0.25, 0.5),
+        ({"do_rescale": False, "image_mean": [51] * 3, "image_std": [102] * 3}, 0.2, 0.4),
+        ({"do_rescale": False, "do_normalize": False}, 0, 1 / 255),
+        ({"rescale_factor": 1 / 127.5, "do_normalize": False}, 0, 0.5),
+    ],
+)
+def test_mean_and_std_are_the_processors(tmp_path, said, mean, std):
+    model = load_model(saved(tmp_path, small_segformer(), **said))
+    assert model.mean == pytest.approx((mean,) * 3)
+    assert model.std == pytest.approx((std,) * 3)
+
+
+def test_a_network_saved_in_half_precision_computes_in_float32(tmp_path):
+    model = load_model(saved(tmp_path, small_segformer().half()))
+    assert model.takes_crops
+    assert model(IMAGES).shape == (2, 3, 24, 32)
 
 
 def test_classes_and_masks_of_queries_become_scores(tmp_path):
@@ -113,3 +159,52 @@ def test_what_is_not_there_or_no_segmentation(tmp_path):
     )
     with pytest.raises(ModelError, match="vit is no network for semantic segmentation"):
         load_model(saved(tmp_path, net))
+
+
+@pytest.mark.parametrize("kind", ["SegformerModel", "SegformerForImageClassification"])
+def test_a_network_without_a_head_for_segmentation_is_refused(tmp_path, kind):
+    with pytest.raises(ModelError, match=r"no weights that fit decode_head.*; give a checkpoint that was trained for"):
+        load_model(saved(tmp_path, small_segformer(kind)))
+
+
+def cut_off(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+
+
+def written(file, text):
+    return lambda folder: (folder / file).write_text(text)
+
+
+def configured(**said):
+    def change(folder):
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | said))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (cut_off, "cannot be loaded: "),
+        (configured(decoder_hidden_size=32), "has no weights that fit decode_head"),
+        (configured(id2label={1: "a", 2: "b", 3: "c"}), "id2label in its config.json has no class 0; number them"),
+        (written("preprocessor_config.json", "{"), "its preprocessor_config.json cannot be used: .*not a valid JSON"),
+    ],
+)
+def test_a_spoilt_folder_is_told_in_one_line(tmp_path, spoil, told):
+    name = saved(tmp_path, small_segformer())
+    spoil(tmp_path)
+    with pytest.raises(ModelError, match=told) as caught:
+        load_model(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_why_a_network_takes_no_frame_is_told(tmp_path, monkeypatch):
+    def refuses(self, x):
+        raise RuntimeError("needs a second input")
+
+    monkeypatch.setattr(transformers.SegformerForSemanticSegmentation, "forward", refuses)
+    with pytest.raises(ModelError, match=r"takes no frame of 150x250 \(RuntimeError: needs a second input\)"):
+        load_model(saved(tmp_path, small_segformer()))
