@@ -107,7 +107,7 @@ class Network:
         with self.stopwatch("network"):
             images = self._pictures(asks, turns)
             carried, match = _turned(carried, turns), _turned(match, turns)
-            scores = asked(self.model, self.model.follow, images, carried, match[:, None])
+            scores = asked(self.model, self.model.follow, images, carried, match[:, None]).clone()  # see _scores_of
             check_finite(self.model, scores)
             scores = _turned_back(scores, turns)
         for ask in asks:
@@ -137,14 +137,16 @@ class Network:
         return torch.stack([_turned(rgb(ask.frame, ask.region, device), turns, (0, 1)) for ask in asks])
 
     def _scores_of(self, images: Any) -> Tensor:
+        """In memory of their own: a model may write what it says next over what it said."""
         size = images.shape[1], images.shape[2]
         if self.model.gives_numbers and self.model.follow_cost is None:
             numbers = asked_numbers(self.model, images)
             self._check_size(numbers, size)
-            return numbers if self.exact else shares(numbers, len(self.model.classes), size)
+            return numbers.clone() if self.exact else shares(numbers, len(self.model.classes), size)
         scores = asked(self.model, self.model, images)
         self._check_size(scores, size)
-        return scores if self.exact else resampled(scores, size)
+        cells = scores if self.exact else resampled(scores, size)
+        return scores.clone() if cells is scores else cells
 
     def _check_size(self, scores: Tensor, size: tuple[int, int]) -> None:
         """Kernels take for granted that what they bring together is of one size. Raises ModelError."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from taplab import Model, ModelError, Segmenter
+from taplab import Model, ModelError, PaperSettings, Segmenter
 from taplab.models.asked import asked, asked_numbers, check_finite, check_model
 
 IMAGES = np.zeros((2, 8, 12, 3), np.uint8)
@@ -92,6 +92,38 @@ def test_class_numbers_are_carried_as_the_scores_they_stand_for(make_clip, mode)
     assert np.mean([(a == b).mean() for a, b in zip(found, expected, strict=True)]) > 0.9999
 
 
+class OneBuffer(Sure):
+    """Writes what it says over what it said."""
+
+    def __init__(self, gives_numbers):
+        super().__init__(by_brightness)
+        self.gives_numbers, self.buffers = gives_numbers, {}
+
+    def written(self, said):
+        buffer = self.buffers.setdefault(said.shape, torch.empty_like(said))
+        return buffer.copy_(said)
+
+    def numbers(self, images):
+        return self.written(super().numbers(images))
+
+    def __call__(self, images):
+        return self.written(brightness(images))
+
+
+@pytest.mark.parametrize("mode", ["offline", "live", "paper", "per-frame"])
+@pytest.mark.parametrize("gives_numbers", [False, True])
+def test_a_model_may_write_into_the_same_memory_at_every_pass(make_clip, monkeypatch, mode, gives_numbers):
+    monkeypatch.setattr("taplab.network.CPU_BATCH_PIXELS", 1)  # one by one, as large frames are seen
+    reusing, fresh = OneBuffer(gives_numbers), OneBuffer(gives_numbers)
+    fresh.written = lambda said: said
+    settings = None if mode == "per-frame" else PaperSettings(("ffw",), interval=3)
+    found, expected = (
+        [r.scores for r in Segmenter(m, mode=mode, settings=settings, lanes=2).stream(make_clip(), scores=True)]
+        for m in (reusing, fresh)
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
 def test_per_frame_makes_no_scores_of_class_numbers(make_clip):
     class Numbers(Sure):
         def __call__(self, images):
@@ -112,6 +144,8 @@ def test_per_frame_makes_no_scores_of_class_numbers(make_clip):
 def test_an_answer_needs_no_gradient():
     weight = torch.nn.Parameter(torch.ones(()))
     model = Users(lambda x: brightness(x) * weight)
+    assert not asked(model, model, IMAGES).requires_grad
+    model = Users(lambda x: torch.nn.Parameter(brightness(x)))
     assert not asked(model, model, IMAGES).requires_grad
 
 

@@ -30,7 +30,7 @@ class Remembering(Model):
         new = [k for k, key in enumerate(keys) if key not in self._known]
         found = {k: self._known[key] for k, key in enumerate(keys) if key in self._known}
         if new:
-            found |= zip(new, self.model(images[new]), strict=True)
+            found |= zip(new, self.model(images[new]).clone(), strict=True)  # it may write there again
         for k in new:
             self._keep(keys[k], found[k])
         return torch.stack([found[k] for k in range(len(keys))])

@@ -37,7 +37,7 @@ def asked(model: Model, call: Callable[..., Tensor], images: Pictures, *more: Te
         raise ModelError(f"{model.name}: returned {described(scores)}; expected {wanted}")
     if tuple(scores.shape[:2]) != (len(images), len(model.classes)) or not scores.numel():
         raise ModelError(f"{model.name}: returned scores {list(scores.shape)}; expected {wanted}")
-    return scores.float()
+    return scores.detach().float()  # an nn.Parameter wants gradients even here
 
 
 def asked_numbers(model: Model, images: NDArray[np.uint8]) -> Tensor:
