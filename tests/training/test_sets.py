@@ -3,7 +3,7 @@
 import pytest
 
 from taplab.errors import SourceError
-from taplab.training.sets import splits_of, synthetic
+from taplab.training.sets import folders, splits_of, synthetic
 
 
 @pytest.fixture
@@ -34,6 +34,11 @@ def test_validation_if_it_is_there(tree, write):
 def test_the_training_images_are_no_validation(tree, tmp_path, write):
     with pytest.raises(SourceError, match="are those to train on; give another --validation"):
         splits_of("camvid", tree, "train", "train")
+    folders_of_it, linked = (tree / "train", tree / "trainannot"), tmp_path / "linked"
+    linked.symlink_to(tree / "train")
+    for images in (folders_of_it[0], linked):
+        with pytest.raises(SourceError, match="are those to train on; give other --validation-images"):
+            folders(folders_of_it, (images, folders_of_it[1]), "camvid")
     for i in range(2):
         write(tmp_path / "snippets" / "a" / "frames" / f"{i}.png")
     write(tmp_path / "snippets" / "a" / "gt" / "1.png", 0)

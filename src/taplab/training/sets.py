@@ -5,7 +5,7 @@ from pathlib import Path
 
 from taplab.data.camvid import camvid
 from taplab.data.cityscapes import cityscapes
-from taplab.data.labelled import Labelled
+from taplab.data.labelled import Labelled, LabelledFiles
 from taplab.data.sequence import sequence
 from taplab.data.stills import SyntheticStills
 from taplab.errors import SettingError, SourceError
@@ -39,8 +39,7 @@ def splits_of(name: str, root: Path | None, split: str, validation: str | None) 
         return Sets(training, None, origin)
     try:
         held_out = read(root, validation or "val")
-        if held_out.images == training.images:
-            raise SourceError(f"{root}: the images to validate on are those to train on; give another --validation")
+        _require_others(held_out, training, root, "another --validation")
         return Sets(training, held_out, origin)
     except SourceError as error:
         if validation is not None:
@@ -52,7 +51,16 @@ def folders(training: tuple[Path, Path], validation: tuple[Path, Path] | None, c
     """Folders of (images, labels). Raises SourceError if one cannot be read, SettingError for unknown ``classes``."""
     data = sequence(*training, classes)
     held_out = sequence(*validation, classes) if validation else None
+    if validation and held_out:
+        _require_others(held_out, data, validation[0], "other --validation-images")
     return Sets(data, held_out, f"images of the folder {training[0].name} ({len(data)})")
+
+
+def _require_others(held_out: LabelledFiles, training: LabelledFiles, where: Path, remedy: str) -> None:
+    """Raises SourceError for the same images, whatever they are called."""
+    one, other = ({image.resolve() for image in some.images} for some in (held_out, training))
+    if one == other:
+        raise SourceError(f"{where}: the images to validate on are those to train on; give {remedy}")
 
 
 def synthetic(drives: int) -> Sets:
