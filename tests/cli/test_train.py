@@ -107,6 +107,7 @@ def test_the_same_command_goes_on_and_another_does_not(camvid, tmp_path):
     assert train(*how).exit_code == 0  # nothing left to do
     assert (tmp_path / "model.safetensors").read_bytes() == weights
     refused(train(*how, "--seed", 1), "other settings", status=1)
+    refused(train(*how, "--init", tmp_path), "or another --init", status=1)
 
 
 @pytest.mark.parametrize(

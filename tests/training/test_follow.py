@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from taplab import ModelError, load_model, save_pretrained
+from taplab.data.sequence import sequence
 from taplab.data.stills import SyntheticStills
-from taplab.errors import OutputError, TaplabError
+from taplab.errors import OutputError, SourceError, TaplabError
 from taplab.models.pretrained import card_for
 from taplab.models.zoo import build
 from taplab.training import follow
@@ -103,6 +104,32 @@ def test_other_settings_are_refused(stock, base, tmp_path):
     train_follower(tmp_path, base, stock, "stills", replace(SETTINGS, steps=2))
     with pytest.raises(OutputError, match="made with other settings or data"):
         train_follower(tmp_path, base, stock, "stills", SETTINGS)
+
+
+def test_samples_of_a_training_that_was_given_up_are_not_those_of_another(stock, base, tmp_path):
+    def stop(entry):
+        raise KeyboardInterrupt
+
+    other = Stock(SyntheticStills(range(2000, 2003), 64, 96))
+    with pytest.raises(KeyboardInterrupt):
+        train_follower(tmp_path, base, stock, "stills", SETTINGS, stop)
+    for changed in ({"steps": 2}, {"clips": 1, "steps": 2}):
+        (tmp_path / "checkpoint.pt").unlink(missing_ok=True)
+        train_follower(tmp_path, base, other, "others", replace(SETTINGS, **changed))
+        samples = Samples.load(tmp_path / "samples" / "00000.npz")
+        assert samples.frames.shape == (3 * changed.get("clips", 2), 64, 96, 3)
+
+
+@pytest.mark.parametrize("sizes", [((96, 128), (96, 128), (64, 96)), ((97, 128),)])
+def test_images_of_one_even_size_are_asked_for_before_clips_are_made(base, tmp_path, write, sizes):
+    for k, size in enumerate(sizes):
+        write(tmp_path / "images" / f"{k}.png", size=size)
+        write(tmp_path / "labels" / f"{k}.png", 1, size)
+    stock = Stock(sequence(tmp_path / "images", tmp_path / "labels"))
+    rows, columns = sizes[-1]
+    with pytest.raises(SourceError, match=rf"{len(sizes) - 1}\.png: {rows}x{columns} pixels .*of one size, with even"):
+        train_follower(tmp_path / "out", base, stock, "folder", SETTINGS)
+    assert not (tmp_path / "out").exists()
 
 
 def test_only_a_bl2_gets_a_follower(stock, tmp_path):

@@ -86,6 +86,7 @@ def test_training_lowers_the_loss_and_is_logged(stills, tmp_path):
     assert log == entries
     losses = [e["loss"] for e in log if "loss" in e]
     assert losses[-1] < losses[0]
+    assert [e["rate"] for e in log if "rate" in e] == [settings(steps=40).rate_at(step) for step in (19, 39)]
     validated = [e for e in log if "miou" in e]
     assert [e["step"] for e in validated] == [*range(3, 40, 3), 40]
     assert set(validated[-1]["iou"]) == set(stills.classes)
@@ -180,6 +181,21 @@ def test_another_recipe_does_not_resume(stills, tmp_path):
         train(build("bl2", 11, 0.25), stills, tmp_path, settings(steps=2))
     with pytest.raises(OutputError, match="other settings or data"):
         train(fresh(), SyntheticStills(range(4, 6), 96, 128, per_drive=2), tmp_path, settings(steps=2))
+    renamed = SyntheticStills(range(3), 96, 128, per_drive=2)
+    renamed.classes = stills.classes[::-1]
+    with pytest.raises(OutputError, match="other settings or data"):
+        train(fresh(), renamed, tmp_path, settings(steps=2))
+
+
+def test_other_weights_to_begin_with_do_not_resume(stills, tmp_path):
+    one, other = (tmp_path / f"{name}.safetensors" for name in "ab")
+    for k, file in enumerate((one, other)):
+        file.write_bytes(bytes([k]))
+    train(fresh(), stills, tmp_path / "out", settings(steps=2), init=one)
+    train(fresh(), stills, tmp_path / "out", settings(steps=2), init=one)
+    for init in (other, None):
+        with pytest.raises(OutputError, match=r"or another --init \(recipe road\); give them again"):
+            train(fresh(), stills, tmp_path / "out", settings(steps=2), init=init)
 
 
 def test_checkpoints_from_before_there_were_recipes_resume_as_road(stills, tmp_path):
@@ -188,6 +204,7 @@ def test_checkpoints_from_before_there_were_recipes_resume_as_road(stills, tmp_p
     about = json.loads(state["about"])
     for name in ("name", "optimiser", "balanced", "label_step", "clip"):
         del about["settings"][name]
+    del about["classes"], about["init"]
     torch.save({**state, "about": json.dumps(about)}, tmp_path / "checkpoint.pt")
     train(fresh(), stills, tmp_path, settings(steps=2))
     with pytest.raises(OutputError, match="recipe road"):

@@ -112,8 +112,7 @@ def train(
         torch.set_num_threads(threads)
     torch.manual_seed(seed)
     net = build(architecture, len(sets.training.classes), width)
-    if init is not None:
-        begin_with(net, init, architecture, width, sets.training.classes)
+    begun = None if init is None else begin_with(net, init, architecture, width, sets.training.classes)
     quiet = quiet or not is_main_process()
     with interruption_told(lambda: _kept(out), by_me=is_main_process()):
         stock = Stock(sets.training)
@@ -138,6 +137,7 @@ def train(
                 validation=sets.validation,
                 device=device,
                 card=card_for(architecture, width, stock.classes, stock.palette, origin),
+                init=begun,
                 tensorboard=tensorboard,
                 loaders=loaders,
                 progress=show,

@@ -80,8 +80,8 @@ def read_card(file: Path) -> Card:
     return card
 
 
-def begin_with(net: torch.nn.Module, name: str, architecture: str, width: float, classes: Sequence[str]) -> None:
-    """Gives ``net`` the weights of a bundled model or a file, to train it further.
+def begin_with(net: torch.nn.Module, name: str, architecture: str, width: float, classes: Sequence[str]) -> Path:
+    """Gives ``net`` the weights of a bundled model or a file, which is returned, to train it further.
 
     Raises ModelError if they are of another architecture, width or list of classes.
     """
@@ -92,6 +92,7 @@ def begin_with(net: torch.nn.Module, name: str, architecture: str, width: float,
         what = f"{card.architecture} at width {card.width:g} with {len(card.classes)} classes"
         raise ModelError(f"{name}: is {what}; give --architecture, --width and data that fit")
     net.load_state_dict(_weights_in(file))
+    return file
 
 
 def _weights_in(file: Path) -> dict[str, torch.Tensor]:

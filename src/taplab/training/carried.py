@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from taplab.errors import SourceError
 from taplab.models.base import Model
 from taplab.policies import PaperSettings
 from taplab.segmenter import Segmenter
@@ -93,6 +94,17 @@ def carried_samples(stock: Stock, model: Model, clips: Iterable[int], each: int,
             rgb, labels = _clip(stock, things, rng)
             rows += _samples(Path(folder) / "clip.mkv", rgb, labels, model, each, rng)
     return Samples(*(np.stack(column) for column in zip(*rows, strict=True)))
+
+
+def require_one_even_size(stock: Stock) -> None:
+    """Raises SourceError for images that cannot be learnt from together, or that encoders do not take."""
+    rows, columns = stock.sizes[0]
+    for k, size in enumerate(stock.sizes):
+        if size != (rows, columns) or rows % 2 or columns % 2:
+            raise SourceError(
+                f"{stock.named(k)}: {size[0]}x{size[1]} pixels (rows x columns); clips are made of images of one size, "
+                "with even rows and columns: scale or cut them all to it"
+            )
 
 
 def _clip(stock: Stock, things: Sequence[int], rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[Labels]]:

@@ -1,7 +1,8 @@
 """The folder of a training: whose it is, and the checkpoint from which it goes on."""
 
+import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,26 +15,47 @@ from taplab.training.recipes import TrainSettings
 from taplab.whole import whole
 
 _FILE = "checkpoint.pt"
+_ABOUT = "settings.json"
 _WRITTEN = ("log.jsonl", "log.csv", "model.safetensors")
 
 
 def own_folder(out: Path) -> Path:
     """Makes ``out``. Raises OutputError if it cannot be written or holds files of these names that are not ours."""
     writable_folder(out)
-    foreign = [] if (out / "settings.json").exists() else [out / name for name in _WRITTEN if (out / name).exists()]
+    foreign = [] if (out / _ABOUT).exists() else [out / name for name in _WRITTEN if (out / name).exists()]
     if foreign:
         raise OutputError(f"{foreign[0]}: is there already, and not from a training; give another folder with -o")
     return out
 
 
-def about(settings: TrainSettings, digest: str, weights: int, processes: int) -> str:
-    """What must be the same to go on from a checkpoint, as JSON. digest: of the labels. weights: their number."""
-    return json.dumps({"settings": asdict(settings), "data": digest, "weights": weights, "processes": processes})
+def about(
+    settings: TrainSettings, digest: str, classes: Sequence[str], weights: int, init: str | None, processes: int
+) -> str:
+    """What must be the same to go on from a checkpoint, as JSON.
+
+    digest: of the labels. weights: their number. init: digest of those of a trained network that it began with.
+    """
+    what = {"settings": asdict(settings), "data": digest, "classes": list(classes), "weights": weights, "init": init}
+    return json.dumps({**what, "processes": processes})
+
+
+def digest_of(file: Path) -> str:
+    """That of what is in a file."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def begin(out: Path, about: str) -> None:
     """Writes ``out/settings.json``, for people to read; it also says that the folder is ours."""
-    (out / "settings.json").write_text(json.dumps(json.loads(about), indent=2) + "\n")
+    (out / _ABOUT).write_text(json.dumps(json.loads(about), indent=2) + "\n")
+
+
+def begun(out: Path) -> dict[str, Any]:
+    """What ``begin`` wrote; empty if nothing that can be read."""
+    try:
+        about = json.loads((out / _ABOUT).read_text())
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
 
 
 def load(out: Path, expected: str, device: torch.device) -> dict[str, Any] | None:
@@ -46,9 +68,10 @@ def load(out: Path, expected: str, device: torch.device) -> dict[str, Any] | Non
         return None
     state = read(path, device, ("step", "net", "ema", "optimiser", "about"))
     made = _complete(state["about"])
-    if made != _complete(expected):
+    if made != {name: value for name, value in _complete(expected).items() if name in made}:  # older ones say less
         recipe = "of bl2-warp" if "base" in made else made["settings"]["name"]  # a follower's has no name, but a base
-        raise OutputError(f"{path}: made with other settings or data (recipe {recipe}); give them again, or another -o")
+        what = f"other settings or data, or another --init (recipe {recipe})"
+        raise OutputError(f"{path}: made with {what}; give them again, or another -o")
     return state
 
 

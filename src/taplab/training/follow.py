@@ -3,7 +3,6 @@
 The network for key frames is a trained BL2 and stays as it is.
 """
 
-import hashlib
 import json
 import math
 import time
@@ -26,7 +25,7 @@ from taplab.models.zoo.bl2_warp import BL2Warp
 from taplab.output.folder import writable_folder
 from taplab.training import checkpoint
 from taplab.training.average import Average
-from taplab.training.carried import Samples, carried_samples
+from taplab.training.carried import Samples, carried_samples, require_one_even_size
 from taplab.training.losses import class_weights, require_finite, segmentation_loss
 from taplab.training.stock import Stock
 
@@ -178,14 +177,15 @@ def train_follower(
 
     Goes on from ``out/checkpoint.pt``. progress: called with every entry of ``out/log.jsonl``, and as ``make_samples``
     does. At Ctrl-C the step is finished and saved before KeyboardInterrupt is raised; ``on_interrupt`` is called at
-    once. Raises ModelError if ``base`` is no BL2, OutputError if the checkpoint was made with other settings or data,
-    or cannot be read.
+    once. Raises ModelError if ``base`` is no BL2, SourceError for images of unequal or odd sizes, OutputError if
+    the checkpoint was made with other settings or data, or cannot be read.
     """
     card = read_card(base_for(str(base), stock.classes))
+    require_one_even_size(stock)
     model = load_pretrained(base)
     net = _follower_of(model, card.width, settings.seed)
     learner = _Learner(net, model, stock.frequency, settings)
-    about = json.dumps({"settings": asdict(settings), "data": stock.digest, "base": _digest(base)})
+    about = json.dumps({"settings": asdict(settings), "data": stock.digest, "base": checkpoint.digest_of(base)})
     _resume(checkpoint.own_folder(out), about, learner)
     samples = make_samples(out / "samples", stock, model, settings, progress)
     origin = f"key frames: {card.origin or base.stem}; follower: {origin}, seed {settings.seed}"
@@ -223,13 +223,23 @@ def _follower_of(model: TorchModel, width: float, seed: int) -> BL2Warp:
     return net
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _drop_samples_of_another(out: Path, about: str) -> None:
+    """Removes samples left by a training that was given up before its first checkpoint, unless ours are the same."""
+    if _makes_samples(checkpoint.begun(out)) != _makes_samples(json.loads(about)):
+        for path in (out / "samples").glob("*.npz"):
+            path.unlink()
+
+
+def _makes_samples(about: dict[str, Any]) -> list[Any]:
+    """What they are a function of."""
+    settings = about.get("settings", {})
+    return [about.get("data"), about.get("base"), *(settings.get(name) for name in ("clips", "each", "seed"))]
 
 
 def _resume(out: Path, about: str, learner: _Learner) -> None:
     path = out / "checkpoint.pt"
     if not path.exists():
+        _drop_samples_of_another(out, about)
         checkpoint.begin(out, about)
     else:
         state = checkpoint.read(path, "cpu", ("step", "net", "ema", "optimiser", "about"))

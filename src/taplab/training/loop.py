@@ -36,6 +36,7 @@ def train(
     validation: Labelled | Stock | None = None,
     device: str = "cpu",
     card: Card | None = None,
+    init: Path | None = None,
     tensorboard: bool = False,
     loaders: int | None = None,
     progress: Progress | None = None,
@@ -44,12 +45,13 @@ def train(
     """Trains ``net`` on ``data`` and returns it with the averaged (EMA) weights.
 
     ``out`` holds ``checkpoint.pt`` (resumed from if it is there), ``log.jsonl``, ``log.csv``, ``settings.json`` and,
-    with a ``card``, ``model.safetensors``, written anew with every checkpoint. ``loaders`` threads prepare batches
+    with a ``card``, ``model.safetensors``, written anew with every checkpoint. ``init``: the file whose weights ``net``
+    has, if it goes on from a trained network. ``loaders`` threads prepare batches
     (default: up to 4); ``progress`` is called with every log entry. At Ctrl-C the step is finished and saved before
     KeyboardInterrupt is raised; ``on_interrupt`` is called at once, and a second Ctrl-C does not wait.
     Raises SourceError if a set is empty or its labels are wrong, SettingError if the processes cannot share the batch,
-    OutputError if the checkpoint in ``out`` is damaged or was made with other settings, on other data or for another
-    network, MissingExtraError if TensorBoard is not installed.
+    OutputError if the checkpoint in ``out`` is damaged or was made with other settings or ``init``, on other data or
+    for another network, MissingExtraError if TensorBoard is not installed.
     """
     if tensorboard:
         event_writer()
@@ -64,7 +66,7 @@ def train(
             raise SettingError(f"batch {settings.batch}: give each of the {world} processes the same, two or more")
         torch.manual_seed(settings.seed)
         learner = Learner(net, settings, stock.frequency, torch.device(device), rank, world)
-        run = _Run(learner, Batches(stock, settings, rank, world), held_out, out, card)
+        run = _Run(learner, Batches(stock, settings, rank, world), held_out, out, card, init)
         run.loop(loaders or min(4, os.cpu_count() or 1), tensorboard, progress, on_interrupt)
     finally:
         if world > 1:
@@ -98,12 +100,19 @@ class _Run:
     """A learner, what it learns from, and the folder it is written down in."""
 
     def __init__(
-        self, learner: Learner, batches: Batches, held_out: Stock | None, out: Path, card: Card | None
+        self,
+        learner: Learner,
+        batches: Batches,
+        held_out: Stock | None,
+        out: Path,
+        card: Card | None,
+        init: Path | None,
     ) -> None:
         self.learner, self.batches, self.held_out, self.out, self.card = learner, batches, held_out, out, card
         self.settings, self.main = learner.settings, batches.rank == 0
         weights = sum(p.numel() for p in learner.net.parameters())
-        self.about = checkpoint.about(self.settings, batches.stock.digest, weights, batches.world)
+        stock, begun = batches.stock, None if init is None else checkpoint.digest_of(init)
+        self.about = checkpoint.about(self.settings, stock.digest, stock.classes, weights, begun, batches.world)
         state = checkpoint.load(out, self.about, learner.device)
         if state is not None:
             learner.restore(state)
@@ -126,7 +135,7 @@ class _Run:
                 loss = learner.learn(x, y)
                 if self._is_due(_LOG_EVERY):
                     pace = (time.monotonic() - started) / (learner.step - first)
-                    rate = settings.rate_at(learner.step)
+                    rate = settings.rate_at(learner.step - 1)
                     self._enter(log, loss=round(loss, 4), rate=rate, seconds_per_step=round(pace, 4))
                 stop = self._in_any_process(interruption.asked)
                 if stop or self._is_due(settings.checkpoint_every) or self._validates():

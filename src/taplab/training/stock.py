@@ -36,8 +36,9 @@ class Stock:
     """The pairs of image and labels of ``data``, called ``name`` in messages.
 
     One pass over the labels, before anything is trained, checks them and finds ``frequency``, each class's share of the
-    labelled pixels (float ``[classes]``), ``smallest``, the (rows, columns) that every image has, and ``digest``, which
-    is another for other labels. Images of up to ``memory`` bytes in all are kept, the others read again each time.
+    labelled pixels (float ``[classes]``), ``sizes``, the (rows, columns) of each image, ``smallest``, those that every
+    image has, and ``digest``, which is another for other labels. Images of up to ``memory`` bytes in all are kept, the
+    others read again each time.
     Raises SourceError if there are no pairs, labels have another size than their image, ids are outside the class list,
     or nothing is labelled.
     """
@@ -48,7 +49,8 @@ class Stock:
         self.data, self.name = data, name
         self._kept: list[tuple[Tensor, Tensor]] = []
         counts: NDArray[np.int64] = np.zeros(len(data.classes), np.int64)
-        digest, sizes = hashlib.sha256(), set()
+        digest = hashlib.sha256()
+        self.sizes: list[tuple[int, int]] = []
         with ThreadPoolExecutor(threads) as pool:
             for first in range(0, len(data), _AT_ONCE):
                 some = range(first, min(first + _AT_ONCE, len(data)))
@@ -57,7 +59,7 @@ class Stock:
                 for index, (rgb, labels) in zip(some, read, strict=True):
                     digest.update(labels.tobytes())
                     counts += self._count(labels, index)
-                    sizes.add(labels.shape)
+                    self.sizes.append((labels.shape[0], labels.shape[1]))
                     if rgb is not None and keep:
                         self._kept.append(_tensors(rgb, labels))
                         memory -= rgb.nbytes + labels.nbytes
@@ -66,7 +68,7 @@ class Stock:
             raise SourceError(f"{where}no pixel of the {name} has a label, all are {IGNORE}; give labels with classes")
         self.frequency = torch.from_numpy(counts / counts.sum()).float()
         self.digest = digest.hexdigest()
-        self.smallest = min(rows for rows, _ in sizes), min(columns for _, columns in sizes)
+        self.smallest = min(rows for rows, _ in self.sizes), min(columns for _, columns in self.sizes)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -102,9 +104,10 @@ class Stock:
     def _check_size(self, index: int, size: tuple[int, ...], labels: Labels) -> None:
         if size != labels.shape:
             sizes = f"image of {size[0]}x{size[1]}, labels of {'x'.join(map(str, labels.shape))}"
-            raise SourceError(f"{self._named(index)}: {sizes} (rows x columns); replace one of them")
+            raise SourceError(f"{self.named(index)}: {sizes} (rows x columns); replace one of them")
 
-    def _named(self, index: int) -> str:
+    def named(self, index: int) -> str:
+        """A pair, for messages: its image file, or its number."""
         return str(self.data.images[index]) if isinstance(self.data, OnDisk) else f"number {index} of the {self.name}"
 
     def _count(self, labels: Labels, index: int) -> NDArray[np.int64]:
@@ -113,7 +116,7 @@ class Stock:
         beyond = np.flatnonzero(counts[len(self.classes) : IGNORE])
         if len(beyond):
             raise SourceError(
-                f"{self._named(index)}: label id {beyond[0] + len(self.classes)}, "
+                f"{self.named(index)}: label id {beyond[0] + len(self.classes)}, "
                 f"but there are {len(self.classes)} classes (and {IGNORE} for none)"
             )
         return counts[: len(self.classes)]
