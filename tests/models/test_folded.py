@@ -171,6 +171,44 @@ def test_only_plain_pairs_are_folded():
     assert torch.allclose(plain(one), quick(one), atol=1e-5)
 
 
+class Taps(nn.Module):
+    """Takes its ``nn.Sequential`` apart: skips begin at convolutions, before what comes after them."""
+
+    def __init__(self, sliced):
+        super().__init__()
+        torch.manual_seed(0)
+        self.sliced = sliced
+        self.body = nn.Sequential(
+            *(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU()),
+            *(nn.Conv2d(8, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU()),
+        )
+        self.head = nn.Conv2d(16, 5, 1)
+        for norm in norms(self):
+            nn.init.normal_(norm.running_mean)
+            nn.init.normal_(norm.bias)
+
+    def forward(self, x):
+        if self.sliced:
+            fine = self.body[:1](x)
+            coarse = self.body[1:](fine)
+        else:
+            fine, coarse = (x := layer(x) for layer in self.body if isinstance(layer, nn.Conv2d))
+        return self.head(torch.cat([nn.functional.max_pool2d(fine, 2), coarse], 1))
+
+
+@pytest.mark.parametrize("sliced", [False, True])
+def test_a_network_that_looks_into_what_is_folded_runs_as_it_is(sliced):
+    plain, quick = models(Taps(sliced))
+    assert torch.equal(plain(pictures(32, 64)), quick(pictures(32, 64)))
+    assert quick._running() is quick.net
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_torchscript_may_be_fixed():
+    plain, quick = models(torch.jit.trace(Pads().eval(), torch.rand(1, 3, 32, 64), check_trace=False))
+    assert torch.allclose(plain(pictures(32, 64)), quick(pictures(32, 64)), atol=1e-5)
+
+
 def test_weights_that_may_change_are_looked_at_each_time():
     net = trained("bl2")
     model, image = TorchModel(net, classes="abcde"), pictures(32, 32)

@@ -35,7 +35,9 @@ def folded(net: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
     for module in net.modules():
         if type(module) is nn.Conv2d:
             module.to(dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return net.requires_grad_(False)
+    for parameter in net.parameters():  # requires_grad_ of a TorchScript module raises
+        parameter.requires_grad_(False)
+    return net
 
 
 def _fold_pairs(block: nn.Sequential, places: Counter[int]) -> None:

@@ -23,6 +23,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 FARTHEST = {"mean": 4.0, "std": 200.0}  # for RGB in 0..1; some networks divide by a std for 0..255 all the same
 _NAMES = ("out", "logits", "scores")  # that outputs give their score maps
+_TRIED = (128, 192)  # rows, columns: a picture to compare a folded network on
+_APART = 0.01  # of the highest score, that it may be off: GPUs multiply with ten bits
 _COMMON = 32  # pixels, of whose multiples many networks want rows and columns
 _SIZES = ("size", "shape", "dimension", "divisible", "multiple")  # of which an error tells that ``multiple`` may mend
 _MULTIPLE = f"if it takes only multiples of some pixels, give TorchModel(..., multiple={_COMMON})"
@@ -33,7 +35,8 @@ class TorchModel(Model):
 
     classes: names; score channels beyond them are ignored. mean, std: of RGB in 0..1. precision: "auto" is
     bfloat16 where the processor computes with it, else float32. fixed: the weights of ``net`` change no more after the
-    first pass, and it keeps nothing of a pass, so that a ``folded`` copy of it may run, on several threads at once.
+    first pass, and it keeps nothing of a pass, so that a ``folded`` copy of it may run, on several threads at once;
+    where such a copy gives other scores for a picture of noise, the network runs as it is.
     Raises DeviceError if the device is not there, ModelError if the network gives fewer channels than classes.
     """
 
@@ -115,8 +118,23 @@ class TorchModel(Model):
         if not self.fixed:
             return self.net
         if self.dtype not in self._folded:
-            self._folded = {self.dtype: folded(self.net, self.dtype)}
+            self._folded = {self.dtype: self._made_ready()}
         return self._folded[self.dtype]
+
+    @torch.inference_mode()
+    def _made_ready(self) -> nn.Module:
+        """Folded; as it is where that changes its scores, since it takes apart itself what is folded."""
+        ready = folded(self.net, self.dtype)
+        if [*map(type, ready.modules())] == [*map(type, self.net.modules())]:
+            return ready
+        size = rounded_up(_TRIED, self.multiple)
+        x = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0)).to(self.device)
+        try:  # in float32, where nothing but a mistake tells them apart
+            plain, quick = (_scores_of(net(x), self.name).float() for net in (self.net, folded(self.net)))
+        except Exception:  # of a network that takes another size, or that misses what was folded
+            return self.net
+        same = plain.shape == quick.shape and (quick - plain).abs().max() <= _APART * plain.abs().max()
+        return ready if same else self.net
 
     def _runs(self, net: Callable[..., Any], images: Pictures, *more: Tensor) -> Tensor:
         """Of a network that is known to keep nothing of a pass, on a CPU, as many side by side as there are threads."""
