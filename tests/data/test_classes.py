@@ -33,6 +33,8 @@ def test_file(tmp_path):
     file.write_text("road\n\n sky \n")
     assert class_list(file).names == ("road", "sky")
     assert len(class_list(str(file)).palette) == 2
+    file.write_text("road\nsky\n", "utf-8-sig")  # as Windows' editors write it
+    assert class_list(file).names == ("road", "sky")
 
 
 def test_names_of_a_known_list_have_its_palette_and_void():

@@ -3,7 +3,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from taplab import MissingExtraError, ModelError, OnnxModel, PaperSettings, Segmenter, load_model
+from taplab import DeviceError, MissingExtraError, ModelError, OnnxModel, PaperSettings, Segmenter, load_model
 
 
 def save(path, shape, out_shape, nodes, kind=TensorProto.FLOAT, more=()):
@@ -91,11 +91,12 @@ def test_class_and_space_axes_are_told_apart(tmp_path, layout, classes, stride, 
     assert scores[0, :, 0, 0].argmax() == classes - 1
 
 
-def argmax_network(path, keepdims):
-    """Gives the number of the brightest channel of every pixel."""
-    flat = helper.make_node("ArgMax", ["x"], ["y"], axis=1, keepdims=keepdims)
+def argmax_network(path, keepdims, last=False):
+    """Gives the number of the brightest channel of every pixel; last: as [N, h, w, 1]."""
+    flat = [helper.make_node("ArgMax", ["x"], ["k" if last else "y"], axis=1, keepdims=keepdims)]
+    flat += [helper.make_node("Transpose", ["k"], ["y"], perm=[0, 2, 3, 1])] if last else []
     inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"])]
-    graph = helper.make_graph([flat], "g", inputs, [helper.make_tensor_value_info("y", TensorProto.INT64, None)])
+    graph = helper.make_graph(flat, "g", inputs, [helper.make_tensor_value_info("y", TensorProto.INT64, None)])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
     return path
 
@@ -115,9 +116,9 @@ def test_class_numbers_become_scores_if_there_are_names(tmp_path, keepdims):
     assert (scores.sum(1) == 1).all()
 
 
-@pytest.mark.parametrize("keepdims", [0, 1])
-def test_class_numbers_as_they_are(tmp_path, dynamic, keepdims):
-    model = OnnxModel(argmax_network(tmp_path / "a.onnx", keepdims), classes=("r", "g", "b"), **PLAIN)
+@pytest.mark.parametrize(("keepdims", "last"), [(0, False), (1, False), (1, True)])
+def test_class_numbers_as_they_are(tmp_path, dynamic, keepdims, last):
+    model = OnnxModel(argmax_network(tmp_path / "a.onnx", keepdims, last), classes=("r", "g", "b"), **PLAIN)
     assert model.gives_numbers
     assert np.array_equal(model.numbers(IMAGES), IMAGES.argmax(-1))
     assert not OnnxModel(dynamic).gives_numbers
@@ -297,7 +298,7 @@ def test_settings_beside_the_file_are_checked(dynamic, text):
 
 def test_settings_beside_the_file(dynamic):
     dynamic.with_suffix(".toml").write_text(
-        'classes = ["r", "g", "b"]\nbgr = true\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n'
+        'classes = ["r", "g", "b"]\nbgr = true\nmean = [0, 0, 0]\nstd = [1, 1, 1]\n', "utf-8-sig"
     )
     model = load_model(f"onnx:{dynamic}")
     assert model.classes == ("r", "g", "b")
@@ -318,6 +319,39 @@ def test_bad_files_and_inputs(tmp_path, dynamic):
         OnnxModel(save(tmp_path / "int.onnx", ["n", 3, "h", "w"], ["n", 3, "h", "w"], identity, TensorProto.INT64))
     with pytest.raises(ModelError, match="2 class names"):
         OnnxModel(dynamic, classes=("a", "b"))
+
+
+@pytest.mark.parametrize("device", ["gpu", "mps", "cudda", "cpu:1", "cuda:x", ""])
+def test_no_device_is_taken_for_the_processor(dynamic, device):
+    with pytest.raises(DeviceError, match="no such device; ONNX Runtime runs on cpu, cuda and cuda:N"):
+        OnnxModel(dynamic, device=device)
+
+
+def test_numpy_s_classes_and_colours(dynamic):
+    colours = np.arange(9, dtype=np.uint8).reshape(3, 3)
+    model = OnnxModel(dynamic, classes=np.array([1, 2, 3]), palette=colours, multiple=np.int64(8))
+    assert model.classes == ("1", "2", "3")
+    assert model.palette == [(0, 1, 2), (3, 4, 5), (6, 7, 8)]
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"palette": [(1, 2, 3, 4)] * 3}, "palette: write three whole numbers"),
+        ({"palette": []}, "palette: write three whole numbers"),
+        ({"multiple": 2.5}, "multiple = 2.5: write a whole number"),
+        ({"classes": 3}, "classes 3: give their names"),
+    ],
+)
+def test_arguments_are_checked(dynamic, how, says):
+    with pytest.raises(ModelError, match=says):
+        OnnxModel(dynamic, **how)
+
+
+def test_one_fixed_side_is_told(tmp_path):
+    pool = helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[4, 4], strides=[4, 4])
+    with pytest.raises(ModelError, match="only one of its rows and columns is open; export it with both"):
+        OnnxModel(save(tmp_path / "half.onnx", ["n", 3, 64, "w"], ["n", 3, 16, "b"], [pool]))
 
 
 def test_the_missing_extra_names_the_install_line(monkeypatch, dynamic):

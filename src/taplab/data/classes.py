@@ -109,7 +109,7 @@ def class_list(classes: str | Path) -> ClassList:
     if not file.is_file():
         raise SettingError(f"classes {classes}: write {', '.join(NAMED)}, or a text file with one class name a line")
     try:
-        names = tuple(line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip())
+        names = tuple(line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip())
     except (OSError, UnicodeDecodeError) as error:
         raise SourceError(f"{file}: cannot be read as a text file with one class name a line") from error
     twice = [name for name in names if names.count(name) > 1]

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from taplab.errors import ModelError
 from taplab.types import IGNORE, Palette
+from taplab.words import is_whole
 
 Pictures = NDArray[np.uint8] | Tensor  # uint8 RGB [N, H, W, 3]
 
@@ -79,6 +80,20 @@ def follow_cost_of(cost: Any, name: str) -> float | None:
     if not 0 <= share < 1:
         raise ModelError(f"{name}: follow_cost {cost!r}: write what a glance costs as a share of a pass, below 1")
     return share
+
+
+def names_of(name: str, classes: Any) -> tuple[str, ...]:
+    """Class names. Raises ModelError if ``classes`` are none."""
+    if not isinstance(classes, Iterable):
+        raise ModelError(f"{name}: classes {classes!r}: give their names")
+    return tuple(map(str, classes))
+
+
+def check_multiple(name: str, multiple: Any) -> int:
+    """Pixels. Raises ModelError unless it is a whole number."""
+    if not is_whole(multiple):
+        raise ModelError(f"{name}: multiple = {multiple!r}: write a whole number of pixels, such as 32")
+    return int(multiple)
 
 
 def check_palette(name: str, palette: Any, classes: int) -> Palette:

@@ -55,7 +55,7 @@ def settings_beside(path: Path) -> dict[str, Any]:
     if not beside.is_file():
         return {}
     try:
-        settings = tomllib.loads(beside.read_text("utf-8"))
+        settings = tomllib.loads(beside.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{beside}: not a TOML file ({error})") from error
     if unknown := sorted(settings.keys() - SETTINGS.keys()):

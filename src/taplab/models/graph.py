@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.errors import ModelError
-from taplab.models.base import Model, check_classes
+from taplab.models.base import Model, check_classes, check_multiple, check_palette, names_of
 from taplab.models.file_settings import said_in, settings_beside
 from taplab.models.graph_output import GraphOutput
 from taplab.models.session import Session, listed
@@ -21,6 +21,7 @@ from taplab.types import Palette
 
 _CHECKED_INPUT = "expected one image input, float or uint8, [N, 3, H, W] or [N, H, W, 3]"
 _MULTIPLE = "if it takes only multiples of some pixels, write them into a TOML file of the same name: multiple = 32"
+_SIDES = "only one of its rows and columns is open; export it with both open, or both fixed"
 _OUTPUT = 'or, if it is another output than the first, name it in a TOML file of the same name, output = "NAME"'
 
 
@@ -64,8 +65,8 @@ class GraphModel(Model):
         mean = three_numbers("mean", about.get("mean", IMAGENET_MEAN) if mean is None else mean)
         std = three_numbers("std", about.get("std", IMAGENET_STD) if std is None else std)
         self._mean, self._std = (torch.tensor(v[:: -1 if self.bgr else 1]).view(3, 1, 1) * 255 for v in (mean, std))
-        names = about.get("classes") if classes is None else classes
-        self._multiple = int(about.get("multiple", 1)) if multiple is None else multiple
+        names = about.get("classes") if classes is None else names_of(self.name, classes)
+        self._multiple = check_multiple(self.name, about.get("multiple", 1) if multiple is None else multiple)
         threshold = about.get("threshold") if threshold is None else threshold
         axis = 3 if self._channels_last else 1
         self._named = about.get("output") if output is None else output
@@ -73,10 +74,8 @@ class GraphModel(Model):
         self._output = GraphOutput(self.name, None if names is None else len(names), threshold, axis)
         channels = self._probe(len(names) if names else None)
         self.classes = tuple(names) if names else tuple(f"class {i}" for i in range(channels))
-        colours = palette or about.get("palette") or palette_for(channels)
-        self.palette = [(int(r), int(g), int(b)) for r, g, b in colours]
-        if len(self.palette) != channels:
-            raise ModelError(f"{self.name}: {len(self.palette)} colours for {channels} classes")
+        colours = about.get("palette") if palette is None else palette
+        self.palette = palette_for(channels) if colours is None else check_palette(self.name, colours, channels)
         self.follow_cost = about.get("follow_cost")
         self._follower = None if self.follow_cost is None else self._open(_its_follower(path))
 
@@ -123,7 +122,8 @@ class GraphModel(Model):
             return np.asarray(session(output, *arrays))
         except Exception as error:  # such libraries raise classes of their own, none of them documented
             told = f"{self.name}: cannot take an input of shape {arrays[0].shape}: {reason(error)}"
-            raise ModelError(told if self.size or self._multiple > 1 else f"{told}; {_MULTIPLE}") from error
+            helps = _SIDES if self._half_open else _MULTIPLE
+            raise ModelError(told if self.size or self._multiple > 1 else f"{told}; {helps}") from error
 
     def _place_of(self, output: str | None) -> int:
         """The number of an output; of the first if none is named."""
@@ -145,6 +145,7 @@ class GraphModel(Model):
         self._dtype, self._batch = np.dtype(first.type), shape[0]
         rows, columns = shape[1:3] if self._channels_last else shape[2:]
         self.size = None if rows is None or columns is None else (rows, columns)
+        self._half_open = (rows is None) != (columns is None)
 
     def _probe(self, expected: int | None) -> int:
         """Runs it once: does it work, and how many classes does it score?"""

@@ -64,8 +64,11 @@ class GraphOutput:
         return output.astype(np.float32, copy=False)
 
     def _single(self, output: NDArray[Any]) -> NDArray[Any]:
-        """Without an axis of classes of length 1."""
-        return output.squeeze(self.axis) if output.ndim == 4 and output.shape[self.axis] == 1 else output
+        """Without an axis of classes of length 1; of class numbers and maps, which have no other, wherever it is."""
+        alone = output.dtype.kind in "iub" or self.threshold is not None
+        axes = (self.axis, 4 - self.axis) if alone else (self.axis,)
+        one = [axis for axis in axes if output.ndim == 4 and output.shape[axis] == 1]
+        return output.squeeze(one[0]) if one else output
 
     def _of_one_map(self, values: NDArray[Any]) -> NDArray[np.float32]:
         if self.classes is not None and self.classes != 2:

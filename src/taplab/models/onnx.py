@@ -1,5 +1,6 @@
 """A network in an ONNX file, run by ONNX Runtime (extra ``onnx``)."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,16 @@ def _shape(sides: list[Any]) -> tuple[int | None, ...]:
     return tuple(side if isinstance(side, int) else None for side in sides)
 
 
+def _provider_for(device: str) -> tuple[str, dict[str, str]]:
+    """Its name and settings. Raises DeviceError for anything but cpu, cuda and cuda:N."""
+    found = re.fullmatch(r"cpu|cuda(?::(\d+))?", device)
+    if found is None:
+        raise DeviceError(f"{device}: no such device; ONNX Runtime runs on cpu, cuda and cuda:N here")
+    if device == "cpu":
+        return "CPUExecutionProvider", {}
+    return "CUDAExecutionProvider", {"device_id": found[1] or "0"}
+
+
 def _open(path: Path, device: str) -> Any:
     try:
         import onnxruntime
@@ -48,7 +59,7 @@ def _open(path: Path, device: str) -> Any:
         raise MissingExtraError("this needs ONNX Runtime: pip install 'taplab[onnx]'") from error
     if not path.is_file():
         raise ModelError(f"{path}: no such ONNX file")
-    provider = "CUDAExecutionProvider" if device.startswith("cuda") else "CPUExecutionProvider"
+    provider, how = _provider_for(device)
     if provider not in onnxruntime.get_available_providers():
         raise DeviceError(
             f"{device}: this ONNX Runtime has no {provider}; pip install onnxruntime-gpu, or use --device cpu"
@@ -58,6 +69,6 @@ def _open(path: Path, device: str) -> Any:
     options.intra_op_num_threads = torch.get_num_threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning threads slow the others down
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=[provider])
+        return onnxruntime.InferenceSession(str(path), options, providers=[(provider, how)])
     except Exception as error:  # see GraphModel
         raise ModelError(f"{path}: ONNX Runtime cannot load it: {reason(error)}") from error

@@ -1,7 +1,7 @@
 """Any ``torch.nn.Module`` as a model."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -11,12 +11,20 @@ from torch import Tensor, nn
 from taplab.blame import blamed
 from taplab.errors import DeviceError, ModelError
 from taplab.machine import has_fast_bfloat16
-from taplab.models.base import Model, Pictures, check_channels, check_classes, check_palette, follow_cost_of
+from taplab.models.base import (
+    Model,
+    Pictures,
+    check_channels,
+    check_classes,
+    check_multiple,
+    check_palette,
+    follow_cost_of,
+    names_of,
+)
 from taplab.models.folded import folded
 from taplab.models.side_by_side import side_by_side
 from taplab.output.palettes import palette_for
 from taplab.types import Palette
-from taplab.words import is_whole
 
 Precision = Literal["float32", "bfloat16", "auto"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -57,11 +65,7 @@ class TorchModel(Model):
     ) -> None:
         if not isinstance(net, nn.Module):
             raise ModelError(f"{name}: {net!r:.60} is no network; give an instance of torch.nn.Module")
-        if not isinstance(classes, Iterable):
-            raise ModelError(f"{name}: classes {classes!r}: give their names")
-        if not is_whole(multiple):
-            raise ModelError(f"{name}: multiple = {multiple!r}: write a whole number of pixels, such as 32")
-        self.name, self.classes, self.takes_crops = name, tuple(map(str, classes)), takes_crops
+        self.name, self.classes, self.takes_crops = name, names_of(name, classes), takes_crops
         check_classes(name, len(self.classes))
         count = len(self.classes)
         self.palette = palette_for(count) if palette is None else check_palette(name, palette, count)
@@ -73,7 +77,7 @@ class TorchModel(Model):
         self.net = net.eval().to(device)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.dtype = autocast_type(precision, device)
-        self.fixed, self.multiple = fixed, multiple
+        self.fixed, self.multiple = fixed, check_multiple(name, multiple)
         self._folded: dict[torch.dtype, nn.Module] = {}  # what runs instead of ``net``, once it is asked for
         self.follow_cost = follow_cost_of(getattr(net, "follow_cost", None), name)
         if self.follow_cost is not None and not callable(getattr(net, "follow", None)):
