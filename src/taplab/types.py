@@ -1,7 +1,7 @@
 """The values that travel through the house: motion, residual, coded frames, results."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -59,6 +59,18 @@ class MotionField:
     reference: int
     vectors: NDArray[np.float32]
     weight: NDArray[np.float32]
+
+
+def shared_out(fields: Sequence[MotionField]) -> tuple[list[MotionField], NDArray[np.float32]]:
+    """What is left of a motion's fields, with weights that add up to 1 again; equal ones where nothing is left.
+
+    Also what they added up to, float32 ``[rows, cols]``. There is one field at least.
+    """
+    left: NDArray[np.float32] = np.sum([field.weight for field in fields], axis=0)
+    known = left > 0
+    whole = np.where(known, left, 1)
+    shares = [np.where(known, field.weight / whole, 1 / len(fields)).astype(np.float32) for field in fields]
+    return [replace(field, weight=share) for field, share in zip(fields, shares, strict=True)], left
 
 
 @dataclass(frozen=True)

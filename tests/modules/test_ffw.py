@@ -81,6 +81,19 @@ def test_two_references_are_mixed_by_weight():
     assert torch.allclose(mixed.scores, torch.full((2, 4, 4), 0.75))
 
 
+def test_references_in_hand_share_what_came_from_another():
+    """Of three fields one's reference is not in hand; no class is invented, no score shrinks."""
+    weights = np.zeros((3, 4, 4), np.float32)
+    weights[0, :2], weights[1, 2], weights[2, 3] = 1, 1, 1
+    weights[:, 1] = ((0.5,), (0,), (0.5,))
+    three = motion(*(MotionField(k, np.zeros((4, 4, 2), np.float32), w) for k, w in enumerate(weights)))
+    scores = torch.tensor([-5.0, 5.0])[:, None, None].expand(2, 8, 8)
+    kept = propagate(three, {0: Carried(scores), 1: Carried(3 * scores)}, (32, 32))
+    rows = torch.tensor([5.0, 5, 5, 5, 15, 15, 10, 10])  # only the first, the first, only the second, both
+    assert torch.allclose(kept.scores[1], rows[:, None].expand(8, 8))
+    assert torch.allclose(kept.scores[0], -kept.scores[1])
+
+
 @pytest.mark.parametrize("known", [{}, {1: (2, 4, 4)}, {1: (2, 4, 4), 2: (2, 5, 4)}])
 def test_nothing_is_warped_from_what_is_not_in_hand(known):
     both = motion(uniform(0, 0, 2, 2, 1, 0.5), uniform(0, 0, 2, 2, 2, 0.5))

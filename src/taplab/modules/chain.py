@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from taplab.types import MOTION_BLOCK, Motion, MotionField
+from taplab.types import MOTION_BLOCK, Motion, MotionField, shared_out
 
 _MOST_FIELDS = 2  # as of a B-frame: what the rest of the house expects
 _LEAST_KNOWN = 0.5  # share of a frame that must lead somewhere
@@ -34,10 +34,11 @@ def past(motion: Motion, gone: Mapping[int, Motion | None]) -> Motion | None:
             fields += [_chained(field, step, there) for step in onward.fields]
             coded += field.weight * onward.coded[there]
     kept = sorted(_by_reference(fields), key=lambda field: -float(field.weight.sum()))[:_MOST_FIELDS]
-    known = np.sum([field.weight for field in kept], axis=0)
-    if not kept or known.mean() <= _LEAST_KNOWN:
+    if not kept:
         return None
-    whole = (replace(field, weight=_share(field.weight, known, len(kept))) for field in kept)
+    whole, known = shared_out(kept)
+    if known.mean() <= _LEAST_KNOWN:
+        return None
     return replace(motion, fields=tuple(whole), coded=motion.coded & (coded > 0.5))
 
 
@@ -65,9 +66,3 @@ def _by_reference(fields: list[MotionField]) -> list[MotionField]:
             field = MotionField(field.reference, vectors, field.weight + other.weight)
         merged[field.reference] = field
     return list(merged.values())
-
-
-def _share(weight: NDArray[np.float32], known: NDArray[np.float32], fields: int) -> NDArray[np.float32]:
-    """Weights that add up to 1 in every block; equal ones where nothing is known."""
-    share: NDArray[np.float32] = np.where(known > 0, weight / np.where(known > 0, known, 1), 1 / fields)
-    return share.astype(np.float32)

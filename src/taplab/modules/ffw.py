@@ -21,7 +21,7 @@ from taplab.scoremap import on_device
 from taplab.scoremap.cells import Displacement
 from taplab.scoremap.contours import Contours, grows
 from taplab.scoremap.sampled import Sampled
-from taplab.types import MOTION_BLOCK, Motion
+from taplab.types import MOTION_BLOCK, Motion, shared_out
 
 
 @dataclass(eq=False)
@@ -55,12 +55,15 @@ class Carried:
 def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int, int]) -> Carried | None:
     """The scores of a frame of ``size`` (rows, columns) pixels, carried over from its reference frames (Eq. 1).
 
-    A block that was predicted from two frames gets the mean of both. Where a reference is not in hand, the others serve
-    if most of the frame comes from them. None if not, or if the scores have different shapes.
+    A block that was predicted from two frames gets the mean of both. Where a reference is not in hand, the others share
+    what came from there, if most of the frame comes from them. None if not, or if the scores have different shapes.
     """
     fields = [field for field in motion.fields if field.reference in references]
     shapes = {references[field.reference].origin.shape for field in fields}
-    if len(shapes) != 1 or sum(float(field.weight.mean()) for field in fields) <= 0.5:
+    if len(shapes) != 1:
+        return None
+    fields, left = shared_out(fields)
+    if left.mean() <= 0.5:
         return None
     carried = []
     for field in fields:

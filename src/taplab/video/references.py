@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from taplab.compiled import njit
-from taplab.types import MOTION_BLOCK, Motion, MotionField, Plane
+from taplab.types import MOTION_BLOCK, Motion, MotionField, Plane, shared_out
 from taplab.video.motion import motion_from_records
 from taplab.video.pyramid import Layered
 from taplab.video.residual import at_the_border, inside, quarter_pels, small_block
@@ -118,12 +118,8 @@ def within_one_scene(motion: Motion, scenes: Mapping[int, int]) -> Motion:
     for field in motion.fields:
         counts[scenes[field.reference]] += float((field.weight * motion.coded).sum())
     scene = max(counts, key=lambda s: counts[s])
-    fields = [field for field in motion.fields if scenes[field.reference] == scene]
-    total = np.sum([field.weight for field in fields], axis=0)
-    known = total > 0
-    scaled = [np.where(known, f.weight / np.where(known, total, 1), 1 / len(fields)) for f in fields]
-    kept = (replace(f, weight=weight.astype(np.float32)) for f, weight in zip(fields, scaled, strict=True))
-    return replace(motion, fields=tuple(kept), coded=motion.coded & known)
+    kept, left = shared_out([field for field in motion.fields if scenes[field.reference] == scene])
+    return replace(motion, fields=tuple(kept), coded=motion.coded & (left > 0))
 
 
 def block_sums(
