@@ -48,9 +48,20 @@ def test_maps_are_as_fine_as_is_worth_carrying(cells, size, expected):
 
 def test_a_cell_is_the_mean_of_those_it_joins():
     scores = torch.arange(30, dtype=torch.float32).view(1, 1, 5, 6)
-    found = resampled(scores, (5, 6))[0, 0]
-    assert torch.equal(found[0], torch.tensor([3.5, 5.5, 7.5]))
-    assert torch.equal(found[2], torch.tensor([24.5, 26.5, 28.5]))  # half a cell
+    found = resampled(scores[..., :4, :], (4, 6))[0, 0]
+    assert torch.equal(found, torch.tensor([[3.5, 5.5, 7.5], [15.5, 17.5, 19.5]]))
+    rows = resampled(scores, (5, 6))[0, 0, :, 0]  # of 5/3 rows each: 0 and 1, 1 to 3, 3 and 4
+    assert torch.equal(rows, torch.tensor([3.5, 12.5, 21.5]))
+
+
+@pytest.mark.parametrize("size", [(768, 1366), (361, 481), (1080, 1922)])
+def test_joined_cells_are_where_all_others_take_them_to_be(size):
+    """Averaged places of pixels are the middles of cells of equal size, but for the pixels that two cells share."""
+    for axis, pixels in enumerate(size):
+        places = (torch.arange(pixels) + 0.5).view(-1, 1) if axis == 0 else torch.arange(pixels) + 0.5
+        found = resampled(places.expand(1, 1, *size), size)[0, 0].select(1 - axis, 0)
+        middles = (torch.arange(len(found)) + 0.5) * pixels / len(found)
+        assert (found - middles).abs().max() <= 0.5
 
 
 def test_coarse_scores_are_upsampled_as_torch_does_it():
@@ -76,7 +87,7 @@ def test_shares_in_a_large_picture():
     ones = F.one_hot(numbers.long(), 3).permute(0, 3, 1, 2).float()
     found = shares(numbers, 3, (1030, 1027))
     assert found.shape == (1, 3, 258, 257)
-    assert torch.allclose(found, F.avg_pool2d(ones, 4, ceil_mode=True, count_include_pad=False), atol=1e-6)
+    assert torch.allclose(found, F.adaptive_avg_pool2d(ones, (258, 257)), atol=1e-6)
 
 
 class Averaging(Upsampling):

@@ -21,12 +21,16 @@ LARGE = 2**20  # pixels, above 720p: beyond, the finest is the coarsest
 def resampled(scores: Tensor, size: tuple[int, int]) -> Tensor:
     """Scores ``[N, C, h, w]`` of pictures of ``size`` (rows, columns): averaged if too fine, bicubic if too coarse.
 
-    Rows and columns are joined or divided by whole numbers each; where nothing is to do, it is the same tensor.
+    Rows and columns are joined or divided by about whole numbers each; where nothing is to do, it is the same tensor.
     """
-    joined = _joined(scores.shape[-2:], size)
-    if joined != (1, 1):
-        scores = F.avg_pool2d(scores, joined, ceil_mode=True, count_include_pad=False)
-    return _divided(scores, size)
+    rows, columns = scores.shape[-2:]
+    joined = _joined((rows, columns), size)
+    if joined == (1, 1):
+        return _divided(scores, size)
+    if rows % joined[0] == columns % joined[1] == 0:
+        return _divided(F.avg_pool2d(scores, joined), size)
+    # Cells of one size, for that is what all others take them for: a smaller last one would displace those before it.
+    return _divided(F.adaptive_avg_pool2d(scores, _cells((rows, columns), joined)), size)
 
 
 def shares(numbers: Tensor, classes: int, size: tuple[int, int]) -> Tensor:
@@ -34,10 +38,9 @@ def shares(numbers: Tensor, classes: int, size: tuple[int, int]) -> Tensor:
 
     numbers: uint8 ``[N, h, w]``, below ``classes``. Returns float32 ``[N, C, h', w']``.
     """
-    joined = _joined(numbers.shape[-2:], size)
-    cells = [-(-n // k) for n, k in zip(numbers.shape[-2:], joined, strict=True)]
+    cells = _cells(numbers.shape[-2:], _joined(numbers.shape[-2:], size))
     out = np.zeros((len(numbers), classes, *cells), np.float32)
-    _count(numbers.cpu().contiguous().numpy(), joined, out)
+    _count(numbers.cpu().contiguous().numpy(), out)
     return _divided(torch.from_numpy(out), size)
 
 
@@ -45,6 +48,11 @@ def _joined(cells: tuple[int, ...], size: tuple[int, int]) -> tuple[int, int]:
     """How many rows and columns become one."""
     finest = 2 if size[0] * size[1] <= LARGE else COARSEST
     return max(finest * cells[0] // size[0], 1), max(finest * cells[1] // size[1], 1)
+
+
+def _cells(cells: tuple[int, ...], joined: tuple[int, int]) -> tuple[int, int]:
+    """How many rows and columns are left."""
+    return -(-cells[0] // joined[0]), -(-cells[1] // joined[1])
 
 
 def _divided(scores: Tensor, size: tuple[int, int]) -> Tensor:
@@ -55,16 +63,16 @@ def _divided(scores: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 @njit(cache=True, nogil=True)
-def _count(
-    numbers: NDArray[np.uint8], joined: tuple[int, int], out: NDArray[np.float32]
-) -> None:  # pragma: no cover - compiled
-    """Adds each pixel's share to its class in its cell; cells at the end may be smaller."""
-    pictures, rows, columns = numbers.shape
+def _count(numbers: NDArray[np.uint8], out: NDArray[np.float32]) -> None:  # pragma: no cover - compiled
+    """Adds each pixel's share to its class in its cell; one on the line between two is in both, as torch has it."""
+    rows, columns = numbers.shape[1:]
+    pictures, _, high, wide = out.shape
     for n in range(pictures):
-        for y in range(rows):
-            i = y // joined[0]
-            high = min(joined[0], rows - i * joined[0])
-            for x in range(columns):
-                j = x // joined[1]
-                wide = min(joined[1], columns - j * joined[1])
-                out[n, numbers[n, y, x], i, j] += np.float32(1 / (high * wide))
+        for i in range(high):
+            top, bottom = i * rows // high, -(-(i + 1) * rows // high)
+            for j in range(wide):
+                left, right = j * columns // wide, -(-(j + 1) * columns // wide)
+                share = np.float32(1 / ((bottom - top) * (right - left)))
+                for y in range(top, bottom):
+                    for x in range(left, right):
+                        out[n, numbers[n, y, x], i, j] += share
