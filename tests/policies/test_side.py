@@ -159,3 +159,21 @@ def test_blocks_from_two_references_that_lead_to_one_key_frame(key, monkeypatch)
     np.testing.assert_array_equal(way.displacement[:, 16:], np.full((24, 16, 2), (-4, 0)))
     assert along(frame(2, picture(0), *fields), {0: start, 1: first}, before=False) is None
     assert along(frame(2, picture(0)), {0: start}, before=True) is None
+
+
+def test_each_block_goes_by_the_reference_that_most_of_it_comes_from(key, monkeypatch):
+    """Of three that lead to one key frame; one after another they had moved by 4 pixels each."""
+    monkeypatch.setattr(module, "_corrected", composed_only)
+    sides = [Side(key.frame, key)]
+    for k in (1, 2):
+        sides.append(sides[-1].before(frame(k, picture(0)), moved(-4, k - 1)))
+    weights = np.zeros((3, *BLOCKS), np.float32)
+    weights[0, :, :4], weights[1, :, 4:8], weights[2, :, 8:] = 1, 1, 1
+    weights[:, :, 12:] = np.float32([0.2, 0.4, 0.4])[:, None, None]  # the second: of equal shares the first
+    vectors = np.zeros((*BLOCKS, 2), np.float32)  # one for all, as ``video.references`` leaves them
+    vectors[:, :4, 0], vectors[:, 4:8, 0], vectors[:, 8:12, 0], vectors[:, 12:, 0] = -12, -8, -4, -8
+    fields = [MotionField(k, vectors, weights[k]) for k in range(3)]
+    found = along(frame(3, picture(0), *fields), dict(enumerate(sides)), before=True)
+    np.testing.assert_array_equal(found.displacement, np.full((*CELLS, 2), (-3, 0)))
+    np.testing.assert_allclose(found.coarse[..., 1], 0)
+    np.testing.assert_allclose(found.coarse[..., 0], found.coarse[0, 0, 0])

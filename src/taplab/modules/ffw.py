@@ -120,9 +120,7 @@ def warp(scores: Tensor, displacement: Displacement | Tensor) -> Tensor:
     return out[0]
 
 
-def to_cells(
-    blocks: NDArray[np.float32], cells: tuple[int, int], size: tuple[int, int], block: int
-) -> NDArray[np.float32]:
+def to_cells(blocks: NDArray[Any], cells: tuple[int, int], size: tuple[int, int], block: int) -> NDArray[Any]:
     """Values ``[rows, cols]`` of blocks of ``block`` pixels, at the centres of the score cells ``[h, w]``."""
     rows, columns = _centres(cells[0], size[0], block), _centres(cells[1], size[1], block)
     return np.ascontiguousarray(blocks[rows][:, columns])

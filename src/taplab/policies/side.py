@@ -90,17 +90,20 @@ class Side:
 def _composed(
     frame: CodedFrame, size: tuple[int, int], steps: Sequence[tuple[MotionField, Displacement | None]]
 ) -> Displacement:
-    """By the first reference or, where blocks were not predicted from there, by the second."""
+    """By the reference that most of a block was predicted from."""
     pixels = frame.height, frame.width
-    ways = [ffw.compose(field.vectors, before, size, pixels) for field, before in steps]
-    if len(ways) == 1:
-        return ways[0]
-    return np.where(_by_first(frame, size, steps[0][0])[..., None], ways[0], ways[1])
+    way, *others = [ffw.compose(field.vectors, before, size, pixels) for field, before in steps]
+    if others:
+        most = _most(frame, size, [field for field, _ in steps])
+        for k, other in enumerate(others, 1):
+            way = np.where((most == k)[..., None], other, way)
+    return way
 
 
-def _by_first(frame: CodedFrame, size: tuple[int, int], field: MotionField) -> NDArray[np.bool_]:
-    """Cells ``[h, w]`` of blocks that were predicted from this field's reference."""
-    return ffw.to_cells(field.weight, size, (frame.height, frame.width), MOTION_BLOCK) >= 0.5
+def _most(frame: CodedFrame, size: tuple[int, int], fields: Sequence[MotionField]) -> NDArray[np.uint8]:
+    """Which of the fields has the largest share, ``[h, w]``; of equal ones the first."""
+    most = np.argmax([field.weight for field in fields], axis=0).astype(np.uint8)
+    return ffw.to_cells(most, size, (frame.height, frame.width), MOTION_BLOCK)
 
 
 def _corrected(frame: CodedFrame, key: "Key", steps: Sequence[tuple[MotionField, Displacement | None]]) -> Displacement:
@@ -114,18 +117,18 @@ def _corrected(frame: CodedFrame, key: "Key", steps: Sequence[tuple[MotionField,
 def _on_device(frame: CodedFrame, key: "Key", steps: Sequence[tuple[MotionField, Tensor | None]]) -> Tensor:
     """The same, composed and corrected on the device of the key frame's scores."""
     pixels, device = (frame.height, frame.width), key.scores.device
-    ways = [on_device.composed(field.vectors, before, key.cells, pixels, device) for field, before in steps]
-    way = ways[0]
-    if len(ways) > 1:
-        first = uploaded([_by_first(frame, key.cells, steps[0][0])], device).view(key.cells)
-        way = torch.where(first[..., None], ways[0], ways[1])
+    way, *others = [on_device.composed(field.vectors, before, key.cells, pixels, device) for field, before in steps]
+    if others:
+        most = uploaded([_most(frame, key.cells, [field for field, _ in steps])], device).view(key.cells)
+        for k, other in enumerate(others, 1):
+            way = torch.where((most == k)[..., None], other, way)
     return on_device.corrected(on_device.colours(frame, key.cells, device), key.on_device, way, DOUBT)
 
 
 def along(frame: CodedFrame, sides: Mapping[int, Side], *, before: bool) -> Side | None:
     """Along the vectors to the key frame that the frames shown ``before`` this one, or after it, lead to.
 
-    Blocks that were not predicted from there go by way of the other reference, if that leads to the same key frame.
+    Blocks that were not predicted from there go by way of the others, if these lead to the same key frame.
     None if no vectors lead to it.
     """
     if frame.motion is None:
