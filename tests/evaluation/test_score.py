@@ -2,6 +2,7 @@ import pytest
 
 from taplab import PaperSettings, SettingError, SourceError
 from taplab.data.clips import ClipSet
+from taplab.evaluation import score
 from taplab.evaluation.cache import Cache
 from taplab.evaluation.score import evaluate
 from taplab.evaluation.trials import Draw, Encoding
@@ -39,6 +40,13 @@ def test_a_single_labelled_frame_costs_what_its_group_of_pictures_costs(bright, 
     assert ffw.miou_range[0] < ffw.miou < ffw.miou_range[1]
     assert 0.5 < ffw.temporal_consistency <= 1
     assert ffw.as_json()["fps"] is None
+
+
+def test_speed_of_a_single_labelled_frame_s_clip_is_that_of_several_groups(bright, model, cache, monkeypatch):
+    timed = []
+    monkeypatch.setattr(score, "time_ways", lambda clip, model, ways, *, frames, rounds: timed.append(frames) or [None])
+    evaluate(bright((19,)), model, WAYS[3:], Encoding(), Draw(), cache, rounds=1)
+    assert timed == [24]
 
 
 def test_an_interrupted_evaluation_goes_on(bright, model, cache, monkeypatch):

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from taplab.evaluation.trials import Draw, by_phase, trials
+from taplab.evaluation.trials import Draw, by_phase, stretch, trials
 
 
 def test_a_clip_that_is_labelled_throughout_is_one_trial_a_phase(bright):
@@ -50,3 +50,12 @@ def test_drawn_distances_are_uniform_and_repeatable(bright):
 
 def test_a_labelled_frame_at_the_start_has_no_key_frame_before_the_clip(bright):
     assert {t.first for t in trials(bright((2,)), 12, Draw(phases=12))} == {0, 1, 2}
+
+
+@pytest.mark.parametrize(("frames", "most", "timed"), [(30, 60, 24), (30, 20, 12), (9, 60, 9)])
+def test_speed_is_measured_on_more_than_the_group_around_a_labelled_frame(bright, frames, most, timed):
+    (trial,) = trials(bright((5,), frames), 12, Draw(seed=1))
+    found = stretch(trial, 12, most)
+    assert (found.first, found.last, found.counted, found.whole) == (0, timed, range(timed), timed % 12 == 0)
+    (throughout,) = trials(bright(frames=frames), 12, Draw())
+    assert stretch(throughout, 12, most) is throughout

@@ -14,8 +14,8 @@ from taplab.evaluation.plain import plain
 from taplab.evaluation.protocol import run_trial
 from taplab.evaluation.record import Record
 from taplab.evaluation.remember import Remembering
-from taplab.evaluation.timing import Timing, time_ways
-from taplab.evaluation.trials import Draw, Encoding, Trial, by_phase, trials
+from taplab.evaluation.timing import MOST_FRAMES, Timing, time_ways
+from taplab.evaluation.trials import Draw, Encoding, Trial, by_phase, stretch, trials
 from taplab.evaluation.ways import Way
 from taplab.models.base import Model
 from taplab.policies import Relation
@@ -101,7 +101,7 @@ def evaluate(
         progress(len(made), len(made), "timing" if rounds else "")
     timings: Sequence[Timing | None] = [None] * len(ways)
     if rounds:
-        first = made[0]
+        first = stretch(made[0], encoding.gop, MOST_FRAMES)
         model.warm_up(first.clip.size)
         timings = time_ways(cache.clip(first, encoding), model, ways, frames=len(first.counted), rounds=rounds)
     return [

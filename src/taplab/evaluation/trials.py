@@ -103,6 +103,18 @@ def window(clip: LabelledClip, frame: int, gop: int, distance: int, phase: int) 
     return Trial(clip, first, last, gop, (distance,), counted, len(counted) == gop, False, phase)
 
 
+def stretch(trial: Trial, gop: int, most: int) -> Trial:
+    """What speed is measured on: whole groups of pictures from the start, of ``most`` frames together.
+
+    One group alone would never show what lies between two key frames, or after the second.
+    """
+    if trial.throughout:
+        return trial
+    frames = min(len(trial.clip), most)
+    frames = frames // gop * gop or frames
+    return Trial(trial.clip, 0, frames, gop, (), range(frames), frames % gop == 0, False, trial.phase)
+
+
 def by_phase(made: Sequence[Trial]) -> list[list[int]]:
     """Positions of the trials of each phase."""
     phases: dict[int, list[int]] = {}
