@@ -31,6 +31,13 @@ def test_a_class_only_predicted_counts_against_the_others_not_in_the_mean():
     confusion.add(np.zeros((1, 4), np.uint8), np.array([[0, 0, 0, 1]], np.uint8))
     assert confusion.iou[1] == 0
     assert confusion.miou == 0.75
+    truth = np.arange(36, dtype=np.uint8).reshape(6, 6) // 18
+    predicted = truth.copy()
+    predicted[0, 0] = 2
+    boundary = BoundaryOverlap("abc")
+    boundary.add(truth, predicted)
+    assert boundary.counts[1, 2] == 1
+    assert boundary.mean == pytest.approx((6 / 9 + 1) / 2)  # three of 0's pixels are near that of 2
 
 
 def test_consistency_counts_flips_where_truth_stands_still():

@@ -46,11 +46,11 @@ class Confusion:
 class BoundaryOverlap:
     """Boundary IoU: intersection over union of what lies near each class's edges, in truth and prediction.
 
-    counts: int64 ``[2, classes]``, pixels in the intersection and in the union.
+    counts: int64 ``[3, classes]``, pixels in the intersection, in the union, and of the truth.
     """
 
     def __init__(self, classes: Sequence[str], counts: NDArray[np.int64] | None = None) -> None:
-        self.counts = np.zeros((2, len(classes)), np.int64) if counts is None else counts
+        self.counts = np.zeros((3, len(classes)), np.int64) if counts is None else counts
 
     def add(self, truth: Labels, predicted: Labels) -> None:
         """Counts one frame; both uint8 ``[H, W]``. Edges against ``IGNORE`` are edges too; its pixels do not count."""
@@ -64,12 +64,13 @@ class BoundaryOverlap:
         for labels, edge in ((truth, true_edge), (predicted, found_edge)):
             self.counts[1] += np.bincount(labels[edge], minlength=n)[:n]
         self.counts[1] -= hits
+        self.counts[2] += np.bincount(truth[true_edge], minlength=n)[:n]
 
     @property
     def mean(self) -> float:
-        """Over the classes that have edges; NaN without any."""
-        iou = _share(self.counts[0], self.counts[1])
-        return float(np.nanmean(iou)) if (self.counts[1] > 0).any() else float("nan")
+        """Over the classes that have edges in the truth, as for ``Confusion.miou``; NaN without any."""
+        present = self.counts[2] > 0
+        return float(np.mean(_share(self.counts[0], self.counts[1])[present])) if present.any() else float("nan")
 
 
 def near_edges(labels: Labels, distance: int) -> NDArray[np.bool_]:
