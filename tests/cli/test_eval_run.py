@@ -116,6 +116,20 @@ def test_real_and_predicted_loss_in_80_columns(clips, options, capsys, monkeypat
     assert "lost: points of mIoU below per-frame" in caption
 
 
+@pytest.mark.parametrize(
+    ("modes", "ratios"),
+    [("per-frame,paper", ["1.0", "4.0"]), ("paper,per-frame", ["4.0", "1.0"]), ("paper,live", ["-", "-"])],
+)
+def test_the_ratio_is_to_per_frame_wherever_it_stands(clips, options, capsys, monkeypatch, modes, ratios):
+    def timed(*args, **kwargs):
+        return [replace(s, fps=10.0 if s.mode == "per-frame" else 40.0) for s in evaluate(*args, **kwargs)]
+
+    monkeypatch.setattr("taplab.evaluation.score.evaluate", timed)
+    run(clips(), options(modes=modes, quiet=False))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()][-2:]
+    assert [row[-1] for row in rows] == ratios
+
+
 def test_a_file_asks_where_it_can(options, clips, tmp_path):
     (tmp_path / "taplab.toml").write_text('budget = 0.5\ndisagreement_live = 9\ndisagreement_model = "other"\n')
     config = {"config": tmp_path / "taplab.toml", "budget": 0.5}  # a file sets the default of the option

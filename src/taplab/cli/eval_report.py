@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def print_scores(scores: "Sequence[Score]") -> None:
     """A table on stdout; speeds where they were measured, losses where something was asked for."""
     timed, asked = scores[0].fps == scores[0].fps, any(s.asked for s in scores)  # not NaN
-    every = next((s.miou for s in scores if s.mode == "per-frame"), float("nan"))
+    miou, fps = next(((s.miou, s.fps) for s in scores if s.mode == "per-frame"), (float("nan"), float("nan")))
     title = f"{scores[0].data}, {scores[0].model}, {scores[0].codec}"
     table = Table(box=SIMPLE_HEAD, padding=0, title=escape(title))
     table.add_column("mode", min_width=21)
@@ -31,15 +31,19 @@ def print_scores(scores: "Sequence[Score]") -> None:
         table.add_column(name, justify="right", no_wrap=True)
     for s in scores:
         edges = [_percent(s.boundary_iou)]
-        losses = [_percent(every - s.miou), _points(s.predicted_loss)] if asked else edges  # 80 columns are not more
+        losses = [_percent(miou - s.miou), _points(s.predicted_loss)] if asked else edges  # 80 columns are not more
         shares = [_percent(v) for v in (s.pixel_accuracy, s.temporal_consistency)]
-        speeds = [f"{v:.1f}" for v in (s.fps, s.network_fps, s.fps / scores[0].fps)] if timed else []
+        speeds = [_plain(v) for v in (s.fps, s.network_fps, s.fps / fps)] if timed else []
         table.add_row(s.title, _percent(s.miou), *losses, *shares, f"{s.network_cost:.3f}", *speeds)
     Console().print(table)
 
 
+def _plain(value: float) -> str:
+    return "-" if value != value else f"{value:.1f}"
+
+
 def _percent(share: float) -> str:
-    return "-" if share != share else f"{100 * share:.1f}"
+    return _plain(100 * share)
 
 
 def _points(points: float | None) -> str:
