@@ -34,6 +34,7 @@ def test_a_single_labelled_frame_costs_what_its_group_of_pictures_costs(bright, 
     scores = evaluate(bright((19,)), model, WAYS, Encoding(), Draw(12), cache, rounds=0)
     per_frame, ffw, _, offline = scores
     assert (per_frame.frames, per_frame.phases, per_frame.network_cost) == (12, 12, 1.0)
+    assert (per_frame.key_frames, ffw.key_frames) == (143, 12)  # whole groups, but one at the clip's end
     assert ffw.network_cost == pytest.approx(1 / 12, abs=0.001)
     assert offline.network_cost == pytest.approx(1 / 12, abs=0.001)
     assert list(ffw.miou_by_distance) == list(range(12))

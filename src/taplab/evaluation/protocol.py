@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from taplab.errors import SourceError
@@ -29,7 +30,9 @@ def run_trial(trial: Trial, source: Path, model: Model, way: Way, *, lanes: int 
         record.add(result)
     if record.missing:
         raise SourceError(f"{source}: frame {min(record.missing)} of {trial.name} did not decode; remove that file")
-    return record.finished(segmentation.policy.forecast)
+    finished = record.finished(segmentation.policy.forecast)
+    # All would be key frames, also those that nobody compares.
+    return replace(finished, key_frames=len(trial.counted)) if way.mode == "per-frame" else finished
 
 
 def segmentation_of(
