@@ -11,7 +11,7 @@ from queue import Queue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from taplab.modules.chain import past
-from taplab.types import REFERENCES_KEPT, CodedFrame, Motion
+from taplab.types import REFERENCES_KEPT, THR_RGC, CodedFrame, Motion
 from taplab.video.planes import luma_plane
 from taplab.video.reader import REORDER
 from taplab.video.residual import measure_residual
@@ -34,7 +34,7 @@ class Newest(Queue[Any]):
     thr_rgc: grey levels above which a pixel of the residual counts. dropped: how many were.
     """
 
-    def __init__(self, most: int = WAITING, thr_rgc: int = 30) -> None:
+    def __init__(self, most: int = WAITING, thr_rgc: int = THR_RGC) -> None:
         super().__init__()
         self.most, self.thr_rgc = most, thr_rgc
         self.dropped = 0

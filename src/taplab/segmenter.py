@@ -23,7 +23,7 @@ from taplab.output.summary import Summary
 from taplab.policies import Dial, Paper, PaperSettings, Policy, Relations, make_policy, require_use, unused
 from taplab.segmentation import Segmentation
 from taplab.timing import Stopwatch
-from taplab.types import Result
+from taplab.types import THR_RGC, Result
 from taplab.video import RECONNECT, TIMEOUT, Source, Video, open_video
 from taplab.video.share import Share
 from taplab.words import is_whole, name_list
@@ -213,7 +213,7 @@ class Segmenter:
             hint = f"; for a camera write camera:{source}" if is_whole(source) else ""
             raise SourceError(f"{type(source).__name__}: a source is a file, a folder or a URL, as str or Path{hint}")
         stopwatch = Stopwatch()
-        thr_rgc = self.policy.settings.thr_rgc if isinstance(self.policy, Paper) else 30
+        thr_rgc = self.policy.settings.thr_rgc if isinstance(self.policy, Paper) else THR_RGC
         opened: Source = open_video(
             source,
             motion=self.policy.uses_motion,

@@ -22,6 +22,7 @@ Palette = Sequence[tuple[int, int, int]]  # RGB of each class
 IGNORE = 255  # label of pixels that belong to no class
 MOTION_BLOCK = 8  # pixels: the smallest block for which FFmpeg exports a vector
 RESIDUAL_BLOCK = 16  # pixels: one macroblock
+THR_RGC = 30  # grey levels: a pixel of the residual counts above them, where nothing else is asked for (Eq. 3)
 REFERENCES_KEPT = 5  # newest reference frames that are kept to predict others from
 
 Kind = Literal["I", "P", "B"]

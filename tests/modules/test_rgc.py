@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from taplab.modules.rgc import blend, choose_region, region_size
+from taplab.modules.rgc import blend, cells_of, choose_region, region_and_stride, region_size
 from taplab.types import Region, Residual
 
 
@@ -16,6 +16,17 @@ def test_the_paper_s_region_scales_with_the_frame():
     assert region_size((1024, 2048)) == (512, 512)
     assert region_size((360, 480)) == (192, 192)
     assert region_size((64, 40)) == (32, 32)
+    assert region_and_stride((360, 480), None, None) == ((192, 192), (96, 96))
+
+
+def test_a_region_that_is_asked_for_ends_with_the_frame():
+    assert region_size((64, 40), (48, 48)) == (48, 40)
+    assert region_and_stride((64, 40), (48, 48), (16, 8)) == ((48, 40), (16, 8))
+
+
+def test_a_region_s_cells():
+    assert cells_of(Region(16, 32, 48, 64), (96, 128), (24, 32)) == (slice(4, 16), slice(8, 24))
+    assert cells_of(Region(268, 688, 272, 272), (540, 960), (135, 239)) == (slice(67, 135), slice(171, 239))
 
 
 @settings(max_examples=50, deadline=None)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from taplab.evaluation.ways import Way
-from taplab.modules.rgc import region_size
+from taplab.modules.rgc import region_and_stride
 from taplab.policies import PaperSettings
 
 FFW, RGC, RGFS, ALL = ("ffw",), ("ffw", "rgc"), ("ffw", "rgfs"), ("ffw", "rgc", "rgfs")
@@ -44,9 +44,7 @@ class Plan:
     @property
     def region_and_stride(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """Of RGC, (rows, columns) in pixels: those of the settings, or the defaults on frames of this size."""
-        region = self.settings.region or region_size(self.size)
-        region = min(region[0], self.size[0]), min(region[1], self.size[1])
-        return region, self.settings.stride or (region[0] // 2, region[1] // 2)
+        return region_and_stride(self.size, self.settings.region, self.settings.stride)
 
     def per_frame(self, network: str) -> Point:
         """The network on every frame."""

@@ -8,11 +8,24 @@ from torch import Tensor
 from taplab.types import RESIDUAL_BLOCK, Region, Residual
 
 
-def region_size(frame: tuple[int, int]) -> tuple[int, int]:
-    """The paper's 512x512 of 1024x2048, scaled to the frame: a square of half the height, in whole blocks."""
+def region_size(frame: tuple[int, int], wanted: tuple[int, int] | None = None) -> tuple[int, int]:
+    """What is wanted, as far as the frame goes; all sizes are (rows, columns) in pixels.
+
+    Where nothing is, the paper's 512x512 of 1024x2048, scaled: a square of half the height, in whole blocks.
+    """
+    if wanted is not None:
+        return min(wanted[0], frame[0]), min(wanted[1], frame[1])
     side = -(-frame[0] // 2 // RESIDUAL_BLOCK) * RESIDUAL_BLOCK
     widest = frame[1] // RESIDUAL_BLOCK * RESIDUAL_BLOCK
     return min(side, frame[0]), min(side, widest) or frame[1]
+
+
+def region_and_stride(
+    frame: tuple[int, int], region: tuple[int, int] | None, stride: tuple[int, int] | None
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """``region_size`` and, where no stride is wanted, the paper's: half of that."""
+    size = region_size(frame, region)
+    return size, stride or (size[0] // 2, size[1] // 2)
 
 
 def choose_region(residual: Residual, frame: tuple[int, int], size: tuple[int, int], stride: tuple[int, int]) -> Region:
@@ -64,13 +77,22 @@ def blend(warped: Tensor, corrected: Tensor, region: Region, frame: tuple[int, i
 
     warped ``[C, h, w]``; corrected ``[C, rh, rw]``, the network's scores of the crop; frame (H, W) in pixels.
     """
-    rows, columns = warped.shape[-2] / frame[0], warped.shape[-1] / frame[1]  # cells a pixel
-    top, left = round(region.top * rows), round(region.left * columns)
-    bottom, right = round((region.top + region.height) * rows), round((region.left + region.width) * columns)
-    size = (bottom - top, right - left)
-    if tuple(corrected.shape[-2:]) != size:
-        corrected = F.interpolate(corrected[None], size, mode="bilinear", align_corners=False)[0]
+    rows, columns = cells_of(region, frame, (warped.shape[-2], warped.shape[-1]))
     out = warped.clone()
-    out[:, top:bottom, left:right] *= 1 - alpha
-    out[:, top:bottom, left:right] += alpha * corrected
+    out[:, rows, columns] *= 1 - alpha
+    out[:, rows, columns] += alpha * fitted(corrected, (rows.stop - rows.start, columns.stop - columns.start))
     return out
+
+
+def cells_of(region: Region, frame: tuple[int, int], cells: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a region of the frame (H, W) in its score map of so many ``cells`` (h, w)."""
+    rows = (round(y * cells[0] / frame[0]) for y in (region.top, region.top + region.height))
+    columns = (round(x * cells[1] / frame[1]) for x in (region.left, region.left + region.width))
+    return slice(*rows), slice(*columns)
+
+
+def fitted(scores: Tensor, cells: tuple[int, int]) -> Tensor:
+    """``[C, h, w]`` on so many rows and columns."""
+    if tuple(scores.shape[-2:]) == cells:
+        return scores
+    return F.interpolate(scores[None], cells, mode="bilinear", align_corners=False)[0]

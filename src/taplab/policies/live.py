@@ -13,10 +13,11 @@ from collections.abc import Generator, Iterable, Sequence
 from torch import Tensor
 
 from taplab.modules.ffw import Carried
+from taplab.modules.rgc import fitted
 from taplab.policies.base import Answer, Ask, Policy, Steps, Turn
 from taplab.policies.keyed import HISTORY, Key, gathered, on_threads
 from taplab.policies.paper import PaperSettings
-from taplab.policies.regions import SHARE, Regions, fitted, region_key
+from taplab.policies.regions import SHARE, Regions, region_key
 from taplab.policies.schedule import Regular, Schedule
 from taplab.policies.side import Side, along, estimated
 from taplab.scoremap.gathered import Gathered

@@ -10,7 +10,7 @@ from taplab.modules import rgc, rgfs
 from taplab.modules.ffw import Carried
 from taplab.policies.base import Answer, Ask, Policy, Steps
 from taplab.policies.propagation import FastFeatureWarping, Propagation
-from taplab.types import REFERENCES_KEPT, RESIDUAL_BLOCK, CodedFrame, Region, Residual
+from taplab.types import REFERENCES_KEPT, RESIDUAL_BLOCK, THR_RGC, CodedFrame, Region, Residual
 from taplab.words import is_number, is_whole, name_list
 
 MODULES = ("ffw", "rgc", "rgfs")
@@ -35,7 +35,7 @@ class PaperSettings:
     modules: tuple[str, ...] = ("ffw",)
     interval: int = 12
     alpha: float = 0.6
-    thr_rgc: int = 30
+    thr_rgc: int = THR_RGC
     thr_rgfs: float = 5.7
     thr_rgfs_unit: rgfs.Unit = "grey"
     region: tuple[int, int] | None = None
@@ -130,7 +130,5 @@ class Paper(Policy):
 
     def _region(self, frame: CodedFrame, residual: Residual) -> Region:
         size = (frame.height, frame.width)
-        wanted = self.settings.region or rgc.region_size(size)
-        region = min(wanted[0], size[0]), min(wanted[1], size[1])
-        stride = self.settings.stride or (region[0] // 2, region[1] // 2)
+        region, stride = rgc.region_and_stride(size, self.settings.region, self.settings.stride)
         return rgc.choose_region(residual, size, region, stride)

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from taplab.modules.rgc import region_of_most, region_size
+from taplab.modules.rgc import cells_of, fitted, region_of_most, region_size
 from taplab.policies.keyed import Key
 from taplab.scoremap.gathered import Gathered
 from taplab.types import RESIDUAL_BLOCK, CodedFrame, Region
@@ -51,8 +51,7 @@ class Regions:
         return rows * columns / (frame.height * frame.width)
 
     def _size(self, frame: CodedFrame) -> tuple[int, int]:
-        wanted = self.size or region_size((frame.height, frame.width))
-        return min(wanted[0], frame.height), min(wanted[1], frame.width)
+        return region_size((frame.height, frame.width), self.size)
 
     @property
     def on_trial(self) -> bool:
@@ -89,29 +88,15 @@ class Regions:
 
 def region_key(frame: CodedFrame, region: Region, scores: Tensor, cells: tuple[int, int]) -> Key:
     """What the network says of a region, ``[C, rh, rw]``, laid out on ``cells`` (rows, columns) of the whole frame."""
-    top, bottom = _span(region.top, region.height, frame.height, cells[0])
-    left, right = _span(region.left, region.width, frame.width, cells[1])
-    size = bottom - top, right - left
-    scores = fitted(scores, size)
+    rows, columns = cells_of(region, (frame.height, frame.width), cells)
+    size = rows.stop - rows.start, columns.stop - columns.start
     whole = scores.new_zeros((scores.shape[0], *cells))
-    whole[:, top:bottom, left:right] = scores
+    whole[:, rows, columns] = fitted(scores, size)
     presence = torch.zeros(cells)
     down = _ramp(size[0], region.top == 0, region.top + region.height == frame.height, frame.height / cells[0])
     across = _ramp(size[1], region.left == 0, region.left + region.width == frame.width, frame.width / cells[1])
-    presence[top:bottom, left:right] = torch.minimum(down[:, None], across[None])
+    presence[rows, columns] = torch.minimum(down[:, None], across[None])
     return Key(frame, whole, presence)
-
-
-def fitted(scores: Tensor, cells: tuple[int, int]) -> Tensor:
-    """``[C, h, w]`` on so many rows and columns."""
-    if tuple(scores.shape[-2:]) == cells:
-        return scores
-    return F.interpolate(scores[None], cells, mode="bilinear", align_corners=False)[0]
-
-
-def _span(start: int, length: int, pixels: int, cells: int) -> tuple[int, int]:
-    """First cell and the one after the last."""
-    return round(start * cells / pixels), round((start + length) * cells / pixels)
 
 
 def _ramp(count: int, starts: bool, ends: bool, pixels: float) -> Tensor:

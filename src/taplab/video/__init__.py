@@ -8,7 +8,7 @@ from typing import get_args
 
 from taplab.errors import SettingError, SourceError
 from taplab.timing import Stopwatch
-from taplab.types import Refine
+from taplab.types import THR_RGC, Refine
 from taplab.video.address import OF_FFMPEG, STDIN, Address, address_of
 from taplab.video.decoder import TIMEOUT
 from taplab.video.images import ImageFolder
@@ -27,7 +27,7 @@ def open_video(
     *,
     motion: bool = True,
     refine: Refine = "never",
-    thr_rgc: int = 30,
+    thr_rgc: int = THR_RGC,
     max_frames: int | None = None,
     timeout: float = TIMEOUT,
     reconnect: float = RECONNECT,

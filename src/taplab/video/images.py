@@ -11,7 +11,7 @@ from av.video.frame import PictureType
 from taplab.data.images import image_files, read_rgb
 from taplab.errors import SourceError
 from taplab.timing import Stopwatch
-from taplab.types import CodedFrame, Refine, Rgb
+from taplab.types import THR_RGC, CodedFrame, Refine, Rgb
 from taplab.video.assembly import Assembly
 from taplab.video.picture import Picture
 
@@ -36,7 +36,7 @@ class ImageFolder:
         folder: Path,
         *,
         motion: bool = True,
-        thr_rgc: int = 30,
+        thr_rgc: int = THR_RGC,
         max_frames: int | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:

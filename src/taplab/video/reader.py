@@ -13,7 +13,7 @@ import av
 
 from taplab.errors import SettingError, SourceError
 from taplab.timing import Stopwatch
-from taplab.types import CodedFrame, Refine, Rgb
+from taplab.types import THR_RGC, CodedFrame, Refine, Rgb
 from taplab.video.assembly import Assembly
 from taplab.video.container import NoVideoError
 from taplab.video.convert import converted
@@ -47,7 +47,7 @@ class Video:
         *,
         motion: bool = True,
         refine: Refine = "never",
-        thr_rgc: int = 30,
+        thr_rgc: int = THR_RGC,
         max_frames: int | None = None,
         timeout: float = TIMEOUT,
         stopwatch: Stopwatch | None = None,
