@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from taplab.calibrate import ClipScores, Curve, Encoding, check_source, measure
+from taplab.calibrate import ClipScores, Curve, FolderEncoding, check_source, measure
 from taplab.errors import MissingExtraError, OutputError, SettingError, SourceError
 from taplab.lanes import mark_keys
 from taplab.output.share_curve import check_picture, draw_share_curve
@@ -92,26 +92,26 @@ def test_frames_without_motion_count_apart(make_clip, tmp_path):
 
 def test_a_folder_is_encoded_as_asked(folder):
     stages = []
-    assert check_source(folder, Encoding()) == 28
-    measured = measure(folder, encoding=Encoding(gop=7), on_frame=stages.append)
+    assert check_source(folder, FolderEncoding()) == 28
+    measured = measure(folder, encoding=FolderEncoding(gop=7), on_frame=stages.append)
     assert stages == ["encode"] * 14 + ["measure"] * 14
     assert (measured.source, measured.codec, measured.keys, len(measured.scores)) == (str(folder), "mpeg4", 2, 12)
     assert measured.images
     assert not measured.unlike
-    assert measure(folder, max_frames=5).frames == check_source(folder, Encoding(), 5) / 2 == 5
-    coarse = measure(folder, encoding=Encoding(quality=25))
+    assert measure(folder, max_frames=5).frames == check_source(folder, FolderEncoding(), 5) / 2 == 5
+    coarse = measure(folder, encoding=FolderEncoding(quality=25))
     assert coarse.scores.mean() < 0.5 * measured.scores.mean()  # a coarse quantiser leaves most of it out
-    assert measure(folder, encoding=Encoding("h264")).codec == "h264"
+    assert measure(folder, encoding=FolderEncoding("h264")).codec == "h264"
 
 
 def test_images_that_cannot_be_read_are_left_out(folder):
     """As ``segment`` leaves them out."""
     (folder / "000.png").write_text("hello")
     (folder / "009.png").write_bytes((folder / "008.png").read_bytes()[:-500])
-    assert check_source(folder, Encoding()) == 24
+    assert check_source(folder, FolderEncoding()) == 24
     measured = measure(folder)
     assert (measured.frames, measured.broke_off) == (12, "000.png and 1 more cannot be read as an image")
-    assert measure(folder, max_frames=5).frames == check_source(folder, Encoding(), 5) / 2 == 4
+    assert measure(folder, max_frames=5).frames == check_source(folder, FolderEncoding(), 5) / 2 == 4
 
 
 def test_single_pictures_are_noticed(tmp_path):
@@ -136,20 +136,20 @@ def test_bad_folders(folder, tmp_path):
     (tmp_path / "one").mkdir()
     (folder / "000.png").rename(tmp_path / "one" / "0.png")
     with pytest.raises(SourceError, match="one: one image is no clip"):
-        check_source(tmp_path / "one", Encoding())
+        check_source(tmp_path / "one", FolderEncoding())
     with pytest.raises(SettingError, match="frames: Unknown codec"):
-        check_source(folder, Encoding("vp6"))
+        check_source(folder, FolderEncoding("vp6"))
     with pytest.raises(SettingError, match="frames: quality 99"):
-        check_source(folder, Encoding(quality=99))
+        check_source(folder, FolderEncoding(quality=99))
     Image.new("RGB", (64, 64)).save(folder / "009.png")
     with pytest.raises(SourceError, match=r"009\.png: 64x64 pixels .*001\.png has 144x192"):
-        check_source(folder, Encoding())
+        check_source(folder, FolderEncoding())
     for file in folder.iterdir():
         file.write_text("hello")
     with pytest.raises(SourceError, match="none of its images can be read"):
-        check_source(folder, Encoding())
+        check_source(folder, FolderEncoding())
     with pytest.raises(SourceError, match=r"none\.mp4: no such file"):
-        check_source(tmp_path / "none.mp4", Encoding())
+        check_source(tmp_path / "none.mp4", FolderEncoding())
 
 
 def test_real_clips(shared):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from taplab.calibrate import Encoding, encode_folder
+from taplab.calibrate import FolderEncoding, encode_folder
 from taplab.errors import SourceError
 from taplab.models.base import Model
 from taplab.policies import PaperSettings
@@ -40,7 +40,7 @@ def measure_agreement(
     source: str | Path,
     model: Model,
     *,
-    encoding: Encoding | None = None,
+    encoding: FolderEncoding | None = None,
     interval: int = 12,
     max_frames: int | None = None,
     on_frame: Callable[[str], None] = lambda stage: None,
@@ -55,7 +55,7 @@ def measure_agreement(
         return _measure(source, model, interval, max_frames, on_frame)
     with tempfile.TemporaryDirectory() as scratch:
         images = ImageFolder(Path(source), max_frames=max_frames)
-        clip = encode_folder(images, Path(scratch) / "clip.mkv", encoding or Encoding(), on_frame)
+        clip = encode_folder(images, Path(scratch) / "clip.mkv", encoding or FolderEncoding(), on_frame)
         return _measure(clip, model, interval, None, on_frame)
 
 

@@ -30,7 +30,7 @@ _UNLIKE = 7.0  # median score; consecutive frames of real drives score half of i
 
 
 @dataclass(frozen=True)
-class Encoding:
+class FolderEncoding:
     """How a folder of images becomes a clip; see ``encode_clip``."""
 
     codec: str = "mpeg4"
@@ -123,7 +123,7 @@ def _rounded(lowest: float, below: float) -> float:
     return lowest
 
 
-def check_source(source: str | Path, encoding: Encoding, max_frames: int | None = None) -> int | None:
+def check_source(source: str | Path, encoding: FolderEncoding, max_frames: int | None = None) -> int | None:
     """Opens a clip or looks through a folder of images; how many steps ``measure`` will take, where that is known.
 
     Raises SourceError for what cannot be read, a folder of fewer than two images that can be, or of images of unequal
@@ -160,7 +160,7 @@ def _is_readable(file: Path) -> bool:
 def measure(
     source: str | Path,
     *,
-    encoding: Encoding | None = None,
+    encoding: FolderEncoding | None = None,
     interval: int = 12,
     max_frames: int | None = None,
     on_frame: Callable[[str], None] = lambda stage: None,
@@ -174,7 +174,7 @@ def measure(
         return _measure(source, str(source), interval, max_frames, on_frame)
     with tempfile.TemporaryDirectory() as scratch:
         images = ImageFolder(Path(source), max_frames=max_frames)
-        clip = encode_folder(images, Path(scratch) / "clip.mkv", encoding or Encoding(), on_frame)
+        clip = encode_folder(images, Path(scratch) / "clip.mkv", encoding or FolderEncoding(), on_frame)
         scores = _measure(clip, str(source), interval, None, on_frame)
         return replace(scores, images=True, broke_off=images.broke_off)
 
@@ -182,7 +182,7 @@ def measure(
 def encode_folder(
     images: ImageFolder,
     clip: Path,
-    encoding: Encoding,
+    encoding: FolderEncoding,
     on_frame: Callable[[str], None] = lambda _: None,
     most: int | None = None,
 ) -> Path:

@@ -19,7 +19,7 @@ from taplab.errors import OutputError, SettingError
 from taplab.words import counted
 
 if TYPE_CHECKING:
-    from taplab.calibrate import ClipScores, Encoding
+    from taplab.calibrate import ClipScores, FolderEncoding
     from taplab.config import Config
 
 _INTERVAL = 12  # as of the other commands
@@ -63,7 +63,7 @@ def calibrate(
     """Choose THR_RGFS so that a given share of the frames of training CLIPs become key frames."""
     if not clips:
         raise SettingError("calibrate: no clip given; name video files or folders of consecutive frames")
-    from taplab.calibrate import Encoding, check_share
+    from taplab.calibrate import FolderEncoding, check_share
 
     _check_usage(on_command_line(ctx), clips, agreement=agreement)
     check_share(share)
@@ -74,7 +74,7 @@ def calibrate(
 
         network = load_model(model, device=device)
     interval = _interval(interval, out)
-    encoding = Encoding(codec, gop, quality, fps)
+    encoding = FolderEncoding(codec, gop, quality, fps)
     measured = _measure(clips, encoding, interval, max_frames, quiet=quiet, verbose=verbose)
     if network is None or json_file or plot or any(len(clip.scores) for clip in measured):
         _threshold(measured, share, interval, out, json_file, plot, quiet=quiet)
@@ -170,7 +170,13 @@ def _use(threshold: float, interval: int, out: Path | None) -> str:
 
 
 def _measure(
-    clips: Sequence[str], encoding: "Encoding", interval: int, max_frames: int | None, *, quiet: bool, verbose: bool
+    clips: Sequence[str],
+    encoding: "FolderEncoding",
+    interval: int,
+    max_frames: int | None,
+    *,
+    quiet: bool,
+    verbose: bool,
 ) -> "list[ClipScores]":
     from taplab.calibrate import check_source, measure
 

@@ -11,14 +11,14 @@ from taplab.cli.progress import progress_bar
 from taplab.words import counted
 
 if TYPE_CHECKING:
-    from taplab.calibrate import Encoding
+    from taplab.calibrate import FolderEncoding
     from taplab.models.base import Model
 
 
 def fit(
     clips: Sequence[str],
     model: "Model",
-    encoding: "Encoding",
+    encoding: "FolderEncoding",
     interval: int,
     max_frames: int | None,
     *,
