@@ -77,7 +77,7 @@ class Segmenter:
             settings = PaperSettings(interval=interval)
         asked = Dial(budget, quality, target_fps, relations or Relations())
         self.model = check_model(model if isinstance(model, Model) else load_model(model, device=device))
-        self.notes: list[str] = []
+        self.notes = list(self.model.notes)
         self.asked, self.mode = asked.asked, asked.mode(mode)
         self.dial = asked.beside(self.model.follow_cost or 0.0)
         settings = settings or PaperSettings(interval=self.dial.interval)

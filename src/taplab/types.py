@@ -138,7 +138,7 @@ class CodedFrame:
     starts_lane: bool = False  # first frame of a lane: always seen by the network
     shared: bool = False  # asked for by two lanes: its own, and the one whose last B-frames need it
     seen: float = 0.0  # its network cost: share of its pixels given to the network; a glance counts its own cost
-    colours: Any = field(default=None, repr=False)  # see ``colours`` in ``modules.cells`` and ``modules.on_device``
+    colours: Any = field(default=None, repr=False)  # see ``colours`` in ``scoremap.cells`` and ``scoremap.on_device``
     known: Any = field(default=None, repr=False)  # of a shared frame: what one of the two lanes tells the other
 
     @property

@@ -360,6 +360,16 @@ def test_the_missing_extra_names_the_install_line(monkeypatch, dynamic):
         OnnxModel(dynamic)
 
 
+def test_a_normalisation_that_nobody_gave_is_told(dynamic, make_clip):
+    (note,) = Segmenter(OnnxModel(dynamic)).notes
+    assert "ImageNet's mean and std are assumed" in note
+    assert f"into {dynamic.with_suffix('.toml').name} beside it" in note
+    stream = Segmenter(OnnxModel(dynamic)).stream(make_clip("mpeg4"), max_frames=1)
+    list(stream)
+    assert note in stream.summary().notes
+    assert Segmenter(OnnxModel(dynamic, mean=(0, 0, 0), std=(1, 1, 1))).notes == []
+
+
 def test_a_real_foreign_network(shared):
     mean, std = (0.498, 0.436, 0.403), (66.4, 62.8, 62.9)  # divided by 255 once more, so it was trained
     model = OnnxModel(shared / "models" / "portrait_sinet_softmax.onnx", mean=mean, std=std)

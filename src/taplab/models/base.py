@@ -25,6 +25,7 @@ class Model(ABC):
     follow_cost: what ``follow`` costs, as a share of a pass, where the network is made for warping; else None.
     takes_tensors: pictures may also be a tensor on ``device``; then their colours are converted there.
     loaded_by: makes it anew in another process, where that is known.
+    notes: what its users are told, a line each.
     """
 
     name: str = "model"
@@ -36,6 +37,7 @@ class Model(ABC):
     takes_tensors: bool = False
     follow_cost: float | None = None
     loaded_by: "Callable[..., Model] | None" = None
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def __call__(self, images: NDArray[np.uint8]) -> Tensor:

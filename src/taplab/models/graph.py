@@ -19,6 +19,10 @@ from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, is_channels_last, r
 from taplab.output.palettes import palette_for
 from taplab.types import Palette
 
+_ASSUMED = (
+    "{name} does not say how its input is normalised: ImageNet's mean and std are assumed. If the masks look wrong, "
+    "write mean and std, and bgr where it wants blue first, into {settings} beside it"
+)
 _CHECKED_INPUT = "expected one image input, float or uint8, [N, 3, H, W] or [N, H, W, 3]"
 _MULTIPLE = "if it takes only multiples of some pixels, write them into a TOML file of the same name: multiple = 32"
 _SIDES = "only one of its rows and columns is open; export it with both open, or both fixed"
@@ -62,6 +66,8 @@ class GraphModel(Model):
         about = {**said_in(self._session.about, path), **settings_beside(path)}
         self.takes_crops = self.size is None and bool(about.get("takes_crops", True))
         self.bgr = bool(about.get("bgr", False) if bgr is None else bgr)
+        if self._dtype.kind == "f" and mean is None and "mean" not in about:
+            self.notes = (_ASSUMED.format(name=self.name, settings=path.with_suffix(".toml").name),)
         mean = three_numbers("mean", about.get("mean", IMAGENET_MEAN) if mean is None else mean)
         std = three_numbers("std", about.get("std", IMAGENET_STD) if std is None else std)
         self._mean, self._std = (torch.tensor(v[:: -1 if self.bgr else 1]).view(3, 1, 1) * 255 for v in (mean, std))

@@ -66,11 +66,6 @@ def _local(source: str) -> Address:
     return Address(url, silent=True, options={"live_start_index": "0", "allowed_extensions": "ALL"})
 
 
-def local_path(source: str) -> str:
-    """Without "file:"."""
-    return source.removeprefix(_PROTOCOL)
-
-
 def files_of(source: str) -> list[str]:
     """The path of a local source, and of a list those of what it lists."""
     path = local_path(source)
