@@ -20,6 +20,14 @@ def write(tmp_path):
     return write
 
 
+def test_a_byte_order_mark_is_passed_over(write):
+    path = write("\ufeffinterval = 6\n")
+    assert read_config(path).interval == 6
+    write_threshold(path, 3.5, [])
+    assert read_config(path).interval == 6
+    assert "thr_rgfs = 3.5" in path.read_text()
+
+
 def test_every_key(write):
     config = read_config(
         write(

@@ -24,6 +24,7 @@ from taplab.policies import Paper, PaperSettings
 from taplab.types import Rgb
 from taplab.video import ImageFolder, open_video
 from taplab.video.encode import encode_clip
+from taplab.video.refused import no_frame
 
 PAPER_THRESHOLDS = {"Cityscapes": 5.7, "CamVid": 8.7}  # 3.6e7 at 1024x2048 and 1.8e7 at 720x960, per channel and pixel
 _UNLIKE = 7.0  # median score; consecutive frames of real drives score half of it, single pictures twice
@@ -221,8 +222,7 @@ def _measure(
             scene = frame.scene
             on_frame("measure")
     if not keys + unmeasured + len(scores):
-        why = f" ({video.broke_off})" if video.broke_off else ""
-        raise SourceError(f"{name}: not one frame could be decoded{why}; check it with ffprobe")
+        raise no_frame(name, video.broke_off)
     found = np.array(scores)
     return ClipScores(
         name, video.codec, video.width, video.height, keys, unmeasured, found, cuts=cuts, broke_off=video.broke_off

@@ -211,7 +211,7 @@ def rows_and_columns(name: str, text: str) -> tuple[int, int]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise SettingError(f"{path}: cannot be read as settings ({error.strerror}); check the path") from error
     except ValueError as error:  # of the encoding too

@@ -14,7 +14,7 @@ from torch import Tensor
 from taplab.account import Counts, summary_of
 from taplab.ahead import called_ahead
 from taplab.edges import labels_along_edges
-from taplab.errors import SettingError, SourceError
+from taplab.errors import SettingError
 from taplab.labels import labels_from_scores, ones_and_zeros
 from taplab.lanes import cut_lanes, run_endless, run_in_lockstep
 from taplab.models.base import Model
@@ -30,6 +30,7 @@ from taplab.timing import Stopwatch
 from taplab.types import CodedFrame, Labels, Result
 from taplab.video import LiveVideo, Source
 from taplab.video.live import limited
+from taplab.video.refused import no_frame
 from taplab.words import one_line
 
 _PATIENCE = 2.0  # seconds to wait for the end of a read that may hang; its thread ends when that does
@@ -82,8 +83,7 @@ class Segmentation:
         finally:
             self.counts.end()
         if self.counts.frames == 0:
-            why = f" ({self.source.broke_off})" if self.source.broke_off else ""
-            raise SourceError(f"{self.source.source}: not one frame could be decoded{why}; check it with ffprobe")
+            raise no_frame(self.source.source, self.source.broke_off)
 
     def results(self) -> Generator[Result]:
         """In display order, and not counted."""

@@ -34,7 +34,7 @@ def write_setting(path: Path, key: str, value: float | str, comment: list[str]) 
     text = ""
     if path.exists():
         read_config(path)
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     head = _CHOSEN[key]
     entry = "\n".join([head, *(f"# {line}" for line in comment), f"{key} = {json.dumps(value, ensure_ascii=False)}\n"])
     found_entry = re.compile(rf"^(?:{re.escape(head)}.*\n(?:#.*\n)*)?[ \t]*{key}\s*=.*(?:\n|\Z)", re.MULTILINE)

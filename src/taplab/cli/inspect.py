@@ -12,7 +12,7 @@ from taplab.cli import options
 from taplab.cli.app import app, reported
 from taplab.cli.progress import progress_bar
 from taplab.cli.usage import on_command_line, refuse
-from taplab.errors import OutputError, SourceError
+from taplab.errors import OutputError
 from taplab.words import counted
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def inspect(
     from taplab.output.folder import writable_folder
     from taplab.policies import Paper, PaperSettings
     from taplab.video import open_video
+    from taplab.video.refused import no_frame
 
     if out is None:
         refuse(on_command_line(ctx), ("frame",), "is drawn into the folder of -o, and there is none")
@@ -103,8 +104,7 @@ def inspect(
                 drawn = coded
             bar.advance()
     if not survey.kinds:
-        why = f" ({video.broke_off})" if video.broke_off else ""
-        raise SourceError(f"{source}: not one frame could be decoded{why}")
+        raise no_frame(source, video.broke_off)
     survey.sort()
     if not quiet:
         _report(video, survey, policy)

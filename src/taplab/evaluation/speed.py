@@ -15,7 +15,6 @@ from pathlib import Path
 import av.error
 
 from taplab.crew.segmentation import CrewSegmentation
-from taplab.errors import SourceError
 from taplab.evaluation.memory import forget_peak, peak_memory
 from taplab.evaluation.protocol import segmenter_of
 from taplab.evaluation.timing import in_turn, medians, warm_up_frames
@@ -27,6 +26,7 @@ from taplab.segmenter import Segmenter
 from taplab.timing import STAGES
 from taplab.video import open_video
 from taplab.video.container import open_container, the_video
+from taplab.video.refused import no_frame
 
 Done = Callable[[str], None]  # told what has just been run
 
@@ -149,7 +149,7 @@ def _decode(source: str | Path, frames: int | None) -> _Run:
     started = time.perf_counter()
     count = _decoded_images(source, frames) if Path(source).is_dir() else _decoded(str(source), frames)
     if not count:
-        raise SourceError(f"{source}: not one frame could be decoded; check it with ffprobe")
+        raise no_frame(str(source))
     return _Run(count, {"total": time.perf_counter() - started})
 
 

@@ -2,12 +2,19 @@
 
 import av
 
+from taplab.errors import SourceError
 from taplab.video.address import Address
 from taplab.video.playlist import is_playlist
 
 _HANDED_ON = "-c copy -f mpegts tcp://127.0.0.1:5000, and give tcp://127.0.0.1:5000?listen=1"
 
 _BARE = (".yuv", ".cif", ".qcif", ".rgb")
+
+
+def no_frame(source: str, broke_off: str | None = None) -> SourceError:
+    """Of a source that could be opened. broke_off: why it ended, if that is known."""
+    why = f" ({broke_off})" if broke_off else ""
+    return SourceError(f"{source}: not one frame could be decoded{why}; check it with ffprobe")
 
 
 def why_refused(source: str, address: Address, error: av.error.FFmpegError | OSError) -> str:
