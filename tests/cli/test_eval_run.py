@@ -99,7 +99,7 @@ def test_what_is_asked_of_live_and_offline(clips, options, tmp_path):
     run(clips(), options(**asked, max_loss=0.0))
     assert json.loads((tmp_path / "scores.json").read_text())[3]["title"] == "live, quality 0"
     for bad, says in (
-        ({"max_loss": 1.0, "budget": 0.1}, "one dial"),
+        ({"max_loss": 1.0, "budget": 0.1}, "give only one"),
         ({"budget": 0.1, "modes": "paper", "written": {"budget"}}, "neither"),
     ):
         with pytest.raises(SettingError, match=says):
