@@ -120,6 +120,15 @@ def test_samples_of_a_training_that_was_given_up_are_not_those_of_another(stock,
         assert samples.frames.shape == (3 * changed.get("clips", 2), 64, 96, 3)
 
 
+def test_samples_of_somebody_else_stay(stock, base, tmp_path):
+    mine = tmp_path / "samples/00000.npz"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    with pytest.raises(OutputError, match=r"00000\.npz: is there already, and not from a training"):
+        train_follower(tmp_path, base, stock, "synthetic", SETTINGS)
+    assert mine.read_text() == "mine"
+
+
 @pytest.mark.parametrize("sizes", [((96, 128), (96, 128), (64, 96)), ((97, 128),)])
 def test_images_of_one_even_size_are_asked_for_before_clips_are_made(base, tmp_path, write, sizes):
     for k, size in enumerate(sizes):

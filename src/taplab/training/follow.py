@@ -224,9 +224,15 @@ def _follower_of(model: TorchModel, width: float, seed: int) -> BL2Warp:
 
 
 def _drop_samples_of_another(out: Path, about: str) -> None:
-    """Removes samples left by a training that was given up before its first checkpoint, unless ours are the same."""
-    if _makes_samples(checkpoint.begun(out)) != _makes_samples(json.loads(about)):
-        for path in (out / "samples").glob("*.npz"):
+    """Removes samples left by a training that was given up before its first checkpoint, unless ours are the same.
+
+    Raises OutputError for files of such names in a folder that no training has begun in: they are somebody else's.
+    """
+    left, made = sorted((out / "samples").glob("[0-9]" * 5 + ".npz")), checkpoint.begun(out)
+    if left and not made:
+        raise OutputError(f"{left[0]}: is there already, and not from a training; give another folder with -o")
+    if _makes_samples(made) != _makes_samples(json.loads(about)):
+        for path in left:
             path.unlink()
 
 
