@@ -62,9 +62,10 @@ def propagate(motion: Motion, references: Mapping[int, Carried], size: tuple[int
     shapes = {references[field.reference].origin.shape for field in fields}
     if len(shapes) != 1:
         return None
-    fields, left = shared_out(fields)
-    if left.mean() <= 0.5:
-        return None
+    if len(fields) < len(motion.fields):
+        fields, left = shared_out(fields)
+        if left.mean() <= 0.5:
+            return None
     carried = []
     for field in fields:
         source = references[field.reference]
