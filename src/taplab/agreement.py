@@ -16,7 +16,7 @@ from taplab.errors import SourceError
 from taplab.models.base import Model
 from taplab.policies import PaperSettings
 from taplab.segmenter import Segmenter
-from taplab.video import ImageFolder
+from taplab.video import ImageFolder, Reading
 
 MODES = ("offline", "live")
 _ANY = 100.0  # points of mIoU: all may be lost, so that key frames come at the interval alone
@@ -54,7 +54,7 @@ def measure_agreement(
     if not Path(source).is_dir():
         return _measure(source, model, interval, max_frames, on_frame)
     with tempfile.TemporaryDirectory() as scratch:
-        images = ImageFolder(Path(source), max_frames=max_frames)
+        images = ImageFolder(Path(source), Reading(max_frames=max_frames))
         clip = encode_folder(images, Path(scratch) / "clip.mkv", encoding or FolderEncoding(), on_frame)
         return _measure(clip, model, interval, None, on_frame)
 

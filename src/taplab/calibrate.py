@@ -22,7 +22,7 @@ from taplab.lanes import mark_keys
 from taplab.modules.rgfs import residual_score
 from taplab.policies import Paper, PaperSettings
 from taplab.types import Rgb
-from taplab.video import ImageFolder, open_video
+from taplab.video import ImageFolder, Reading, open_video
 from taplab.video.encode import encode_clip
 from taplab.video.refused import no_frame
 
@@ -131,7 +131,7 @@ def check_source(source: str | Path, encoding: FolderEncoding, max_frames: int |
     size, and SettingError for what the encoder refuses.
     """
     if not Path(source).is_dir():
-        with closing(open_video(source, max_frames=max_frames)) as video:
+        with closing(open_video(source, Reading(max_frames=max_frames))) as video:
             return video.expected_frames
     files = list(filter(_is_readable, image_files(Path(source))[:max_frames]))
     if len(files) < 2:
@@ -142,7 +142,9 @@ def check_source(source: str | Path, encoding: FolderEncoding, max_frames: int |
         require_size(file, image_size(file), files[0], first)
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            encode_folder(ImageFolder(Path(source), max_frames=max_frames), Path(scratch) / "try.mkv", encoding, most=2)
+            encode_folder(
+                ImageFolder(Path(source), Reading(max_frames=max_frames)), Path(scratch) / "try.mkv", encoding, most=2
+            )
         except SettingError as error:
             raise SettingError(f"{source}: {error}") from error
     return 2 * len(files)
@@ -174,7 +176,7 @@ def measure(
     if not Path(source).is_dir():
         return _measure(source, str(source), interval, max_frames, on_frame)
     with tempfile.TemporaryDirectory() as scratch:
-        images = ImageFolder(Path(source), max_frames=max_frames)
+        images = ImageFolder(Path(source), Reading(max_frames=max_frames))
         clip = encode_folder(images, Path(scratch) / "clip.mkv", encoding or FolderEncoding(), on_frame)
         scores = _measure(clip, str(source), interval, None, on_frame)
         return replace(scores, images=True, broke_off=images.broke_off)
@@ -208,7 +210,7 @@ def _measure(
 ) -> ClipScores:
     plain = Paper(PaperSettings(modules=("ffw",), interval=interval))  # knows the key frames that RGFS adds to
     scores, keys, unmeasured, cuts, scene = array("d"), 0, 0, 0, 0
-    with closing(open_video(clip, max_frames=max_frames)) as video:
+    with closing(open_video(clip, Reading(max_frames=max_frames))) as video:
         for frame in mark_keys(video.frames(), interval):
             if frame.beyond:
                 continue

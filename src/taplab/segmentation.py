@@ -64,7 +64,7 @@ class Segmentation:
         self.source, self.model, self.policy, self.asked = source, model, policy, asked or {}
         self.lanes, self.stopwatch, self.notes = lanes, stopwatch, notes
         self.network = Network(model, stopwatch, exact=policy.exact or model.follow_cost is not None)
-        self.newest = None if keep_all or not isinstance(source, LiveVideo) else Newest(WAITING, source.thr_rgc)
+        self.newest = None if keep_all or not isinstance(source, LiveVideo) else Newest(WAITING, source.reading.thr_rgc)
         self._with_scores = scores
         self.saved: tuple[str, ...] = ()
         self.counts = Counts()
@@ -102,7 +102,7 @@ class Segmentation:
         newest = prefetch(
             source.endless(), ahead, waiting=self.newest, patience=_PATIENCE, interrupted=self._is_interrupted
         )
-        return limited(newest, source.max_frames)
+        return limited(newest, source.reading.max_frames)
 
     def interrupt(self) -> None:
         """From a signal handler or another thread: the iteration raises KeyboardInterrupt when it next wants one."""

@@ -24,7 +24,7 @@ from taplab.policies import Dial, Paper, PaperSettings, Policy, Relations, make_
 from taplab.segmentation import Segmentation
 from taplab.timing import Stopwatch
 from taplab.types import THR_RGC, Result
-from taplab.video import RECONNECT, TIMEOUT, Source, Video, open_video
+from taplab.video import RECONNECT, TIMEOUT, Reading, Video, open_video
 from taplab.video.share import Share
 from taplab.words import is_whole, name_list
 
@@ -130,7 +130,8 @@ class Segmenter:
         more come than can be worked on, and fall behind. scores: results hold their score maps, too.
         pictures: their frames have pictures; for that a file that several processes segment is decoded twice.
         """
-        return self.begin(source, max_frames, timeout, reconnect, keep_all, scores, pictures=pictures)
+        reading = Reading(max_frames=max_frames, timeout=timeout, reconnect=reconnect)
+        return self.begin(source, reading, keep_all=keep_all, scores=scores, pictures=pictures)
 
     def run(
         self,
@@ -157,7 +158,8 @@ class Segmenter:
         wanted = name_list(save)
         check_save(wanted)
         scores, pictures = "scores" in wanted, "overlay" in wanted
-        segmentation = self.begin(source, max_frames, timeout, reconnect, keep_all, scores, pictures=pictures)
+        reading = Reading(max_frames=max_frames, timeout=timeout, reconnect=reconnect)
+        segmentation = self.begin(source, reading, keep_all=keep_all, scores=scores, pictures=pictures)
         with closing(segmentation.source), held(out := writable_folder(out)):
             remove_earlier_run(out, segmentation.source.source, wanted)
             segmentation.saved = wanted
@@ -196,35 +198,25 @@ class Segmenter:
     def begin(
         self,
         source: str | Path,
-        max_frames: int | None,
-        timeout: float,
-        reconnect: float,
+        reading: Reading,
+        *,
         keep_all: bool,
         scores: bool,
-        *,
         pictures: bool = True,
         share: Share | None = None,
     ) -> Segmentation:
         """What ``stream`` and ``run`` have in common.
 
-        pictures: the frames of results must have theirs, whoever decodes them. share: of the file, what is segmented.
+        reading: how it is read, for the most part; what the policy needs of a frame is added. pictures: the frames of
+        results must have theirs, whoever decodes them. share: of the file, what is segmented.
         """
         if not isinstance(source, str | Path):
             hint = f"; for a camera write camera:{source}" if is_whole(source) else ""
             raise SourceError(f"{type(source).__name__}: a source is a file, a folder or a URL, as str or Path{hint}")
         stopwatch = Stopwatch()
         thr_rgc = self.policy.settings.thr_rgc if isinstance(self.policy, Paper) else THR_RGC
-        opened: Source = open_video(
-            source,
-            motion=self.policy.uses_motion,
-            refine=self.policy.refine,
-            thr_rgc=thr_rgc,
-            max_frames=max_frames,
-            timeout=timeout,
-            reconnect=reconnect,
-            stopwatch=stopwatch,
-            share=share,
-        )
+        reading = replace(reading, motion=self.policy.uses_motion, refine=self.policy.refine, thr_rgc=thr_rgc)
+        opened = open_video(source, reading, stopwatch=stopwatch, share=share)
         try:
             size = opened.height, opened.width
             self.model.settle(size)
@@ -233,13 +225,7 @@ class Segmenter:
             run = opened, self.model, policy, self._lanes_for(size), stopwatch, notes, self.asked
             if self.processes > 1:
                 if isinstance(opened, Video) and opened.is_divisible:
-                    what = {
-                        "source": os.path.abspath(source),
-                        "max_frames": max_frames,
-                        "timeout": timeout,
-                        "reconnect": reconnect,
-                    }
-                    job = Job(self._how, {**what, "keep_all": keep_all, "scores": scores})
+                    job = Job(self._how, os.path.abspath(source), reading, keep_all=keep_all, scores=scores)
                     crew, of = crew_of(self.model), self.processes
                     return CrewSegmentation(*run, crew=crew, job=job, processes=of, pictures=pictures, scores=scores)
                 notes.append(

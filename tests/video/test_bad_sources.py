@@ -19,7 +19,7 @@ import torch
 
 from taplab import Segmenter, SettingError, SourceError, TorchModel
 from taplab.data.synthetic import SyntheticDrive
-from taplab.video import open_video
+from taplab.video import Reading, open_video
 from taplab.video.address import address_of
 from taplab.video.refused import why_refused
 
@@ -84,7 +84,7 @@ def silent_port():
 def test_an_address_that_does_not_answer_is_given_up(scheme):
     started = time.monotonic()
     with silent_port() as port, pytest.raises(SourceError, match=r"no answer for 0\.3 s") as error:
-        open_video(f"{scheme}://127.0.0.1:{port}/clip.mp4", timeout=0.3)
+        open_video(f"{scheme}://127.0.0.1:{port}/clip.mp4", Reading(timeout=0.3))
     one_line(error)
     assert time.monotonic() - started < 10
 
@@ -137,17 +137,17 @@ def test_the_timeout_of_the_command_line(tmp_path):
 @pytest.mark.parametrize(
     "wrong", [{"timeout": 0}, {"timeout": float("nan")}, {"timeout": "5"}, {"reconnect": -1}, {"reconnect": None}]
 )
-def test_how_long_to_wait_is_a_number_of_seconds(tmp_path, wrong):
+def test_how_long_to_wait_is_a_number_of_seconds(wrong):
     with pytest.raises(SettingError, match=f"{next(iter(wrong))} .*: must be a number of seconds"):
-        open_video(tmp_path, **wrong)
+        Reading(**wrong)
 
 
 @pytest.mark.parametrize(
     "wrong", [{"thr_rgc": -1}, {"thr_rgc": 255}, {"thr_rgc": 3.0}, {"refine": "allways"}, {"refine": None}]
 )
-def test_a_setting_outside_what_is_allowed(tmp_path, wrong):
+def test_a_setting_outside_what_is_allowed(wrong):
     with pytest.raises(SettingError, match=f"{next(iter(wrong))} .*: (must be|choose)") as error:
-        open_video(tmp_path, **wrong)
+        Reading(**wrong)
     one_line(error)
 
 

@@ -15,6 +15,7 @@ from taplab.video.encode import encode_clip
 from taplab.video.gops import Tape, pieces
 from taplab.video.motion import RECORD
 from taplab.video.reader import Video
+from taplab.video.reading import Reading
 
 B = {"options": {"bf": "2"}}
 PYRAMID = {"options": {"bf": "3", "b-pyramid": "normal", "refs": "4"}}
@@ -239,7 +240,7 @@ def test_it_can_be_left_at_any_time(make_clip):
             next(frames)
         frames.close()
     for count in (1, 12, 20, 30):
-        videos = [Video(path, threads=threads, max_frames=count) for threads in (1, 3)]
+        videos = [Video(path, Reading(max_frames=count), threads=threads) for threads in (1, 3)]
         one, other = ([(f.index, f.display, f.beyond) for f in v.frames()] for v in videos)
         assert one == other
         assert videos[0].lost == videos[1].lost == 0

@@ -9,6 +9,7 @@ import pytest
 from taplab.video.encode import encode_clip
 from taplab.video.hevc import HevcHeaders
 from taplab.video.reader import Video
+from taplab.video.reading import AS_USUAL, Reading
 
 GOPS = {"closed": "open-gop=0:bframes=4:b-pyramid=1", "open": "open-gop=1:bframes=4:b-pyramid=1", "P": "bframes=0"}
 CRA, BLA, RASL = 21, 16, 8
@@ -52,8 +53,8 @@ def without(source, target, lost, as_kind=None):
     return left
 
 
-def frames_and_lost(path, **how):
-    video = Video(path, **how)
+def frames_and_lost(path, reading=AS_USUAL):
+    video = Video(path, reading)
     frames = list(video.frames())
     assert not any(frame.damaged for frame in frames)
     return len(frames), video.lost
@@ -199,7 +200,7 @@ def test_a_packet_whose_slices_cannot_be_found_is_a_frame_that_is_lost():
 
 
 def test_frames_that_were_not_asked_for_are_not_lost(clip):
-    assert frames_and_lost(clip("closed"), max_frames=7) == (7, 0)
+    assert frames_and_lost(clip("closed"), Reading(max_frames=7)) == (7, 0)
 
 
 def test_of_an_endless_stream_frames_are_told_once_the_decoder_cannot_hold_them(clip, tmp_path):

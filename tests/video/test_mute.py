@@ -9,7 +9,7 @@ from functools import partial
 import av
 import pytest
 
-from taplab.video import open_video
+from taplab.video import Reading, open_video
 from taplab.video.mute import MOST, Mute
 
 CODECS = {"h264": {}, "mpeg2video": {}, "hevc": {"x265-params": "log-level=error"}}
@@ -76,7 +76,7 @@ def test_of_a_recording_what_is_not_understood_is_counted(streams, tmp_path, cha
 def test_a_live_stream_is_opened_anew(streams, change):
     first, second = streams(*change)
     with sending(first + second, second) as address:
-        video = open_video(address, timeout=5, reconnect=3)
+        video = open_video(address, Reading(timeout=5, reconnect=3))
         frames = list(video.frames())
     assert video.reconnects == 1
     assert len(frames) > 25 + 145

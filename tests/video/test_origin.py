@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from taplab import PaperSettings, Segmenter
-from taplab.video import open_video
+from taplab.video import Reading, open_video
 from taplab.video.encode import encode_clip
 
 COUNT = 12
@@ -129,7 +129,7 @@ def test_fast_motion_is_refined_but_in_the_papers_mode(model, tmp_path, mode):
 @pytest.mark.parametrize("b_frames", [0, 2])
 def test_refined_motion_comes_from_the_same_references(make_clip, b_frames):
     clip = make_clip("h264", options={"bf": str(b_frames)})
-    own, found = (list(open_video(clip, refine=refine).frames()) for refine in ("never", "always"))
+    own, found = (list(open_video(clip, Reading(refine=refine)).frames()) for refine in ("never", "always"))
     moved = [(a, b) for a, b in zip(own, found, strict=True) if a.motion is not None]
     assert {b.motion.origin for _, b in moved} == {"refined"}
     for a, b in moved:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from taplab import SourceError
-from taplab.video import Video, open_video
+from taplab.video import Reading, Video, open_video
 from taplab.video.encode import encode_clip
 from taplab.video.playlist import ended
 
@@ -71,7 +71,7 @@ def test_segments_made_one_by_one_are_no_damage(playlist, tmp_path, way):
     expected = list(open_video(playlist(way)).frames())
     with served(tmp_path) as address:
         for source in (f"{address}/list.m3u8", tmp_path / "list.m3u8"):
-            frames = list(open_video(source, timeout=5).frames())
+            frames = list(open_video(source, Reading(timeout=5)).frames())
             assert len(frames) == len(expected) == 30
             assert not any(f.damaged for f in frames)
             for frame, other in zip(frames, expected, strict=True):
@@ -84,7 +84,7 @@ def test_a_playlist_on_the_disk_that_was_never_finished_is_read_from_its_beginni
     path = tmp_path / "list.m3u8"
     text = path.read_text().replace("#EXT-X-ENDLIST\n", "")
     path.write_text(text + text[text.index("#EXTINF") :])
-    assert len(list(open_video(path, timeout=5, max_frames=60).frames())) == 60
+    assert len(list(open_video(path, Reading(timeout=5, max_frames=60)).frames())) == 60
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -94,7 +94,7 @@ def test_a_playlist_that_grows_no_more_is_not_waited_for(playlist, tmp_path, way
     path.write_text(path.read_text().replace("#EXT-X-ENDLIST\n", ""))
     assert ended(str(path)) is None  # it may be written to
     os.utime(path, (0, 0))
-    video = open_video(path, timeout=2)
+    video = open_video(path, Reading(timeout=2))
     frames = list(video.frames())
     assert (video.live, video.broke_off, video.lost) == (False, None, 0)
     assert [f.damaged for f in frames] == [False] * 30
@@ -111,7 +111,7 @@ def test_neither_is_one_behind_another_or_with_its_protocol(playlist, tmp_path, 
     assert ended(name) is None  # it may be written to
     os.utime(path, (0, 0))
     assert ended(name) is not None
-    video = open_video(name, timeout=2)
+    video = open_video(name, Reading(timeout=2))
     assert len(list(video.frames())) == 30
     assert (video.live, video.broke_off, video.lost) == (False, None, 0)
 
@@ -127,7 +127,7 @@ def test_what_only_ffmpeg_can_open_is_left_to_it(playlist, tmp_path, line):
 
 def test_a_segment_that_was_left_out_is_told(playlist, tmp_path):
     playlist("h264", missing=[1])
-    video = open_video(tmp_path / "list.m3u8", timeout=5)
+    video = open_video(tmp_path / "list.m3u8", Reading(timeout=5))
     frames = list(video.frames())
     assert len(frames) == 20
     assert any(f.damaged for f in frames)
@@ -139,7 +139,7 @@ def test_a_segment_that_is_not_there_is_counted(playlist, tmp_path, way):
     playlist(way)
     path = tmp_path / "list.m3u8"
     path.write_text(path.read_text().replace("#EXTINF:0.4", "#EXTINF:0.667"))
-    video = open_video(path, timeout=5)
+    video = open_video(path, Reading(timeout=5))
     assert len(list(video.frames())) == 30
     assert (video.lost, video.broke_off) == (0, None)
     (tmp_path / "part1.ts").unlink()
@@ -147,7 +147,7 @@ def test_a_segment_that_is_not_there_is_counted(playlist, tmp_path, way):
     unfinished.write_text(path.read_text().replace("#EXT-X-ENDLIST\n", ""))
     os.utime(unfinished, (0, 0))
     for source in (path, unfinished):
-        video = open_video(source, timeout=5)
+        video = open_video(source, Reading(timeout=5))
         assert 18 <= len(list(video.frames())) <= 20
         assert 9 <= video.lost <= 12
         assert video.broke_off == "0.7 s are missing in the middle"
@@ -162,7 +162,7 @@ def test_a_server_that_sends_less_than_the_list_promises(drive, tmp_path):
         "#EXT-X-ENDLIST\n"
     )
     with served(tmp_path, WithoutLength) as address:
-        video = open_video(f"{address}/list.m3u8", timeout=5)
+        video = open_video(f"{address}/list.m3u8", Reading(timeout=5))
         assert 0 < len(list(video.frames())) < 60
     assert video.lost > 0
     assert video.broke_off.endswith("of 8 s")
@@ -172,7 +172,7 @@ def test_a_server_that_sends_less_than_the_list_promises(drive, tmp_path):
 def test_a_playlist_of_nothing_says_so(tmp_path, text):
     (tmp_path / "list.m3u8").write_text(text)
     with pytest.raises(SourceError, match=r"list.m3u8: not a playlist, or FFmpeg cannot or may not read its segments"):
-        open_video(tmp_path / "list.m3u8", timeout=5)
+        open_video(tmp_path / "list.m3u8", Reading(timeout=5))
 
 
 @pytest.mark.parametrize("head", ["ffconcat version 1.0\n", "", "# two parts\n\n"])
@@ -204,7 +204,7 @@ def encrypted(make_clip, tmp_path):
 def test_encrypted_segments_whose_key_is_there(encrypted):
     with served(encrypted) as address:
         for source in (f"{address}/list.m3u8", encrypted / "list.m3u8"):
-            assert len(list(open_video(source, timeout=5).frames())) == 30
+            assert len(list(open_video(source, Reading(timeout=5)).frames())) == 30
 
 
 @pytest.mark.parametrize("key", [b"", bytes(16), None], ids=["empty", "wrong", "gone"])
@@ -216,7 +216,7 @@ def test_encrypted_segments_whose_key_is_not(encrypted, key):
     with served(encrypted) as address:
         for source in (f"{address}/list.m3u8", encrypted / "list.m3u8"):
             with pytest.raises(SourceError, match=says):
-                open_video(source, timeout=5)
+                open_video(source, Reading(timeout=5))
 
 
 @pytest.mark.parametrize(
@@ -232,4 +232,4 @@ def test_a_key_that_an_unfinished_playlist_waits_for_is_told(tmp_path, key, over
     lines = f'#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-KEY:METHOD=AES-128,URI="{key}"\n#EXTINF:1,\npart0.ts\n'
     (tmp_path / "list.m3u8").write_text(lines)
     with served(tmp_path) as address, pytest.raises(SourceError, match=says):
-        open_video(f"{address}/list.m3u8" if over_http else tmp_path / "list.m3u8", timeout=1)
+        open_video(f"{address}/list.m3u8" if over_http else tmp_path / "list.m3u8", Reading(timeout=1))

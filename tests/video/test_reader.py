@@ -6,6 +6,7 @@ from av.bitstream import BitStreamFilterContext
 from taplab.data.synthetic import SyntheticDrive
 from taplab.errors import SettingError
 from taplab.video.reader import Video
+from taplab.video.reading import Reading
 
 WAYS = [
     ("mpeg4", ".mp4", {}),
@@ -108,7 +109,7 @@ def test_h264_that_is_cropped_at_the_top_or_the_left_has_its_motion_in_place(tmp
 
 def test_max_frames(make_clip):
     """What is shown later comes along only where earlier frames are predicted from it."""
-    video = Video(make_clip("h264", ".mp4", options={"bf": "3"}), max_frames=7)
+    video = Video(make_clip("h264", ".mp4", options={"bf": "3"}), Reading(max_frames=7))
     frames = list(video.frames())
     assert sorted(f.display for f in frames if not f.beyond) == list(range(7))
     assert len(frames) < 12
@@ -152,6 +153,6 @@ REAL = {
 @pytest.mark.parametrize("name", REAL)
 def test_real_clips_frame_for_frame(shared, name):
     path = shared / "clips" / name
-    frames = [f for f in Video(path, max_frames=130).frames() if not f.beyond]
+    frames = [f for f in Video(path, Reading(max_frames=130)).frames() if not f.beyond]
     assert len(frames) == min(REAL[name], 130)
     assert sorted(f.display for f in frames) == list(range(len(frames)))

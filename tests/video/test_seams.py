@@ -9,6 +9,7 @@ import pytest
 from taplab import Segmenter, SourceError
 from taplab.video.encode import encode_clip
 from taplab.video.reader import Video
+from taplab.video.reading import Reading
 from taplab.video.transport import Part, packet_size
 
 WAYS = {
@@ -179,7 +180,7 @@ def test_frames_of_later_parts_are_counted_on(parts, tmp_path):
     assert sorted(f.index for f in frames) == sorted(f.display for f in frames) == list(range(80))
     for frame in frames:
         assert frame.motion is None or frame.motion.fields[0].reference in range(frame.index - 3, frame.index)
-    assert [len(list(Video(path, max_frames=n).frames())) for n in (10, 30, 45)] == [10, 30, 45]
+    assert [len(list(Video(path, Reading(max_frames=n)).frames())) for n in (10, 30, 45)] == [10, 30, 45]
 
 
 def test_a_stream_that_goes_on_under_another_number(make_clip, tmp_path):

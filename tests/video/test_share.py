@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from taplab.video.reader import Video
+from taplab.video.reading import Reading
 from taplab.video.share import Gaps, Share
 
 B = {"options": {"bf": "2"}}
@@ -46,13 +47,13 @@ def look(frame):
 
 def shares(path, of, length, *, borrows=False, max_frames=None):
     """The frames of each share in coded order, and the videos that they came from."""
-    videos = [Video(path, share=Share(k, of, length, borrows), max_frames=max_frames) for k in range(of)]
+    videos = [Video(path, Reading(max_frames=max_frames), share=Share(k, of, length, borrows)) for k in range(of)]
     return [list(video.frames()) for video in videos], videos
 
 
 def check_together(path, of, length, max_frames=None):
     """Frames taken in turn from the shares are those of the whole; so is the account. How many shares had a turn?"""
-    whole = Video(path, max_frames=max_frames)
+    whole = Video(path, Reading(max_frames=max_frames))
     expected = {frame.display: frame for frame in whole.frames() if not frame.beyond}
     parts, videos = shares(path, of, length, borrows=True, max_frames=max_frames)
     own = [{frame.display: frame for frame in part if not frame.beyond} for part in parts]

@@ -13,6 +13,7 @@ from taplab.cli.app import app, reported
 from taplab.cli.progress import progress_bar
 from taplab.cli.usage import on_command_line, refuse
 from taplab.errors import OutputError
+from taplab.video.reading import Reading
 from taplab.words import counted
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def inspect(
     if out is not None:
         out = writable_folder(out)
         _check_apart(out, source)
-    video = open_video(source, max_frames=max_frames)
+    video = open_video(source, Reading(max_frames=max_frames))
     wanted = frame if frame is not None else (video.expected_frames or 0) // 2
     survey, drawn = _Survey(), None
     with progress_bar(Path(source).name, video.expected_frames, quiet=quiet) as bar:

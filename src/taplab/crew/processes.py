@@ -61,7 +61,7 @@ class Crew:
                 elif isinstance(message, Packed):
                     yield message
             if told[turn].left_to_others:  # and they left it to this one
-                raise SourceError(f"{job.what['source']}: processes do not agree on its frames; leave processes out")
+                raise SourceError(f"{job.source}: processes do not agree on its frames; leave processes out")
             finished = self._are_done(told, of, interrupted)
             yield told.pop(turn)
             yield from told.values()

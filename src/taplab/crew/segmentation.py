@@ -74,7 +74,7 @@ class CrewSegmentation(Segmentation):
 
     def _shown(self) -> Generator[CodedFrame]:
         """Frames with nothing but their pictures, in display order."""
-        self.source.uses_motion = False
+        self.source.reading = replace(self.source.reading, motion=False)
         with closing(prefetch(self.source.frames(), self._ahead_of_lane, interrupted=self._is_interrupted)) as frames:
             yield from in_display_order((f for f in frames if not f.beyond), number=lambda frame: frame.display)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from taplab.models.base import Model
     from taplab.segmentation import Segmentation
+    from taplab.video.reading import Reading
     from taplab.video.share import Share
 
 _FEW = 32  # messages with score maps that may wait
@@ -23,10 +24,13 @@ _FEW = 32  # messages with score maps that may wait
 
 @dataclass(frozen=True)
 class Job:
-    """how: arguments of ``Segmenter``; what: arguments of its ``begin``, without the share, which each process adds."""
+    """how: arguments of ``Segmenter``; the others are those of its ``begin``, to which each process adds its share."""
 
     how: dict[str, Any]
-    what: dict[str, Any]
+    source: str
+    reading: "Reading"
+    keep_all: bool
+    scores: bool
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def work(connection: Connection, model: bytes, threads: int) -> None:
 
 
 def _do(connection: Connection, model: "Model", job: Job, share: "Share") -> None:
-    send = _Sender(connection, _FEW if job.what["scores"] else share.length)
+    send = _Sender(connection, _FEW if job.scores else share.length)
     try:
         send(_segmented(send, model, job, share))
     except Exception as error:  # the other end raises it in its place
@@ -116,7 +120,8 @@ def _segmented(send: Callable[[object], None], model: "Model", job: Job, share: 
     from taplab.crew.packed import packed
     from taplab.segmenter import Segmenter
 
-    segmentation = Segmenter(model, **job.how).begin(**job.what, share=share)
+    segmenter = Segmenter(model, **job.how)
+    segmentation = segmenter.begin(job.source, job.reading, keep_all=job.keep_all, scores=job.scores, share=share)
     for result in segmentation.results():
         segmentation.counts.add(result)
         send(packed(result))

@@ -24,7 +24,7 @@ from taplab.models.base import Model
 from taplab.segmentation import Segmentation
 from taplab.segmenter import Segmenter
 from taplab.timing import STAGES
-from taplab.video import open_video
+from taplab.video import Reading, open_video
 from taplab.video.container import open_container, the_video
 from taplab.video.refused import no_frame
 
@@ -169,7 +169,7 @@ def _decoded(source: str, frames: int | None) -> int:
 
 
 def _decoded_images(folder: str | Path, frames: int | None) -> int:
-    with closing(open_video(folder, motion=False)) as images:
+    with closing(open_video(folder, Reading(motion=False))) as images:
         return sum(1 for _ in islice(images.frames(), frames))
 
 

@@ -15,7 +15,7 @@ from taplab.labels import labels_from_scores
 from taplab.models.base import Model
 from taplab.types import Rgb
 from taplab.upright import upright
-from taplab.video import open_video
+from taplab.video import Reading, open_video
 
 # By the names of zoo's modules. What sees the picture at 1/8 of its size or finer, on the way down, and what gives the
 # scores: with these in int8 too, labels of bl2-camvid on synthetic drives differed on 1.9 % of the pixels instead of
@@ -76,7 +76,7 @@ def pictures_of(source: str | Path) -> tuple[list[Rgb], list[Rgb]]:
 
     There are none of the latter where there are fewer than four frames. Raises SourceError.
     """
-    with closing(open_video(source, motion=False, max_frames=_SPAN)) as video:
+    with closing(open_video(source, Reading(motion=False, max_frames=_SPAN))) as video:
         length = video.expected_frames
         step = max(length // _FRAMES, 1) if length else _BLIND_STEP
         frames = (frame for frame in islice(video.frames(), 0, None, step) if not frame.damaged)

@@ -34,7 +34,7 @@ class Assembly:
 
     def __init__(self, video: "Video | ImageFolder") -> None:
         self.video = weakref.proxy(video)  # which holds this: in a cycle its decoder's pictures would stay for long
-        self.stopwatch, self.thr_rgc = video.stopwatch, video.thr_rgc  # residuals may be measured after it
+        self.stopwatch, self.thr_rgc = video.stopwatch, video.reading.thr_rgc  # residuals may be measured after it
         self.next = 0  # coded index whose turn it is
         self.elsewhere = range(0)  # those whose pictures another process gives out, as far as it matters
         self.damaged = True  # nothing is sound before the first key frame
@@ -115,12 +115,13 @@ class Assembly:
 
     def _frame(self, picture: Picture) -> CodedFrame:
         frame, video = picture.frame, self.video
+        most = video.reading.max_frames
         kind = _KINDS.get(int(frame.pict_type), "P")
         refers = kind != "B" if picture.refers is None else picture.refers
         is_reference = refers or not video.in_coded_order
         damaged = self._watch(picture, is_reference)
         motion, measure, scene = None, None, self.scenes
-        if video.uses_motion and not damaged:
+        if video.reading.motion and not damaged:
             this = Reference(luma_plane(frame), picture.index, picture.display)
             with video.stopwatch("motion"):
                 motion, scene = this.motion, this.scene = self._followed(picture, kind, this)
@@ -149,7 +150,7 @@ class Assembly:
             scene=scene,
             is_reference=is_reference,
             turns=_turns(frame),
-            beyond=picture.elsewhere or (video.max_frames is not None and picture.display >= video.max_frames),
+            beyond=picture.elsewhere or (most is not None and picture.display >= most),
             elsewhere=picture.elsewhere,
         )
 
@@ -190,7 +191,8 @@ class Assembly:
         """The codec's searched again, all of it or its intra blocks, where that is asked for or worth it."""
         if motion.origin != "codec":
             return motion
-        if self.video.refine == "always" or (self.video.refine == "fast" and is_fast(motion)):
+        refine = self.video.reading.refine
+        if refine == "always" or (refine == "fast" and is_fast(motion)):
             return refined(motion, this, self.references)
         return with_intra_estimated(motion, this, self.references)
 

@@ -26,6 +26,7 @@ from taplab.video.pace import Incoming, keeps_time
 from taplab.video.picture import Picture
 from taplab.video.pieces import Decoded, SideBySide, index_of
 from taplab.video.promise import Promise, rate_of
+from taplab.video.reading import TIMEOUT
 from taplab.video.seams import begins_anew, goes_on, last_marked, lies_between, unmarked_at_seams
 from taplab.video.share import Gaps, Share
 from taplab.video.times import MOST_AHEAD, Times
@@ -33,7 +34,6 @@ from taplab.video.transport import Part, packet_size
 
 _WAITING = 1 << 30  # bytes of pictures that may wait where GOPs are decoded side by side, about
 _WAITING_AT_LEAST = 96  # pictures that may wait in each of many processes: with fewer no GOP is decoded ahead
-TIMEOUT = 20.0  # seconds without an answer after which a stream counts as dead
 _WITHOUT_KEYS = ("roqvideo",)  # neither packets nor the decoder say what is a key frame: the first picture is one
 
 

@@ -11,9 +11,10 @@ from av.video.frame import PictureType
 from taplab.data.images import image_files, read_rgb
 from taplab.errors import SourceError
 from taplab.timing import Stopwatch
-from taplab.types import THR_RGC, CodedFrame, Refine, Rgb
+from taplab.types import CodedFrame, Rgb
 from taplab.video.assembly import Assembly
 from taplab.video.picture import Picture
+from taplab.video.reading import AS_USUAL, Reading
 
 _RATE = Fraction(25)
 
@@ -22,27 +23,23 @@ class ImageFolder:
     """The images of a folder in name order, shaped like ``Video``. Raises SourceError if none can be read.
 
     An image that cannot be read is lost, as a frame that does not decode; its number (``skipped``) is left out, so that
-    the others keep theirs. motion, thr_rgc, max_frames, stopwatch: as of ``Video``.
+    the others keep theirs.
     """
 
     codec = "images"
     has_vectors = in_coded_order = live = False
-    refine: Refine = "never"  # there are no vectors
     reconnects = 0
     notes: Collection[str] = ()
 
     def __init__(
         self,
         folder: Path,
+        reading: Reading = AS_USUAL,
         *,
-        motion: bool = True,
-        thr_rgc: int = THR_RGC,
-        max_frames: int | None = None,
         stopwatch: Stopwatch | None = None,
     ) -> None:
-        self.source, self.stopwatch = str(folder), stopwatch or Stopwatch()
-        self.uses_motion, self.thr_rgc, self.max_frames = motion, thr_rgc, max_frames
-        self._files = image_files(folder)[:max_frames]
+        self.source, self.reading, self.stopwatch = str(folder), reading, stopwatch or Stopwatch()
+        self._files = image_files(folder)[: reading.max_frames]
         self.expected_frames = len(self._files)
         self.rate, self.time_base = _RATE, 1 / _RATE
         self.skipped: set[int] = set()  # display positions

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Container, Generator, Iterator
+from collections.abc import Container, Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 
 from taplab.errors import SourceError
 from taplab.types import CodedFrame
@@ -11,15 +12,13 @@ from taplab.video.count import Count
 from taplab.video.pace import are_the_same
 from taplab.video.reader import Video
 
-RECONNECT = 30.0  # seconds to go on trying
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0  # seconds between tries; each is twice the one before
 
 
 class LiveVideo:
     """A stream or camera, shaped like ``Video``: over all connections one count of frames and one time.
 
-    video: the first connection. reopen: makes another, given the seconds after which to give up; raises SourceError.
-    reconnect: seconds to go on trying once a connection is lost, 0 for none. max_frames: stop after so many.
+    video: the first connection; how that is read holds for all of them together.
 
     With every connection a new scene begins; its first time stamp is the last one before plus the seconds between.
     A server that is there at the first try and begins again with the same packets has a recording: that has ended.
@@ -28,20 +27,12 @@ class LiveVideo:
     live = True
     skipped: Container[int] = ()  # see ``Video``
 
-    def __init__(
-        self,
-        video: Video,
-        reopen: Callable[[float], Video],
-        *,
-        timeout: float,
-        reconnect: float = RECONNECT,
-        max_frames: int | None = None,
-    ) -> None:
-        self._video, self._reopen, self._timeout, self._reconnect = video, reopen, timeout, reconnect
+    def __init__(self, video: Video) -> None:
+        self._video, self.reading = video, video.reading
+        video.reading = replace(video.reading, max_frames=None)
         self.source, self.codec, self.width, self.height = video.source, video.codec, video.width, video.height
         self.rate, self.time_base, self.has_vectors = video.rate, video.time_base, video.has_vectors
-        self.thr_rgc, self.stopwatch = video.thr_rgc, video.stopwatch
-        self.expected_frames = self.max_frames = max_frames
+        self.stopwatch, self.expected_frames = video.stopwatch, self.reading.max_frames
         self.reconnects = 0
         self._notes: list[str] = []
         self._lost = 0  # frames, in connections that are over
@@ -68,7 +59,7 @@ class LiveVideo:
 
     def frames(self) -> Generator[CodedFrame]:
         """The frames in coded order, ``max_frames`` of them. Closes the source at the end."""
-        return limited(self.endless(), self.max_frames)
+        return limited(self.endless(), self.reading.max_frames)
 
     def endless(self) -> Generator[CodedFrame]:
         """The frames in coded order, until the source ends, is given up or closed; which closes it."""
@@ -114,20 +105,20 @@ class LiveVideo:
         if self._lost_at is None:
             self._lost_at = time.monotonic()
         why = self._video.broke_off or "the sender closed the connection"
-        while (left := self._lost_at + self._reconnect - time.monotonic()) > 0:
+        while (left := self._lost_at + self.reading.reconnect - time.monotonic()) > 0:
             if self._stopped.wait(min(self._pause, left)):
                 return False
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             try:
-                video = self._reopen(min(self._timeout, max(left, 1.0)))
+                video = self._video.connected_anew(min(self.reading.timeout, max(left, 1.0)))
             except SourceError:
                 continue
             self._lost += self._video.lost
             self._video.close()
             self._video = video
             return True
-        if self._reconnect:
-            self._why = f"{why}, and did not come back within {self._reconnect:g} s"
+        if self.reading.reconnect:
+            self._why = f"{why}, and did not come back within {self.reading.reconnect:g} s"
         return False
 
 

@@ -4,8 +4,8 @@ import heapq
 import threading
 from collections.abc import Container, Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -13,14 +13,15 @@ import av
 
 from taplab.errors import SettingError, SourceError
 from taplab.timing import Stopwatch
-from taplab.types import THR_RGC, CodedFrame, Refine, Rgb
+from taplab.types import CodedFrame, Rgb
 from taplab.video.assembly import Assembly
 from taplab.video.container import NoVideoError
 from taplab.video.convert import converted
 from taplab.video.count import Count
-from taplab.video.decoder import TIMEOUT, Decoder
+from taplab.video.decoder import Decoder
 from taplab.video.pace import Beginning
 from taplab.video.picture import Picture
+from taplab.video.reading import AS_USUAL, Reading
 from taplab.video.share import Share
 from taplab.video.transport import packet_size
 from taplab.words import counted
@@ -31,9 +32,7 @@ REORDER = 17  # H.264 allows 16 frames between coded and display order
 class Video:
     """An opened video. ``frames()`` may be called once; memory does not grow with its length.
 
-    motion: attach motion and residual to the frames. refine: the codec's motion, see ``open_video``. thr_rgc: grey
-    levels above which a pixel of the residual counts (``THR_RGC``). max_frames: stop after so many. timeout, threads,
-    start, known_live, share: see ``Decoder``. Raises SourceError if it cannot be opened.
+    threads, start, known_live, share: see ``Decoder``. Raises SourceError if it cannot be opened.
 
     A file of transport streams that were joined is read to its end; what it says of itself is true of the first part,
     and a new scene begins with every other.
@@ -44,32 +43,23 @@ class Video:
     def __init__(
         self,
         source: str | Path,
+        reading: Reading = AS_USUAL,
         *,
-        motion: bool = True,
-        refine: Refine = "never",
-        thr_rgc: int = THR_RGC,
-        max_frames: int | None = None,
-        timeout: float = TIMEOUT,
         stopwatch: Stopwatch | None = None,
         threads: int | None = None,
         start: int = 0,
         known_live: bool = False,
         share: Share | None = None,
     ) -> None:
-        self.source, self.max_frames = str(source), max_frames
-        self.stopwatch = stopwatch or Stopwatch()
-        self.thr_rgc = thr_rgc
+        self.source, self.reading, self.stopwatch = str(source), reading, stopwatch or Stopwatch()
         self._later: Video | None = None  # the part at hand, if it is not the first
         self._lost_before, self._why = 0, cast("str | None", None)  # in the parts before it
         self._notes_before: list[str] = []
-        self._opened = partial(
-            Video, motion=motion, refine=refine, thr_rgc=thr_rgc, stopwatch=self.stopwatch, threads=threads
-        )
         self._decoder = Decoder(
             self.source,
             self.stopwatch,
-            vectors=motion,
-            timeout=timeout,
+            vectors=reading.motion,
+            timeout=reading.timeout,
             threads=threads,
             start=start,
             known_live=known_live,
@@ -84,7 +74,6 @@ class Video:
         self.in_coded_order = self._decoder.in_coded_order
         self.has_vectors, self.cut_off = self._decoder.has_vectors, self._decoder.headers.cut_off
         self.several_references = self._decoder.headers.several_references
-        self.uses_motion, self.refine = motion, refine
         self._passed_over = self._decoder.passed_over
         self._assembly = Assembly(self)
         self._begun, self._closed, self._reading = False, threading.Event(), threading.Lock()
@@ -96,8 +85,8 @@ class Video:
     @property
     def expected_frames(self) -> int | None:
         """How many frames will come, as far as the container tells."""
-        guess = self._decoder.promise.guess
-        return min(guess, self.max_frames) if guess and self.max_frames else guess or self.max_frames
+        guess, most = self._decoder.promise.guess, self.reading.max_frames
+        return min(guess, most) if guess and most else guess or most
 
     @property
     def notes(self) -> list[str]:
@@ -147,8 +136,8 @@ class Video:
 
     @property
     def _lost(self) -> int:
-        decoder = self._decoder
-        enough = self.max_frames is not None and decoder.given >= self.max_frames
+        decoder, most = self._decoder, self.reading.max_frames
+        enough = most is not None and decoder.given >= most
         missing = decoder.missing + self._assembly.missed
         if decoder.broke_off is None or enough:
             return missing
@@ -178,6 +167,10 @@ class Video:
             self._release()
             self._reading.release()
 
+    def connected_anew(self, timeout: float) -> "Video":
+        """The same live source once more; seconds after which to give up. Raises SourceError."""
+        return Video(self.source, replace(self.reading, timeout=timeout), stopwatch=self.stopwatch, known_live=True)
+
     def _release(self) -> None:
         self._part._decoder.close()
 
@@ -191,14 +184,15 @@ class Video:
             for frame in self._part._frames():
                 yield count.on(frame)
             given += self._part._decoder.given
-            left = None if self.max_frames is None else self.max_frames - given
+            left = None if self.reading.max_frames is None else self.reading.max_frames - given
             start = self._part._decoder.rest
             if start is None or (left is not None and left <= 0):
                 return
             self._lost_before, self._why = self.lost, self.broke_off
             self._notes_before += self._part._assembly.notes
             try:
-                self._later = self._opened(self.source, max_frames=left, start=start)
+                how, threads = replace(self.reading, max_frames=left), self._decoder.threads
+                self._later = Video(self.source, how, stopwatch=self.stopwatch, threads=threads, start=start)
                 self._passed_over += self._later._passed_over
             except NoVideoError:
                 self._passed_over += 1
@@ -225,9 +219,10 @@ class Video:
 
     def _enough(self, waiting: list[tuple[int, int, Picture]]) -> bool:
         """All frames before ``max_frames`` are out."""
-        if self.max_frames is None or self._decoder.given < self.max_frames:
+        most = self.reading.max_frames
+        if most is None or self._decoder.given < most:
             return False
-        return all(display >= self.max_frames for _, display, _ in waiting)
+        return all(display >= most for _, display, _ in waiting)
 
     def to_rgb(self, picture: av.VideoFrame) -> Rgb:
         """The one converter of the house: swscale, so that network and evaluation see the same pixels."""

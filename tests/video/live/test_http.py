@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from taplab import Segmenter, SourceError
-from taplab.video import open_video
+from taplab.video import Reading, open_video
 from taplab.video.encode import encode_clip
 from taplab.video.live import LiveVideo
 from taplab.video.pace import Incoming
@@ -97,7 +97,7 @@ def test_a_recording_is_read_once(clip, model, tmp_path, path):
 @pytest.mark.parametrize("path", ["/chunked?slow", "/closed?slow"])
 def test_a_recording_that_comes_slowly_is_known_when_it_comes_again(clip, path):
     with server(clip.read_bytes()) as address:
-        video = open_video(address + path, timeout=5, reconnect=20)
+        video = open_video(address + path, Reading(timeout=5, reconnect=20))
         frames = list(video.frames())
     assert isinstance(video, LiveVideo)
     assert len(frames) == 30
@@ -109,7 +109,7 @@ def test_a_recording_that_comes_slowly_is_known_when_it_comes_again(clip, path):
 def test_a_stream_that_broke_off_goes_on(clip, drive, tmp_path, path):
     other = encode_clip(tmp_path / "later.ts", [rgb for rgb, _ in drive][::-1], codec="h264", gop=10)
     with server(clip.read_bytes(), other.read_bytes()) as address:
-        video = open_video(address + path, timeout=5, reconnect=20, max_frames=45)
+        video = open_video(address + path, Reading(timeout=5, reconnect=20, max_frames=45))
         frames = list(video.frames())
     assert [frame.display for frame in frames] == list(range(45))
     assert (video.reconnects, video.notes) == (1, [])
@@ -138,7 +138,7 @@ def test_an_interrupt_does_not_wait_for_a_server_that_stalls(make_clip, model, m
 def test_nothing_is_skipped_where_the_server_closes_what_ffmpeg_would_use_again(make_clip, container):
     clip = make_clip(codec="h264", suffix=f".{container}")
     with server(clip.read_bytes()) as address:
-        video = open_video(f"{address}/ranges.{container}", timeout=5)
+        video = open_video(f"{address}/ranges.{container}", Reading(timeout=5))
         assert [frame.display for frame in video.frames()] == list(range(30))
     assert (video.notes, video.lost, video.broke_off) == ([], 0, None)
 
@@ -147,7 +147,7 @@ def test_nothing_is_skipped_where_the_server_closes_what_ffmpeg_would_use_again(
 def test_a_file_that_knows_its_length_tells_whether_it_all_came(make_clip, share, lost):
     data = make_clip(codec="h264", suffix=".mkv").read_bytes()
     with server(data[: round(share * len(data))]) as address:
-        video = open_video(f"{address}/closed", timeout=5)
+        video = open_video(f"{address}/closed", Reading(timeout=5))
         frames = list(video.frames())
     assert (len(frames) < 30) is lost
     assert (video.broke_off, video.notes) == ("the file ends early" if lost else None, [])
@@ -156,7 +156,7 @@ def test_a_file_that_knows_its_length_tells_whether_it_all_came(make_clip, share
 
 def test_an_index_at_the_end_that_comes_in_chunks(make_clip):
     with server(make_clip(codec="h264", suffix=".mp4").read_bytes()) as address:
-        video = open_video(f"{address}/chunked", timeout=5)
+        video = open_video(f"{address}/chunked", Reading(timeout=5))
         with pytest.raises(SourceError, match="its index comes last, and its server hands it out only from the begin"):
             list(video.frames())
 
@@ -192,7 +192,7 @@ def test_ctrl_c_does_not_wait_for_what_is_looked_at(drive, tmp_path):
         threading.Thread(target=interrupt, daemon=True).start()
         began = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
-            open_video(f"http://127.0.0.1:{running.server_port}/closed", timeout=20)
+            open_video(f"http://127.0.0.1:{running.server_port}/closed", Reading(timeout=20))
         assert time.monotonic() - began < 15
         silent.set()
         running.shutdown()

@@ -8,7 +8,7 @@ import av
 import pytest
 
 from taplab import Segmenter, SettingError, SourceError
-from taplab.video import open_video
+from taplab.video import Reading, open_video
 from taplab.video.encode import encode_clip
 from taplab.video.live import LiveVideo
 from taplab.video.reader import Video
@@ -18,7 +18,7 @@ def test_a_sender_that_comes_back(clip, sending):
     """One count of frames over both connections; a new scene; nothing is warped across, nothing doubtful."""
     data = clip.read_bytes()
     with sending(data, data) as address:
-        video = open_video(address, timeout=5, reconnect=3)
+        video = open_video(address, Reading(timeout=5, reconnect=3))
         frames = list(video.frames())
     assert isinstance(video, LiveVideo)
     assert video.reconnects == 1
@@ -51,7 +51,7 @@ def test_a_stream_that_is_joined_long_before_its_next_key_frame(drive, sending, 
     frames = [rgb[:64, :96] for rgb, _ in drive] * 7
     data = encode_clip(tmp_path / "whole.ts", frames, codec="h264", fps=25, gop=200).read_bytes()
     with sending(data[:564] + data[len(data) // 20 // 188 * 188 :]) as address:
-        video = open_video(address, timeout=2, reconnect=0)
+        video = open_video(address, Reading(timeout=2, reconnect=0))
         assert video.width == 0
         assert len(list(video.frames())) == 10
     assert (video.width, video.height, video.lost) == (96, 64, 0)
@@ -60,7 +60,7 @@ def test_a_stream_that_is_joined_long_before_its_next_key_frame(drive, sending, 
 
 def test_no_reconnecting_where_it_is_not_wanted(clip, sending):
     with sending(clip.read_bytes(), clip.read_bytes()) as address:
-        video = open_video(address, timeout=5, reconnect=0)
+        video = open_video(address, Reading(timeout=5, reconnect=0))
         assert len(list(video.frames())) == 30
     assert (video.reconnects, video.broke_off) == (0, None)
 
@@ -68,7 +68,7 @@ def test_no_reconnecting_where_it_is_not_wanted(clip, sending):
 def test_what_is_worth_telling_of_its_pictures_is_told(make_clip, sending):
     clip = make_clip("h264", ".ts", gop=10, options={"x264-params": "colormatrix=YCgCo"})
     with sending(clip.read_bytes()) as address:
-        video = open_video(address, timeout=5, reconnect=0)
+        video = open_video(address, Reading(timeout=5, reconnect=0))
         assert len(list(video.frames())) == 30
     (note,) = video.notes
     assert "does not know how its colours are coded" in note
@@ -81,8 +81,9 @@ def test_tries_become_rarer_and_end(clip):
         tried.append(limit)
         raise SourceError("nobody there")
 
-    live = LiveVideo(Video(clip), refuse, timeout=20, reconnect=2)
-    live._video._decoder.has_an_end = False
+    video = Video(clip, Reading(reconnect=2))
+    video.connected_anew, video._decoder.has_an_end = refuse, False
+    live = LiveVideo(video)
     assert len(list(live.frames())) == 30
     assert 1 <= len(tried) <= 4  # after 0.25, 0.75 and 1.75 s, and at the end
     assert max(tried) <= 2  # none may take longer than what is left
@@ -100,7 +101,9 @@ def test_an_end_after_a_broken_packet_is_the_end(make_clip, tmp_path):
     def refuse(limit):
         pytest.fail("there is nobody to connect to again")
 
-    live = LiveVideo(Video(broken), refuse, timeout=20, reconnect=2)
+    video = Video(broken, Reading(reconnect=2))
+    video.connected_anew = refuse
+    live = LiveVideo(video)
     assert len(list(live.frames())) == 29
     assert live.broke_off
 
@@ -109,7 +112,7 @@ def test_connections_without_a_frame_do_not_count(clip, sending):
     """A sender that answers and has nothing to say is not there."""
     data = clip.read_bytes()
     with sending(data, b"", data[:1000], data) as address:
-        video = open_video(address, timeout=5, reconnect=10, max_frames=40)
+        video = open_video(address, Reading(timeout=5, reconnect=10, max_frames=40))
         assert len(list(video.frames())) == 40
     assert video.reconnects == 1
 
@@ -117,13 +120,13 @@ def test_connections_without_a_frame_do_not_count(clip, sending):
 @pytest.mark.parametrize("reconnect", [-1, float("nan")])
 def test_reconnect_must_not_be_negative(tmp_path, reconnect):
     with pytest.raises(SettingError, match="reconnect"):
-        open_video(tmp_path, reconnect=reconnect)
+        open_video(tmp_path, Reading(reconnect=reconnect))
 
 
 def test_closing_does_not_wait_for_a_read_that_hangs(clip, sending):
     """The reader ends by its own time limit; what it held is released then."""
     with sending(clip.read_bytes(), hold=True) as address:
-        video = open_video(address, timeout=3, reconnect=30)
+        video = open_video(address, Reading(timeout=3, reconnect=30))
         frames = []
         reader = threading.Thread(target=lambda: frames.extend(video.frames()))
         reader.start()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from taplab import Segmenter, SourceError
-from taplab.video import open_video
+from taplab.video import Reading, open_video
 from taplab.video.encode import encode_clip
 
 RTSP_SERVER = Path(__file__).with_name("rtsp_server.py")
@@ -45,12 +45,12 @@ def running(*command):
         process.stdout.close()
 
 
-def opened(address, **options):
+def opened(address, reading):
     """Once the sender is up."""
     deadline = time.monotonic() + 30
     while True:
         try:
-            return open_video(address, **options)
+            return open_video(address, reading)
         except SourceError:
             if time.monotonic() > deadline:
                 raise
@@ -59,7 +59,7 @@ def opened(address, **options):
 
 def through_a_break(address, send, pause=0):
     """Twenty frames of one sender, which is killed, and after a pause twenty of the next."""
-    with send() as first, closing(opened(address, timeout=2, reconnect=30)) as video:
+    with send() as first, closing(opened(address, Reading(timeout=2, reconnect=30))) as video:
         frames = video.endless()
         before = list(itertools.islice(frames, 20))
         first.kill()
@@ -103,7 +103,7 @@ def test_rtmp_is_understood_though_ffmpeg_would_look_at_it_for_longer_than_the_t
         pytest.skip("needs the ffmpeg command (apt-get install ffmpeg)")
     address = f"rtmp://127.0.0.1:{free_port()}/live"
     send = ["-v", "error", "-stream_loop", "-1", "-re", "-i", str(clip), "-c", "copy", "-f", "flv", "-listen", "1"]
-    with running("ffmpeg", *send, address), closing(opened(address, timeout=2, reconnect=0)) as video:
+    with running("ffmpeg", *send, address), closing(opened(address, Reading(timeout=2, reconnect=0))) as video:
         frames = list(itertools.islice(video.endless(), 100))
     assert len(frames) == 100
     assert not any(frame.damaged for frame in frames)
@@ -149,7 +149,7 @@ def rtsp_file(python, clip):
 
 def test_an_announced_end_that_is_reached_is_the_end(system_python, make_clip):
     with rtsp_file(system_python, make_clip("h264", gop=10)) as (address, _):
-        video = open_video(address, timeout=5, reconnect=30)
+        video = open_video(address, Reading(timeout=5, reconnect=30))
         frames = list(video.frames())
     assert len(frames) >= 28
     assert (video.reconnects, video.broke_off, video.lost) == (0, None, 0)
@@ -159,7 +159,9 @@ def test_an_announced_end_that_is_reached_is_the_end(system_python, make_clip):
 def test_an_rtsp_server_killed_before_the_announced_end(system_python, drive, tmp_path, reconnect, more):
     clip = encode_clip(tmp_path / "six.mp4", [rgb for rgb, _ in drive] * 5, codec="h264", fps=25)  # 6 s
     with rtsp_file(system_python, clip) as (address, server):
-        video = open_video(address, motion=False, timeout=5, reconnect=reconnect)  # reads faster than it is sent
+        video = open_video(
+            address, Reading(motion=False, timeout=5, reconnect=reconnect)
+        )  # reads faster than it is sent
         frames = video.frames()
         some = list(itertools.islice(frames, 8))
         server.kill()
