@@ -137,7 +137,7 @@ def test_bad_folders(folder, tmp_path):
     (folder / "000.png").rename(tmp_path / "one" / "0.png")
     with pytest.raises(SourceError, match="one: one image is no clip"):
         check_source(tmp_path / "one", FolderEncoding())
-    with pytest.raises(SettingError, match="frames: Unknown codec"):
+    with pytest.raises(SettingError, match="frames: codec vp6: unknown"):
         check_source(folder, FolderEncoding("vp6"))
     with pytest.raises(SettingError, match="frames: quality 99"):
         check_source(folder, FolderEncoding(quality=99))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from taplab.config import read_config
-from taplab.errors import OutputError, SettingError
-from taplab.whole import whole
+from taplab.errors import SettingError
+from taplab.files import whole, writable
 
 # What heads the comment above a setting that was chosen.
 _DISAGREEMENT = "# per cent of pixels that differ from per-frame for each grey level of mismatch, mode"
@@ -55,8 +55,5 @@ def _parsed(text: str) -> dict[str, Any] | None:
 
 def _replace(path: Path, text: str) -> None:
     """All or nothing: the settings that were there survive a full disk."""
-    try:
-        with whole(path.resolve()) as part:  # a link stays a link
-            part.write_text(text, "utf-8")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); give another -o") from error
+    with writable(path, "give another -o"), whole(path.resolve()) as part:  # a link stays a link
+        part.write_text(text, "utf-8")

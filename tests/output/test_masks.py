@@ -65,7 +65,7 @@ def test_failure_in_the_background_reaches_the_caller(tmp_path, result_of, grey)
     folder.rmdir()
     result = result_of(0, grey(8, 8), np.zeros((8, 8), np.uint8))
     writer.write(result)
-    with pytest.raises(OutputError, match="Cannot write masks into"):
+    with pytest.raises(OutputError, match="cannot be written"):
         writer.close()
 
 

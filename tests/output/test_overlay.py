@@ -285,7 +285,7 @@ def test_sound_that_does_not_fit_is_left_out_with_a_note(tmp_path, overlay_clip)
     writer, times = overlay_clip(make_clip(tmp_path / "a.mkv", audio="pcm_s16le"))
     assert len(times_of(writer.path)) == len(times)
     assert sound_of(writer.path) == []
-    assert writer.notes == ["Sound left out: players take no pcm_s16le in an mp4. Convert it to aac to keep it."]
+    assert writer.notes == ["sound left out: players take no pcm_s16le in an mp4; convert it to aac to keep it"]
 
 
 def test_sound_of_an_unknown_codec_is_left_out(tmp_path, overlay_clip):
@@ -293,7 +293,7 @@ def test_sound_of_an_unknown_codec_is_left_out(tmp_path, overlay_clip):
     clip.write_bytes(clip.read_bytes().replace(b"A_AAC", b"A_XYZ"))
     writer, times = overlay_clip(clip)
     assert len(times_of(writer.path)) == len(times)
-    assert writer.notes == ["Sound left out: FFmpeg does not know its codec. Convert it to aac to keep it."]
+    assert writer.notes == ["sound left out: FFmpeg does not know its codec; convert it to aac to keep it"]
 
 
 def test_sound_that_is_damaged_ends_there(tmp_path, overlay_clip):
@@ -312,7 +312,7 @@ def test_sound_that_is_damaged_ends_there(tmp_path, overlay_clip):
 
 
 def test_folder_that_is_missing(tmp_path):
-    with pytest.raises(OutputError, match=r"missing/overlay\.mp4.*Check the folder"):
+    with pytest.raises(OutputError, match=r"missing/overlay\.mp4: cannot be written .*make room"):
         OverlayWriter(tmp_path / "missing" / "overlay.mp4", 64, 48, PALETTE, time_base=TICK)
 
 
@@ -341,7 +341,7 @@ def test_a_full_disk_reaches_the_caller_and_leaves_nothing_behind(tmp_path, resu
                 picture = av.VideoFrame.from_ndarray(noise)
                 writer.write(result_of(index, picture, noise[..., 0] % 3, pts=3000 * index, time_base=TICK))
 
-    with pytest.raises(OutputError, match=r"Cannot write the overlay .*Check the folder and the free space"):
+    with pytest.raises(OutputError, match=r"overlay\.mp4: cannot be written .*make room"):
         fill()
     assert list(tmp_path.iterdir()) == []
 
@@ -361,7 +361,7 @@ def test_an_error_in_the_block_leaves_nothing_behind(tmp_path, result_of, grey):
 def test_no_frames_no_file(tmp_path):
     with OverlayWriter(tmp_path / "overlay.mp4", 64, 48, PALETTE, time_base=TICK) as writer:
         pass
-    assert "No frame came" in writer.notes[0]
+    assert "no frame came" in writer.notes[0]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,7 +14,7 @@ import typer
 from taplab.cli import options
 from taplab.cli.app import app, reported
 from taplab.cli.bench_report import print_speeds
-from taplab.cli.eval_report import check_json, save_json
+from taplab.cli.json_file import check_json, save_json
 from taplab.cli.progress import progress_bar
 from taplab.cli.usage import on_command_line, refuse
 from taplab.errors import SettingError

@@ -12,7 +12,7 @@ import typer
 from taplab.cli import options
 from taplab.cli.app import app, reported
 from taplab.cli.calibrate_report import comment, described, print_curve, record
-from taplab.cli.eval_report import save_json
+from taplab.cli.json_file import save_json
 from taplab.cli.progress import progress_bar
 from taplab.cli.usage import on_command_line, refuse
 from taplab.errors import OutputError, SettingError

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taplab.cli.eval_report import save_json
 from taplab.cli.eval_run import RunOptions, draw_of, encoding_of, network, settings_of
 from taplab.cli.eval_usage import check_for_paper
+from taplab.cli.json_file import save_json
 from taplab.cli.progress import Bar, progress_bar
-from taplab.errors import OutputError, SettingError
+from taplab.errors import SettingError
+from taplab.files import writable
 
 if TYPE_CHECKING:
     from taplab.data.clips import ClipSet
@@ -147,10 +148,8 @@ def _save_tables(tables: "Iterable[Table]", bench: "Bench", setting: "Setting", 
 
     for table in tables:
         text, file = as_markdown(table, bench, setting), out / f"table-{table.number}.md"
-        try:
+        with writable(file):
             file.write_text(text, "utf-8")
-        except OSError as error:
-            raise OutputError(f"{file}: cannot be written ({error.strerror})") from error
         save_json(as_json(table, bench, setting), file.with_suffix(".json"))
         if not quiet:
             print(text)

@@ -1,17 +1,12 @@
 """Scores of ``taplab eval`` on the screen and as JSON."""
 
-import json
-import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-
-from taplab.errors import OutputError
 
 if TYPE_CHECKING:
     from taplab.evaluation.score import Score
@@ -48,23 +43,3 @@ def _percent(share: float) -> str:
 
 def _points(points: float | None) -> str:
     return "-" if points is None else f"{points:.1f}"
-
-
-def check_json(path: Path | None) -> None:
-    """Makes its folder. Raises OutputError if nothing can be written there."""
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: its folder cannot be made ({error.strerror}); give another --json") from error
-    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise OutputError(f"{path}: cannot be written as a file; give another --json")
-
-
-def save_json(values: Any, path: Path) -> None:
-    """Indented JSON. Raises OutputError."""
-    try:
-        path.write_text(json.dumps(values, indent=2) + "\n")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); give another --json") from error

@@ -11,8 +11,9 @@ import typer
 
 from taplab.cli import options
 from taplab.cli.app import interruption_told
-from taplab.cli.eval_report import check_json, print_scores, save_json
+from taplab.cli.eval_report import print_scores
 from taplab.cli.eval_usage import check_for_modes, check_without_paper
+from taplab.cli.json_file import check_json, save_json
 from taplab.cli.progress import progress_bar
 from taplab.cli.usage import WITHOUT_RGC, on_command_line, the_dial
 from taplab.errors import SettingError

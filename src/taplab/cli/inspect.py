@@ -13,7 +13,7 @@ from taplab.cli.app import app, reported
 from taplab.cli.progress import progress_bar
 from taplab.cli.usage import on_command_line, refuse
 from taplab.errors import OutputError
-from taplab.video.reading import Reading
+from taplab.files import writable
 from taplab.words import counted
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def inspect(
     from taplab.lanes import mark_keys
     from taplab.output.folder import writable_folder
     from taplab.policies import Paper, PaperSettings
-    from taplab.video import open_video
+    from taplab.video import Reading, open_video
     from taplab.video.refused import no_frame
 
     if out is None:
@@ -160,7 +160,7 @@ def _draw(out: Path, survey: _Survey, frame: "CodedFrame | None") -> None:
     from taplab.output.pictures import motion_picture, residual_picture, save_picture
     from taplab.video.planes import luma_plane
 
-    try:
+    with writable(out, "give another -o"):
         for name in _PICTURES:
             (out / name).unlink(missing_ok=True)  # of an earlier look at something else
         chart = timeline_chart(survey.kinds, survey.residual, survey.keys, survey.damaged)
@@ -171,5 +171,3 @@ def _draw(out: Path, survey: _Survey, frame: "CodedFrame | None") -> None:
             heat = residual_picture(frame.residual, *size, luma=luma_plane(frame.picture))
             save_picture(heat, out / "residual.png")
             save_picture(frame.rgb(), out / "frame.png")
-    except OSError as error:
-        raise OutputError(f"{out}: cannot be written ({error.strerror}); give another -o") from error

@@ -1,6 +1,5 @@
 """``taplab models``: what ``--model`` accepts, how large it is and where it came from."""
 
-import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,8 +9,8 @@ import typer
 
 from taplab.cli import options
 from taplab.cli.app import app, reported
+from taplab.cli.json_file import save_json
 from taplab.config import rows_and_columns
-from taplab.errors import OutputError
 
 _PAPER_CLASSES = 19  # Cityscapes: for the untrained networks
 _UNTRAINED = "untrained: begin with `taplab train`"
@@ -51,10 +50,7 @@ def models(
     rows += [_trained(file, Path(file), at) for file in files or []]
     rows += [_row(name, name, 1.0, _PAPER_CLASSES, _UNTRAINED, at) for name in ARCHITECTURES]
     if json_file is not None:
-        try:
-            json_file.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
-        except OSError as error:
-            raise OutputError(f"{json_file}: cannot be written ({error.strerror}); give another --json") from error
+        save_json([asdict(row) for row in rows], json_file)
     _show(rows, size)
 
 

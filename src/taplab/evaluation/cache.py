@@ -14,13 +14,12 @@ import torch
 import taplab
 from taplab.cache_folder import cache_folder
 from taplab.data.mapping import unmapped
-from taplab.errors import OutputError
 from taplab.evaluation.record import Record
 from taplab.evaluation.trials import Encoding, Trial
 from taplab.evaluation.ways import Way
+from taplab.files import whole, writable
 from taplab.models.base import Model
 from taplab.video.encode import encode_clip
-from taplab.whole import whole
 
 
 class Cache:
@@ -28,11 +27,9 @@ class Cache:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_folder()
-        try:
+        with writable(self.folder, "give another --cache"):
             for name in ("clips", "records"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{self.folder}: no cache can be made there ({error.strerror}); see --cache") from error
 
     def clip(self, trial: Trial, encoding: Encoding) -> Path:
         """The encoded trial; encoded at the first asking."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from taplab.whole import whole
+from taplab.files import whole
 
 
 @dataclass(frozen=True)

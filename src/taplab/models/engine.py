@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.cache_folder import cache_folder
-from taplab.errors import MissingExtraError, ModelError, OutputError, SettingError
+from taplab.errors import MissingExtraError, ModelError, SettingError
+from taplab.files import whole, writable
 from taplab.machine import hardware
 from taplab.models import zoo
 from taplab.models.base import Model
@@ -25,7 +26,6 @@ from taplab.models.graph import GraphModel
 from taplab.models.onnx import OnnxModel
 from taplab.models.openvino import OpenVinoModel
 from taplab.models.torch import TorchModel
-from taplab.whole import whole
 
 ENGINES = ("torch", "onnx", "openvino", "auto")
 _ROUNDS = 3  # of timing, in turn
@@ -155,21 +155,14 @@ def exported(model: TorchModel) -> Path:
 
 def _folder() -> Path:
     folder = cache_folder() / "engines"
-    try:
+    with writable(folder, "set TAPLAB_CACHE to a folder of yours"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder}: no cache can be made there ({error.strerror}); set TAPLAB_CACHE to a folder of yours"
-        ) from error
     return folder
 
 
 def _keep(file: Path, text: str) -> None:
-    try:
-        with whole(file) as part:
-            part.write_text(text)
-    except OSError as error:
-        raise OutputError(f"{file}: cannot be written ({error.strerror}); set TAPLAB_CACHE to a folder") from error
+    with writable(file, "set TAPLAB_CACHE to a folder of yours"), whole(file) as part:
+        part.write_text(text)
 
 
 def _identity(model: TorchModel) -> str:

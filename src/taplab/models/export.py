@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from taplab.errors import MissingExtraError, ModelError, OutputError, SettingError
+from taplab.errors import MissingExtraError, ModelError, SettingError
+from taplab.files import writable
 from taplab.models.base import Model
 from taplab.models.file_settings import ABOUT
 from taplab.models.graph import follower_beside
@@ -44,7 +45,7 @@ def export(model: Model, file: Path | str, origin: str = "", pictures: Sequence[
     if model.follow_cost is not None:
         parts.append((follower_beside(file), _between(model)))
     about = json.dumps(about_model(model, origin))
-    try:
+    with writable(file, "give another -o"):
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".taplab-export-", dir=file.parent) as folder:
             for target, part in parts:
@@ -54,8 +55,6 @@ def export(model: Model, file: Path | str, origin: str = "", pictures: Sequence[
                 quantise(Path(folder) / file.name, inputs)
             # In this order the file itself comes last: where it is, all is.
             return [made.replace(file.parent / made.name) for made in sorted(Path(folder).iterdir())]
-    except OSError as error:
-        raise OutputError(f"{file}: cannot be written ({error.strerror}); give another -o") from error
 
 
 def check_format(file: Path | str, *, int8: bool = False) -> Path:

@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from taplab.blame import blamed
-from taplab.errors import ModelError, OutputError, SettingError
+from taplab.errors import ModelError, SettingError
+from taplab.files import writable
 from taplab.models.load import WEIGHTS, from_python
 from taplab.models.torch import Precision, autocast_type, check_device, three_numbers
 from taplab.models.zoo.flownet import FlowNet
@@ -117,8 +118,6 @@ def load_flow_net(path: Path, *, device: str = "cpu", precision: Precision = "au
 def save_flow_net(net: FlowNet, path: Path) -> Path:
     """Writes the weights in half precision. Raises OutputError."""
     about = {"taplab": json.dumps({"architecture": "flownet"})}
-    try:
+    with writable(path):
         save_file({k: v.half().contiguous() for k, v in net.state_dict().items()}, path, about)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
     return path

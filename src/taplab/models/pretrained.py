@@ -10,12 +10,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from taplab.errors import ModelError, OutputError
+from taplab.errors import ModelError
+from taplab.files import whole, writable
 from taplab.models.load import bundled, weights_file
 from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, Precision, TorchModel
 from taplab.models.zoo import ARCHITECTURES, FOLLOWING, build
 from taplab.types import Palette
-from taplab.whole import whole
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,13 @@ def save_pretrained(net: torch.nn.Module, card: Card, path: Path | str) -> Path:
         path = path / "model.safetensors"
     # Norm statistics stay in full precision: they are small, and their range is large.
     weights = {k: v.half() if v.ndim == 4 else v for k, v in net.state_dict().items()}
-    try:
+    with writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as part:
             # Not save_file, whose files nobody but their owner may read.
             part.write_bytes(
                 save({k: v.contiguous().cpu() for k, v in weights.items()}, {"taplab": json.dumps(asdict(card))})
             )
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
     return path
 
 

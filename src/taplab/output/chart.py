@@ -37,7 +37,7 @@ def timeline_chart(
     counts = {len(kinds), len(residual), len(keys), len(damaged)}
     if len(counts) != 1 or not kinds:
         raise SettingError(
-            f"A chart of {sorted(counts)} frames: give all four sequences one and the same length, not 0."
+            f"a chart of {sorted(counts)} frames: give all four sequences one and the same length, not 0"
         )
     chart = _Chart(residual)
     chart.axes()

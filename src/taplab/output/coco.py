@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from taplab.errors import MissingExtraError
+from taplab.files import MAKE_ROOM, writable
 from taplab.output.listing import Listing
 from taplab.types import Labels, Result
 
@@ -34,10 +35,9 @@ class CocoWriter(Listing):
         if self._file.closed:
             return
         try:
-            super().close()
-            os.replace(self.path, self._whole)
-        except OSError as error:
-            raise self._failure(error) from error
+            with writable(self.path, MAKE_ROOM):
+                super().close()
+                os.replace(self.path, self._whole)
         finally:
             self.path.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from taplab.errors import OutputError
+from taplab.files import writable
 from taplab.video.address import files_of
 
 FILES = {  # what a run saves: in which folder, and under which names
@@ -28,12 +29,10 @@ def writable_folder(path: Path | str) -> Path:
         raise OutputError("out: its name is empty; give a folder, or . for this one")
     folder = Path(path)
     probe = folder / f".taplab-probe-{os.getpid()}"  # several processes may try at once
-    try:
+    with writable(folder, "give another folder with -o"):
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror}); give another folder with -o") from error
     return folder
 
 

@@ -4,10 +4,9 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
-from taplab.errors import OutputError
+from taplab.files import MAKE_ROOM, whole, writable
 from taplab.output.backlog import Backlog, Writer
 from taplab.types import Result
-from taplab.whole import whole
 
 WORKERS = 2
 MOST_WAITING = 6  # frames in memory: masks take 2 MB each at 1024x2048
@@ -25,10 +24,8 @@ class FrameFiles(Writer):
 
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
-        try:
+        with writable(self.folder, MAKE_ROOM):
             self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._failure(error) from error
         self._backlog = Backlog(self.what, WORKERS, MOST_WAITING)
 
     @property
@@ -58,14 +55,5 @@ class FrameFiles(Writer):
 
     def _save(self, index: int, value: Any) -> None:
         path = self.folder / f"{index:06d}{self.ending}"
-        try:
-            with whole(path) as part:
-                self._save_part(part, value)
-        except OSError as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: OSError) -> OutputError:
-        reason = error.strerror or error
-        return OutputError(
-            f"Cannot write {self.what} into '{self.folder}': {reason}. Pick another folder or make room."
-        )
+        with writable(path, MAKE_ROOM), whole(path) as part:
+            self._save_part(part, value)

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from contextlib import suppress
 from pathlib import Path
 
-from taplab.errors import OutputError
+from taplab.files import MAKE_ROOM, writable
 from taplab.output.backlog import Backlog, Writer
 from taplab.types import Result
 
@@ -16,10 +16,8 @@ class Listing(Writer):
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        try:
+        with writable(self.path, MAKE_ROOM):
             self._file = self.path.open("w", encoding="utf-8")
-        except OSError as error:
-            raise self._failure(error) from error
         self._backlog = Backlog(self.path.name, 1, MOST_WAITING)
 
     def write(self, result: Result) -> None:
@@ -55,11 +53,6 @@ class Listing(Writer):
         self._put(self._said(result))
 
     def _put(self, text: str) -> None:
-        try:
+        with writable(self.path, MAKE_ROOM):
             self._file.write(text)
             self._file.flush()
-        except OSError as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: OSError) -> OutputError:
-        return OutputError(f"{self.path}: cannot be written ({error.strerror or error}); give another -o or make room")

@@ -48,7 +48,7 @@ class Mp4:
         except (av.error.FFmpegError, ValueError) as error:
             if sound is None:
                 raise
-            self._notes.append(f"Sound left out: it does not fit into an mp4 as it is ({error}).")
+            self._notes.append(f"sound left out: it does not fit into an mp4 as it is ({error})")
             sound.close()
             sound = None
             self._container = self._opened()

@@ -10,7 +10,8 @@ import av
 import av.error
 import numpy as np
 
-from taplab.errors import OutputError, SettingError
+from taplab.errors import SettingError
+from taplab.files import MAKE_ROOM, unwritable
 from taplab.output.backlog import Backlog, Writer
 from taplab.output.blend import add_border, blend_table, blended
 from taplab.output.mp4 import Mp4, matrix_of
@@ -89,7 +90,7 @@ class OverlayWriter(Writer):
         try:
             self._backlog.finish()
             if self._matrix is None:
-                self.notes.append(f"No frame came, so there is no '{self.path}'.")
+                self.notes.append(f"no frame came, so there is no {self.path}")
             else:
                 with self._failures():
                     self._file.finish()
@@ -130,7 +131,7 @@ class OverlayWriter(Writer):
     def _begin(self, picture: av.VideoFrame, place: int) -> None:
         shift = self._timeline.shift
         if shift:
-            self.notes.append(f"The source's timestamps begin at {float(-shift):.3f} s; the overlay's begin at zero.")
+            self.notes.append(f"the source's timestamps begin at {float(-shift):.3f} s; the overlay's begin at zero")
         self._file.begin(picture, place * self._timeline.time_base - shift, self._audio_from)
         self._matrix = matrix_of(picture)
 
@@ -139,10 +140,7 @@ class OverlayWriter(Writer):
         try:
             yield
         except (OSError, av.error.FFmpegError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise OutputError(
-                f"Cannot write the overlay '{self.path}': {reason}. Check the folder and the free space."
-            ) from error
+            raise unwritable(self.path, error, MAKE_ROOM) from error
 
 
 def fitted(picture: av.VideoFrame, labels: Labels, width: int, height: int) -> tuple[av.VideoFrame, Labels]:
@@ -158,6 +156,6 @@ def fitted(picture: av.VideoFrame, labels: Labels, width: int, height: int) -> t
 
 def _check(width: int, height: int, alpha: float) -> None:
     if width < SMALLEST or height < SMALLEST:
-        raise SettingError(f"A video of {width}x{height} cannot be encoded: the smallest is {SMALLEST}x{SMALLEST}.")
+        raise SettingError(f"a video of {width}x{height} cannot be encoded; the smallest is {SMALLEST}x{SMALLEST}")
     if not 0 <= alpha <= 1:
-        raise SettingError(f"alpha is {alpha}: give a value from 0 (source only) to 1 (class colours only).")
+        raise SettingError(f"alpha {alpha}: give a value from 0 (source only) to 1 (class colours only)")

@@ -22,7 +22,7 @@ def palette_for(n_classes: int) -> Palette:
     Of two classes the first is the background: black. Raises SettingError outside 1..255 classes.
     """
     if not 1 <= n_classes <= IGNORE:
-        raise SettingError(f"A palette for {n_classes} classes: there can be 1 to {IGNORE}, {IGNORE} itself is ignore.")
+        raise SettingError(f"a palette for {n_classes} classes: there can be 1 to {IGNORE}; {IGNORE} itself is ignore")
     if n_classes == 2:
         return (BACKGROUND, FIRST)
     levels = np.linspace(0, 255, LEVELS)

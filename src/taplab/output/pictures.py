@@ -65,9 +65,7 @@ def overlay_picture(rgb: Rgb, labels: Labels, palette: Palette, alpha: float = 0
     Raises SettingError if the labels are not ``[H, W]``.
     """
     if labels.shape != rgb.shape[:2]:
-        raise SettingError(
-            f"Labels of {list(labels.shape)} do not fit a picture of {list(rgb.shape[:2])}: resize them."
-        )
+        raise SettingError(f"labels of {list(labels.shape)} do not fit a picture of {list(rgb.shape[:2])}; resize them")
     known = min(len(palette), IGNORE)
     colours = np.zeros((256, 3), np.uint8)
     colours[:known] = np.asarray(palette, np.uint8).reshape(-1, 3)[:known]

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from taplab.calibrate import PAPER_THRESHOLDS, Curve
-from taplab.errors import MissingExtraError, OutputError, SettingError
+from taplab.errors import MissingExtraError, SettingError
+from taplab.files import writable
 
 SUFFIXES = (".png", ".svg")
 
@@ -38,7 +39,5 @@ def draw_share_curve(path: Path, curve: Curve, threshold: float, title: str) -> 
     axes.set(xlim=(0, 1.04 * max(threshold, float(curve.scores[-1]), *PAPER_THRESHOLDS.values())), ylim=(0, 100))
     axes.grid(color="0.9")
     axes.legend()
-    try:
+    with writable(path, "give another --plot"):
         figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); give another --plot") from error

@@ -45,7 +45,7 @@ class Sound:
                 metadata_errors="replace",  # titles may be in any encoding
             )
         except (av.error.FFmpegError, OSError) as error:
-            notes.append(f"Sound left out: '{path}' cannot be read a second time ({error.strerror}).")
+            notes.append(f"sound left out: {path} cannot be read a second time ({error.strerror})")
             return None
         if source.streams.audio:
             stream = source.streams.audio[0]
@@ -54,7 +54,7 @@ class Sound:
             if codec in CODECS:
                 return cls(source, stream, notes)
             why = "FFmpeg does not know its codec" if codec is None else f"players take no {codec} in an mp4"
-            notes.append(f"Sound left out: {why}. Convert it to aac to keep it.")
+            notes.append(f"sound left out: {why}; convert it to aac to keep it")
         source.close()
         return None
 
@@ -97,9 +97,7 @@ class Sound:
             if packet.dts * tick < self._first - LEAD_IN:
                 continue
             if last is not None and packet.dts + shift <= last:
-                self._notes.append(
-                    f"Sound left out from {float(last * tick):.2f} s on: its timestamps jump back there."
-                )
+                self._notes.append(f"sound left out from {float(last * tick):.2f} s on: its timestamps jump back there")
                 return
             packet.pts = (packet.dts if packet.pts is None else packet.pts) + shift
             packet.dts = last = packet.dts + shift

@@ -4,8 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from taplab.errors import OutputError
-from taplab.whole import whole
+from taplab.files import whole, writable
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,5 @@ class Summary:
 
     def save(self, path: Path) -> None:
         """Writes JSON; a reader never sees half of it. Raises OutputError."""
-        try:
-            with whole(path) as part:
-                part.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror}); give another -o") from error
+        with writable(path, "give another -o"), whole(path) as part:
+            part.write_text(json.dumps(asdict(self), indent=2) + "\n")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from taplab.errors import SourceError
+from taplab.files import whole
 from taplab.models.base import Model
 from taplab.policies import PaperSettings
 from taplab.segmenter import Segmenter
@@ -22,7 +23,6 @@ from taplab.training.moving import Pair, moving_still, noisy
 from taplab.training.stock import Stock
 from taplab.types import Labels, Rgb
 from taplab.video.encode import encode_clip
-from taplab.whole import whole
 
 GROUP = 12  # frames between the key frames of a clip
 CODECS: tuple[tuple[str, tuple[int, ...], dict[str, str]], ...] = (

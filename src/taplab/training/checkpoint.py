@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from taplab.errors import OutputError
+from taplab.files import whole
 from taplab.output.folder import writable_folder
 from taplab.training.recipes import TrainSettings
-from taplab.whole import whole
 
 _FILE = "checkpoint.pt"
 _ABOUT = "settings.json"

@@ -13,6 +13,7 @@ from av.container import OutputContainer
 from av.video.frame import PictureType
 
 from taplab.errors import OutputError, SettingError
+from taplab.files import MAKE_ROOM, unwritable
 from taplab.types import Rgb
 from taplab.words import is_number
 
@@ -71,19 +72,19 @@ def encode_clip(
     """
     path = Path(path)
     if path.is_dir():
-        raise OutputError(f"Cannot write '{path}': it is a folder. Give the name of a file.")
+        raise OutputError(f"{path}: is a folder; give the name of a file")
     encoder = _encoder(codec)
     if not is_number(fps) or not _SLOWEST <= fps <= _FASTEST:
-        raise SettingError(f"fps {fps!r}: give a number of frames a second from {_SLOWEST} to {_FASTEST}.")
+        raise SettingError(f"fps {fps!r}: give a number of frames a second from {_SLOWEST} to {_FASTEST}")
     if gop < 1 or (first_gop is not None and not 1 <= first_gop <= gop):
-        raise SettingError(f"gop {gop}, first_gop {first_gop}: both must be positive, first_gop at most gop.")
+        raise SettingError(f"gop {gop}, first_gop {first_gop}: both must be positive, first_gop at most gop")
     highest = HIGHEST[encoder.control]
     if quality is not None and not 1 <= quality <= highest:
-        raise SettingError(f"quality {quality} for {codec}: give a {encoder.control} from 1 (best) to {highest}.")
+        raise SettingError(f"quality {quality} for {codec}: give a {encoder.control} from 1 (best) to {highest}")
     checked = _checked(frames, codec)
     first = next(checked, None)
     if first is None:
-        raise SettingError(f"No frames to encode into '{path}': give at least one.")
+        raise SettingError(f"{path}: no frames to encode; give at least one")
     _check_options(encoder, options or {})
     settings = _options(encoder, gop, encoder.quality if quality is None else quality, options or {})
     try:
@@ -97,10 +98,10 @@ def encode_clip(
 
 def _encoder(codec: str) -> Encoder:
     if codec not in ENCODERS:
-        raise SettingError(f"Unknown codec '{codec}': choose one of {', '.join(ENCODERS)}.")
+        raise SettingError(f"codec {codec}: unknown; choose one of {', '.join(ENCODERS)}")
     encoder = ENCODERS[codec]
     if encoder.name not in av.codecs_available:
-        raise SettingError(f"This build of FFmpeg has no {encoder.name} encoder: choose another codec than '{codec}'.")
+        raise SettingError(f"codec {codec}: this build of FFmpeg has no encoder {encoder.name}; choose another")
     return encoder
 
 
@@ -111,7 +112,7 @@ def _check_options(encoder: Encoder, options: dict[str, str]) -> None:
         names = {option.name for option in (*known.generic, *known.private)}
         if unknown := sorted(options.keys() - names):
             raise SettingError(
-                f"The encoder {encoder.name} has no option '{unknown[0]}': look at ffmpeg -h encoder={encoder.name}."
+                f"option {unknown[0]}: {encoder.name} has none of that name; look at ffmpeg -h encoder={encoder.name}"
             )
 
 
@@ -133,19 +134,19 @@ def _checked(frames: Iterable[Rgb], codec: str) -> Iterator[Rgb]:
     size: tuple[int, ...] | None = None
     for index, frame in enumerate(frames):
         if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != "uint8":
-            raise SettingError(f"Frame {index} is {frame.dtype} {list(frame.shape)}: give uint8 [H, W, 3].")
+            raise SettingError(f"frame {index}: is {frame.dtype} {list(frame.shape)}; give uint8 [H, W, 3]")
         size = size or frame.shape
         height, width = size[:2]
         if frame.shape != size:
             raise SettingError(
-                f"Frame {index} is {frame.shape[1]}x{frame.shape[0]}, the first one {width}x{height}: "
-                "give all frames the same size."
+                f"frame {index}: is {frame.shape[1]}x{frame.shape[0]}, the first one {width}x{height}; "
+                "give all frames the same size"
             )
         if height % 2 or width % 2:
-            raise SettingError(f"Frames of {width}x{height} cannot be encoded: crop them to an even width and height.")
+            raise SettingError(f"frames of {width}x{height}: cannot be encoded; crop them to an even width and height")
         if codec == "h263" and (width, height) not in H263_SIZES:
             allowed = ", ".join(f"{w}x{h}" for w, h in H263_SIZES)
-            raise SettingError(f"h263 knows no {width}x{height}: use one of {allowed}, or codec 'h263p'.")
+            raise SettingError(f"codec h263: knows no {width}x{height}; use one of {allowed}, or codec h263p")
         yield frame
 
 
@@ -196,10 +197,9 @@ def _refusals(path: Path, codec: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"Cannot write '{path}': {reason}. Check the folder and the free space.") from error
+        raise unwritable(path, error, MAKE_ROOM) from error
     except (av.error.FFmpegError, ValueError) as error:
         reason = str(error).split(": 'avcodec_open2", 1)[0]
         raise SettingError(
-            f"Cannot encode {codec} into '{path}': {reason}. Choose another codec, container, fps, quality or option."
+            f"{path}: cannot hold {codec} ({reason}); choose another codec, container, fps, quality or option"
         ) from error

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taplab.errors import MissingExtraError, OutputError
+from taplab.errors import MissingExtraError
 from taplab.evaluation.plain import plain as plain_values
+from taplab.files import writable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,10 +84,8 @@ def footer(figure: "Figure", lines: Sequence[str]) -> None:
 def save(figure: "Figure", data: dict[str, Any], folder: Path, number: int) -> list[Path]:
     """``figure-N.png``, ``figure-N.svg`` and ``figure-N.json``, the plotted data. Raises OutputError."""
     files = [folder / f"figure-{number}.{suffix}" for suffix in ("png", "svg", "json")]
-    try:
+    with writable(folder / files[0].stem):
         figure.savefig(files[0], dpi=150, bbox_inches="tight", pad_inches=0.1)
         figure.savefig(files[1], bbox_inches="tight", pad_inches=0.1, metadata={"Date": None})
         files[2].write_text(json.dumps(plain_values(data)) + "\n")
-    except OSError as error:
-        raise OutputError(f"{folder}: figure {number} cannot be written ({error.strerror})") from error
     return files

@@ -1,6 +1,7 @@
 import pytest
 
-from taplab.whole import whole
+from taplab.errors import OutputError
+from taplab.files import whole, writable
 
 
 def test_a_file_is_there_once_it_is_whole(tmp_path):
@@ -35,3 +36,10 @@ def test_nothing_written_is_an_error(tmp_path):
         pass
     with pytest.raises(OSError, match="none"), whole(tmp_path / "none" / "a.json") as part:
         part.touch()
+
+
+def test_what_the_system_refuses_is_told_with_its_reason(tmp_path):
+    path = tmp_path / "none" / "a.json"
+    with pytest.raises(OutputError) as told, writable(path, "give another -o"):
+        path.touch()
+    assert str(told.value) == f"{path}: cannot be written (No such file or directory); give another -o"
