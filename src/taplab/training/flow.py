@@ -7,10 +7,9 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,15 +19,17 @@ from torch import Tensor
 
 from taplab.data.synthetic import SyntheticDrive
 from taplab.data.synthetic.view import SPEEDS
-from taplab.errors import OutputError, SettingError, TaplabError
+from taplab.errors import SettingError, TaplabError
 from taplab.models.flow import save_flow_net
 from taplab.models.zoo.flownet import FlowNet
 from taplab.modules.flow import Flow
 from taplab.output.folder import writable_folder
 from taplab.training import checkpoint
+from taplab.training.descent import Descent
+from taplab.training.log import Progress, log_step
+from taplab.training.recipes import poly
 
 _LEVELS = (0.3, 0.4, 0.6, 1.0)  # weights of the loss at 1/32, 1/16, 1/8, 1/4
-Progress = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -135,63 +136,23 @@ def train_flow(out: Path, settings: FlowSettings, progress: Progress | None = No
     torch.manual_seed(settings.seed)
     net = FlowNet()
     optimiser = torch.optim.AdamW(net.parameters(), lr=settings.rate, weight_decay=settings.weight_decay)
-    first = _resume(writable_folder(out), settings, net, optimiser)
+    descent = Descent(net, optimiser, amp=settings.amp)
+    about = json.dumps({"settings": {"name": "flow", **asdict(settings)}})
+    state = checkpoint.load(writable_folder(out), about, torch.device("cpu"))
+    if state is not None:
+        descent.restore(state)
     pairs = FlowPairs(settings)
     started = time.perf_counter()
-    for step in range(first, settings.steps):
-        loss = _step(net, optimiser, pairs[step], settings, step)
-        if (step + 1) % settings.checkpoint_every == 0 or step + 1 == settings.steps:
-            _save(out, settings, net, optimiser, step + 1)
-            entry = {"step": step + 1, "loss": round(loss, 4), "seconds": round(time.perf_counter() - started, 1)}
-            with (out / "log.jsonl").open("a") as log:
-                log.write(json.dumps(entry) + "\n")
-            if progress is not None:
-                progress(entry)
+    while descent.step < settings.steps:
+        one, two, truth = pairs[descent.step]
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.amp):
+            levels = net.levels(one, two)
+        loss = descent.descend(flow_loss(levels, truth), poly(descent.step, settings.steps, settings.warmup))
+        if descent.step % settings.checkpoint_every == 0 or descent.step == settings.steps:
+            checkpoint.save(out, {**descent.state(), "about": about})
+            log_step(out, progress, descent.step, loss, time.perf_counter() - started)
     save_flow_net(net.eval(), out / "flow.safetensors")
     return net
-
-
-def _step(
-    net: FlowNet,
-    optimiser: torch.optim.Optimizer,
-    batch: tuple[Tensor, Tensor, Tensor],
-    settings: FlowSettings,
-    step: int,
-) -> float:
-    for group in optimiser.param_groups:
-        left = (1 - step / settings.steps) ** 0.9
-        group["lr"] = settings.rate * min(1.0, (step + 1) / settings.warmup) * left
-    one, two, truth = batch
-    with torch.autocast("cpu", torch.bfloat16, enabled=settings.amp):
-        levels = net.levels(one, two)
-    loss = flow_loss(levels, truth)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-    optimiser.step()
-    return float(loss.detach())
-
-
-def _save(out: Path, settings: FlowSettings, net: FlowNet, optimiser: torch.optim.Optimizer, step: int) -> None:
-    state = {"step": step, "net": net.state_dict(), "optimiser": optimiser.state_dict(), "about": _about(settings)}
-    checkpoint.save(out, state)
-
-
-def _resume(out: Path, settings: FlowSettings, net: FlowNet, optimiser: torch.optim.Optimizer) -> int:
-    """The step to begin with."""
-    path = out / "checkpoint.pt"
-    if not path.exists():
-        return 0
-    state = checkpoint.read(path, "cpu", ("step", "net", "optimiser", "about"))
-    if state["about"] != _about(settings):
-        raise OutputError(f"{path}: was made with other settings; give the same ones, or another folder")
-    net.load_state_dict(state["net"])
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"])
-
-
-def _about(settings: FlowSettings) -> str:
-    return json.dumps(asdict(settings))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

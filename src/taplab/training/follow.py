@@ -24,12 +24,13 @@ from taplab.models.torch import TorchModel
 from taplab.models.zoo.bl2_warp import BL2Warp
 from taplab.output.folder import writable_folder
 from taplab.training import checkpoint
-from taplab.training.average import Average
 from taplab.training.carried import Samples, carried_samples, require_one_even_size
-from taplab.training.losses import class_weights, require_finite, segmentation_loss
+from taplab.training.descent import Descent
+from taplab.training.log import Progress, log_step
+from taplab.training.losses import class_weights, segmentation_loss
+from taplab.training.recipes import poly
 from taplab.training.stock import Stock
 
-Progress = Callable[[dict[str, Any]], None]
 Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # frames, labels, carried, match, network: see Samples
 _CHUNK = 50  # clips in a file of samples
 
@@ -111,37 +112,26 @@ def batch_at(step: int, samples: Sequence[Samples], settings: FollowSettings) ->
     return tuple(x.flip(-1) for x in batch) if rng.random() < 0.5 else batch  # type: ignore[return-value]
 
 
-class _Learner:
+class _Learner(Descent):
     """The follower under training, its average and its optimiser. frequency: each class's share of the pixels."""
 
     def __init__(self, net: BL2Warp, model: TorchModel, frequency: Tensor, settings: FollowSettings) -> None:
-        self.settings, self.net, self.weights = settings, net.follower, class_weights(frequency)
-        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        follower = net.follower
+        follower.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        anew = [p for name, p in follower.named_parameters() if not name.startswith("glance.")]
+        groups = [
+            {"params": list(follower.glance.parameters()), "lr": settings.glance_rate},
+            {"params": anew, "lr": settings.rate},
+        ]
+        optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+        super().__init__(follower, optimiser, decay=settings.ema, amp=settings.amp)
+        self.settings, self.weights = settings, class_weights(frequency)
         self.mean, self.std = (torch.tensor(v).view(1, 3, 1, 1) * 255 for v in (model.mean, model.std))
-        glance = list(self.net.glance.parameters())
-        anew = [p for name, p in self.net.named_parameters() if not name.startswith("glance.")]
-        self.rates = settings.glance_rate, settings.rate
-        groups = [{"params": p, "lr": rate} for p, rate in zip((glance, anew), self.rates, strict=True)]
-        self.optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
-        self.average = Average(self.net, settings.ema)
-        self.step = 0
 
     def learn(self, batch: Batch) -> float:
         """One step: the loss before it."""
-        settings = self.settings
-        left = min(1.0, (self.step + 1) / settings.warmup) * (1 - self.step / settings.steps) ** 0.9
-        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
-            group["lr"] = rate * left
         self.net.train()
-        loss = self._loss(*batch)
-        value = require_finite(loss, self.step, settings.rate, amp=settings.amp)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-        self.optimiser.step()
-        self.average.update(self.step)
-        self.step += 1
-        return value
+        return self.descend(self._loss(*batch), poly(self.step, self.settings.steps, self.settings.warmup))
 
     def _loss(self, frames: Tensor, labels: Tensor, carried: Tensor, match: Tensor, network: Tensor) -> Tensor:
         settings = self.settings
@@ -151,17 +141,6 @@ class _Learner:
         loss = loss + settings.glance * segmentation_loss(glance, labels[:, ::4, ::4], self.weights)
         apart = F.kl_div(scores.float().log_softmax(1), network.clamp(min=1e-4), reduction="none").sum(1).mean()
         return loss + settings.agreement * apart
-
-    def state(self) -> dict[str, Any]:
-        """All that is needed to go on."""
-        optimiser = self.optimiser.state_dict()
-        return {"step": self.step, "net": self.net.state_dict(), "ema": self.average.weights, "optimiser": optimiser}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Goes on from what ``state`` gave."""
-        self.net.load_state_dict(state["net"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.average.weights, self.step = state["ema"], state["step"]
 
 
 def train_follower(
@@ -200,18 +179,10 @@ def train_follower(
             checkpoint.save(out, {**learner.state(), "about": about})
             with learner.average.in_use():
                 save_pretrained(net, card, out)
-            _log(out, progress, learner.step, loss, time.perf_counter() - started)
+            log_step(out, progress, learner.step, loss, time.perf_counter() - started)
             if interruption.asked:
                 raise KeyboardInterrupt
     return net
-
-
-def _log(out: Path, progress: Progress | None, step: int, loss: float, seconds: float) -> None:
-    entry = {"step": step, "loss": round(loss, 4), "seconds": round(seconds, 1)}
-    with (out / "log.jsonl").open("a") as log:
-        log.write(json.dumps(entry) + "\n")
-    if progress is not None:
-        progress(entry)
 
 
 def _follower_of(model: TorchModel, width: float, seed: int) -> BL2Warp:
@@ -243,12 +214,9 @@ def _makes_samples(about: dict[str, Any]) -> list[Any]:
 
 
 def _resume(out: Path, about: str, learner: _Learner) -> None:
-    path = out / "checkpoint.pt"
-    if not path.exists():
+    state = checkpoint.load(out, about, torch.device("cpu"))
+    if state is None:
         _drop_samples_of_another(out, about)
         checkpoint.begin(out, about)
     else:
-        state = checkpoint.read(path, "cpu", ("step", "net", "ema", "optimiser", "about"))
-        if state["about"] != about:
-            raise OutputError(f"{path}: was made with other settings or data; give the same, or another folder")
         learner.restore(state)

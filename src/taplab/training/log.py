@@ -54,6 +54,15 @@ class Log:
             self._events.close()
 
 
+def log_step(out: Path, progress: Progress | None, step: int, loss: float, seconds: float) -> None:
+    """Adds a line to ``out/log.jsonl`` and tells ``progress``: all that a short training writes down."""
+    entry = {"step": step, "loss": round(loss, 4), "seconds": round(seconds, 1)}
+    with (out / "log.jsonl").open("a") as lines:
+        lines.write(json.dumps(entry) + "\n")
+    if progress is not None:
+        progress(entry)
+
+
 def event_writer() -> "type[SummaryWriter]":
     """TensorBoard's writer. Raises MissingExtraError if TensorBoard is not installed."""
     try:

@@ -1,12 +1,9 @@
 """Losses for segmentation with few images and very unequal classes."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from taplab.errors import TaplabError
 from taplab.types import IGNORE
 
 
@@ -24,15 +21,6 @@ def soft_jaccard(scores: Tensor, labels: Tensor) -> Tensor:
     union = probability.sum((0, 2, 3)) + truth.sum((0, 2, 3)) - hits
     present = truth.sum((0, 2, 3)) > 0
     return (1 - hits / union.clamp(min=1))[present].mean()
-
-
-def require_finite(loss: Tensor, step: int, rate: float, *, amp: bool) -> float:
-    """The loss as a number. Raises TaplabError, with what to change, if it is none."""
-    value = float(loss.detach())
-    if not math.isfinite(value):
-        remedy = "train with --no-amp, or lower" if amp else "lower"
-        raise TaplabError(f"step {step}: the loss is {value}; {remedy} the learning rate ({rate:g})")
-    return value
 
 
 def segmentation_loss(

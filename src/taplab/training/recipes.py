@@ -75,9 +75,8 @@ class TrainSettings:
         return self.crops[-1][1]
 
     def rate_at(self, step: int) -> float:
-        """Learning rate: linear warm-up, then ``(1 - step / steps) ** power``."""
-        left: float = (1 - step / self.steps) ** self.power
-        return self.rate * min(1.0, (step + 1) / max(self.warmup, 1)) * left
+        """Learning rate, see ``poly``."""
+        return self.rate * poly(step, self.steps, self.warmup, self.power)
 
     def within(self, size: tuple[int, int]) -> "TrainSettings":
         """The same with no crop of more rows or columns than ``size``, that of the smallest image."""
@@ -143,3 +142,9 @@ def recipe_for(name: str, data: str) -> TrainSettings:
     if name not in RECIPES:
         raise SettingError(f"--recipe {name}: choose from {', '.join(RECIPES)}")
     return _ON.get((name, data), RECIPES[name])
+
+
+def poly(step: int, steps: int, warmup: int, power: float = 0.9) -> float:
+    """The share of the learning rate at a step: linear warm-up, then ``(1 - step / steps) ** power``."""
+    left: float = (1 - step / steps) ** power
+    return min(1.0, (step + 1) / max(warmup, 1)) * left
