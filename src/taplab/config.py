@@ -128,7 +128,7 @@ class Config:
 
 def digest(model: str | Path) -> str:
     """12 digits that tell networks apart: of the weights file that ``model`` stands for, else of the name itself."""
-    from taplab.models.load import weights_of
+    from taplab.models.bundled import weights_of
 
     file = weights_of(str(model)) or Path(str(model).partition(":")[2] or model)
     file = file.with_suffix(".bin") if file.suffix == ".xml" else file  # where OpenVINO keeps them

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from taplab import SettingError, SyntheticDrive
+from taplab.cli.eval_options import RunOptions
 from taplab.cli.eval_paper import reproduce
-from taplab.cli.eval_run import RunOptions
 from taplab.data.clips import ClipSet
 from taplab.data.drives import DriveClip
 

@@ -11,7 +11,7 @@ from taplab.cli.app import app
 def clips_of(monkeypatch):
     """``clips_of(*args)``: what a command would score."""
     taken = []
-    monkeypatch.setattr(evaluate, "run", lambda clips, options: taken.append(clips))
+    monkeypatch.setattr(evaluate, "_run", lambda clips, options: taken.append(clips))
 
     def clips_of(*args):
         result = CliRunner().invoke(app, ["eval", *map(str, args)])

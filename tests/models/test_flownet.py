@@ -4,8 +4,8 @@ import torch
 
 from taplab.data.synthetic import SyntheticDrive
 from taplab.errors import ModelError, OutputError, SettingError
+from taplab.models.bundled import bundled
 from taplab.models.flow import BUNDLED, TorchFlow, load_flow, load_flow_net, save_flow_net
-from taplab.models.load import bundled
 from taplab.models.zoo.flownet import FlowNet, correlation, pull
 from taplab.training.flow import FlowPairs, FlowSettings, end_point_error, flow_loss, main, train_flow
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 
 from taplab import ModelError, load_model, load_pretrained, save_pretrained
 from taplab.data.stills import SyntheticStills
+from taplab.models.bundled import bundled, weights_of
 from taplab.models.cost import multiply_adds
-from taplab.models.load import bundled, weights_file
 from taplab.models.pretrained import begin_with, card_for, read_card
 from taplab.models.zoo import ARCHITECTURES, build
 from taplab.training.loop import train
@@ -93,7 +93,7 @@ def test_save_and_load(tmp_path):
 
 
 def test_weights_from_before_origins_were_kept_load():
-    assert read_card(weights_file("bl2-synthetic")).origin == ""
+    assert read_card(weights_of("bl2-synthetic")).origin == ""
 
 
 def test_bundled_models_work():

@@ -89,7 +89,8 @@ def _encoder() -> str:
 
 
 def _models() -> str:
-    from taplab.models.load import bundled, load_model
+    from taplab.models.bundled import bundled
+    from taplab.models.load import load_model
 
     for name in bundled():
         load_model(name).warm_up((64, 96))

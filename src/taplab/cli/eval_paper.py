@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taplab.cli.eval_run import RunOptions, draw_of, encoding_of, network, settings_of
+from taplab.cli.eval_options import RunOptions, draw_of, encoding_of, network, settings_of
 from taplab.cli.eval_usage import check_for_paper
 from taplab.cli.json_file import save_json
 from taplab.cli.progress import Bar, progress_bar
@@ -72,7 +72,7 @@ def _numbers(asked: list[str] | None, known: Mapping[int, Any], option: str) -> 
 def _models(given: RunOptions) -> dict[str, str]:
     """What stands for the paper's networks: bundled ones, --model, and what --models says."""
     from taplab.evaluation.points import NETWORKS
-    from taplab.models.load import bundled
+    from taplab.models.bundled import bundled
 
     models = {key: name for key, name in _STANDARD.items() if name in bundled()} | {"bl2": given.model}
     for part in filter(None, (part.strip() for part in (given.models or "").split(","))):
@@ -131,12 +131,11 @@ def _subject(clips: "ClipSet", name: str, given: RunOptions) -> "Subject":
 
 def _about(name: str) -> str:
     """Architecture, width and origin, of weights that taplab saved."""
-    from taplab.models.load import bundled, weights_file
+    from taplab.models.bundled import bundled, weights_of
     from taplab.models.pretrained import read_card
 
-    file = weights_file(name) if name in bundled() else Path(name)
-    file = file / "model.safetensors" if file.is_dir() else file
-    if file.suffix != ".safetensors":
+    file = weights_of(name)
+    if file is None:
         return ""
     card = read_card(file)
     origin = card.origin or ("bundled" if name in bundled() else "origin unknown")

@@ -1,12 +1,15 @@
 """``taplab eval``: accuracy against truth, cost and speed."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from taplab.cli.app import app, reported
-from taplab.cli.eval_run import RunOptions, run, with_run_options
+from taplab.cli.eval_options import RunOptions, with_run_options
+
+if TYPE_CHECKING:
+    from taplab.data.clips import ClipSet
 
 evaluation = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Score modes against true labels.")
 app.add_typer(evaluation, name="eval")
@@ -31,7 +34,7 @@ def sequence(
     """A folder of frames and one of labels."""
     from taplab.data.sequence import sequence_clips
 
-    run(sequence_clips(images, labels, classes, fps), options)
+    _run(sequence_clips(images, labels, classes, fps), options)
 
 
 @evaluation.command()
@@ -50,7 +53,7 @@ def cityscapes(
     """Cityscapes in its published folder layout, with leftImg8bit_sequence."""
     from taplab.data.cityscapes import cityscapes_clips
 
-    run(cityscapes_clips(root, split, max_clips, stills=stills), options)
+    _run(cityscapes_clips(root, split, max_clips, stills=stills), options)
 
 
 @evaluation.command()
@@ -72,7 +75,7 @@ def camvid(
     """CamVid, as 360x480 with 11 classes or as 720x960 with colour labels."""
     from taplab.data.camvid import camvid_clips
 
-    run(camvid_clips(root, split, frames=frames, max_clips=max_clips, stills=stills), options)
+    _run(camvid_clips(root, split, frames=frames, max_clips=max_clips, stills=stills), options)
 
 
 @evaluation.command()
@@ -97,4 +100,16 @@ def synthetic(
     except ValueError as error:
         raise SettingError(f"--seeds {seeds}: write numbers, such as 11,12") from error
     height, width = rows_and_columns("--size", size)
-    run(drive_clips(numbers, height, width, frames, speeds=name_list(speeds)), options)
+    _run(drive_clips(numbers, height, width, frames, speeds=name_list(speeds)), options)
+
+
+def _run(clips: "ClipSet", given: RunOptions) -> None:
+    """Scores the modes; or makes the tables and figures of the paper that were asked for."""
+    if given.table or given.figure:
+        from taplab.cli.eval_paper import reproduce
+
+        reproduce(clips, given)
+    else:
+        from taplab.cli.eval_scores import score_modes
+
+        score_modes(clips, given)

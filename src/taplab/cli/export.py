@@ -60,7 +60,7 @@ def _compare(network: "TorchModel", file: Path, pictures: "Sequence[Rgb]") -> No
 def _origin(name: str) -> str:
     """Of weights that taplab saved; a network made by ``python:`` has no such file."""
     from taplab.cli.models import origin_of
-    from taplab.models.load import weights_of
+    from taplab.models.bundled import weights_of
 
     file = weights_of(name)
     return "" if file is None else origin_of(file)

@@ -42,22 +42,22 @@ def models(
     verbose: options.Verbose = False,
 ) -> None:
     """List the bundled models, the paper's untrained networks and your own weights."""
-    from taplab.models.load import bundled, weights_file
+    from taplab.models.bundled import bundled
     from taplab.models.zoo import ARCHITECTURES
 
     at = rows_and_columns("--size", size)
-    rows = [_trained(name, weights_file(name), at) for name in bundled()]
-    rows += [_trained(file, Path(file), at) for file in files or []]
+    rows = [_trained(name, at) for name in (*bundled(), *(files or []))]
     rows += [_row(name, name, 1.0, _PAPER_CLASSES, _UNTRAINED, at) for name in ARCHITECTURES]
     if json_file is not None:
         save_json([asdict(row) for row in rows], json_file)
     _show(rows, size)
 
 
-def _trained(name: str, file: Path, size: tuple[int, int]) -> Row:
+def _trained(name: str, size: tuple[int, int]) -> Row:
+    from taplab.models.bundled import weights_of
     from taplab.models.pretrained import read_card
 
-    file = file / "model.safetensors" if file.is_dir() else file
+    file = weights_of(name) or Path(name)
     card = read_card(file)
     return _row(name, card.architecture, card.width, card.classes, origin_of(file), size)
 

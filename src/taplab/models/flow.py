@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from taplab.blame import blamed
 from taplab.errors import ModelError, SettingError
 from taplab.files import writable
-from taplab.models.load import WEIGHTS, from_python
+from taplab.models.bundled import WEIGHTS
+from taplab.models.load import from_python
 from taplab.models.torch import Precision, autocast_type, check_device, three_numbers
 from taplab.models.zoo.flownet import FlowNet
 from taplab.modules.flow import Dis, Farneback, Flow, Vectors

@@ -10,27 +10,9 @@ from typing import Any
 from taplab.blame import blamed
 from taplab.errors import ModelError
 from taplab.models.base import Model
+from taplab.models.bundled import bundled, weights_of
 
-WEIGHTS = Path(__file__).parent / "weights"
 DEFAULT = "bl2-camvid"
-
-
-def bundled() -> list[str]:
-    """Names of the models whose weights ship with taplab."""
-    return sorted(f.stem for f in WEIGHTS.glob("*.safetensors"))
-
-
-def weights_file(name: str) -> Path:
-    """Where a bundled model's weights are."""
-    return WEIGHTS / f"{name}.safetensors"
-
-
-def weights_of(name: str) -> Path | None:
-    """The weights file of a bundled model, or that a file or folder is; None for a model without one."""
-    if name in bundled():
-        return weights_file(name)
-    file = Path(name) / "model.safetensors" if Path(name).is_dir() else Path(name)
-    return file if file.suffix == ".safetensors" else None
 
 
 def load_model(name: str | Path = DEFAULT, *, device: str = "cpu", engine: str | None = None) -> Model:
@@ -53,10 +35,11 @@ def load_model(name: str | Path = DEFAULT, *, device: str = "cpu", engine: str |
 def _loaded(text: str, device: str) -> Model:
     if not text:
         raise ModelError(f"model: its name is empty; give a bundled one ({', '.join(bundled())}) or a file")
-    if text in bundled():
+    file = weights_of(text)
+    if file is not None:
         from taplab.models.pretrained import load_pretrained
 
-        return load_pretrained(weights_file(text), device=device)
+        return load_pretrained(file, device=device)
     if text.startswith("openvino:") or text.endswith(".xml"):
         from taplab.models.openvino import OpenVinoModel
 
@@ -71,10 +54,6 @@ def _loaded(text: str, device: str) -> Model:
         return load_huggingface(text.removeprefix("hf:"), device=device)
     if text.startswith("python:"):
         return _model_from_python(text, device)
-    if text.endswith(".safetensors") or Path(text).is_dir():
-        from taplab.models.pretrained import load_pretrained
-
-        return load_pretrained(text, device=device)
     known = ", ".join(bundled())
     raise ModelError(
         f"{text}: no such model; bundled are {known}; or give a .safetensors file, onnx:FILE, openvino:FILE, "

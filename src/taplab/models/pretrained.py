@@ -12,7 +12,7 @@ from safetensors.torch import save
 
 from taplab.errors import ModelError
 from taplab.files import whole, writable
-from taplab.models.load import bundled, weights_file
+from taplab.models.bundled import in_folder, weights_of
 from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, Precision, TorchModel
 from taplab.models.zoo import ARCHITECTURES, FOLLOWING, build
 from taplab.types import Palette
@@ -83,8 +83,7 @@ def begin_with(net: torch.nn.Module, name: str, architecture: str, width: float,
 
     Raises ModelError if they are of another architecture, width or list of classes.
     """
-    file = weights_file(name) if name in bundled() else Path(name)
-    file = file / "model.safetensors" if file.is_dir() else file
+    file = weights_of(name) or Path(name)
     card = read_card(file)
     if (card.architecture, card.width, card.classes) != (architecture, width, tuple(classes)):
         what = f"{card.architecture} at width {card.width:g} with {len(card.classes)} classes"
@@ -100,8 +99,7 @@ def _weights_in(file: Path) -> dict[str, torch.Tensor]:
 
 def load_pretrained(path: Path | str, *, device: str = "cpu", precision: Precision = "auto") -> TorchModel:
     """The model that ``save_pretrained`` wrote: a file, or a folder with ``model.safetensors``. Raises ModelError."""
-    path = Path(path)
-    file = path / "model.safetensors" if path.is_dir() else path
+    file = in_folder(path)
     card = read_card(file)
     net = build(card.architecture, len(card.classes), card.width)
     try:
@@ -114,7 +112,7 @@ def load_pretrained(path: Path | str, *, device: str = "cpu", precision: Precisi
         mean=card.mean,
         std=card.std,
         palette=[(int(r), int(g), int(b)) for r, g, b in card.palette],
-        name=file.stem if file.stem != "model" else path.name,
+        name=file.stem if file.stem != "model" else file.resolve().parent.name,
         device=device,
         precision=precision,
         takes_crops=card.takes_crops,

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from taplab.errors import ModelError, OutputError, SettingError
 from taplab.interrupt import PutOff
-from taplab.models.load import weights_of
+from taplab.models.bundled import weights_of
 from taplab.models.pretrained import load_pretrained, read_card, save_pretrained
 from taplab.models.torch import TorchModel
 from taplab.models.zoo.bl2_warp import BL2Warp

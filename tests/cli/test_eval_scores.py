@@ -6,8 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from taplab import OutputError, SettingError, SourceError, SyntheticDrive
+from taplab.cli.eval_options import RunOptions, draw_of, encoding_of
 from taplab.cli.eval_report import print_scores
-from taplab.cli.eval_run import RunOptions, draw_of, encoding_of, run
+from taplab.cli.eval_scores import score_modes
 from taplab.cli.evaluate import app
 from taplab.data.clips import ClipSet
 from taplab.data.drives import DriveClip
@@ -41,7 +42,7 @@ def options(tmp_path):
 
 
 def test_scores_in_a_folder_that_is_made(clips, options, tmp_path):
-    run(clips(), options(json_file=tmp_path / "new" / "scores.json"))
+    score_modes(clips(), options(json_file=tmp_path / "new" / "scores.json"))
     (score,) = json.loads((tmp_path / "new" / "scores.json").read_text(), parse_constant=pytest.fail)
     assert (score["quality"], score["fps"]) == (3, None)
 
@@ -50,19 +51,19 @@ def test_what_cannot_be_written_is_told_before_any_work(clips, options, tmp_path
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "file" / "scores.json"):
         with pytest.raises(OutputError, match="give another --json"):
-            run(clips(), options(json_file=path))
+            score_modes(clips(), options(json_file=path))
     assert not (tmp_path / "cache").exists()
 
 
 def test_a_row_names_only_what_its_mode_makes_use_of(clips, options, tmp_path):
-    run(clips(), options(modes="itp,paper", motion="refined", json_file=tmp_path / "scores.json"))
+    score_modes(clips(), options(modes="itp,paper", motion="refined", json_file=tmp_path / "scores.json"))
     titles = [score["title"] for score in json.loads((tmp_path / "scores.json").read_text())]
     assert titles == ["itp, interval 12", "paper ffw, interval 12, motion refined"]
 
 
 def test_labels_of_nothing_are_an_error(clips, options):
     with pytest.raises(SourceError, match="drive: no pixel of the scored frames has a label"):
-        run(clips(Unlabelled), options())
+        score_modes(clips(Unlabelled), options())
 
 
 def test_positions_are_at_most_as_many_as_the_gop_has(options):
@@ -79,7 +80,7 @@ def test_the_quality_is_a_number(options):
 def test_what_is_not_known_is_a_dash(clips, options, capsys, monkeypatch):
     kept = []
     monkeypatch.setattr("taplab.evaluation.score.evaluate", lambda *a, **k: kept.extend(evaluate(*a, **k)) or kept)
-    run(clips(), options())
+    score_modes(clips(), options())
     print_scores([replace(kept[0], temporal_consistency=math.nan)])
     printed = capsys.readouterr().out
     assert "nan" not in printed
@@ -89,26 +90,26 @@ def test_what_is_not_known_is_a_dash(clips, options, capsys, monkeypatch):
 
 def test_what_is_asked_of_live_and_offline(clips, options, tmp_path):
     asked = {"modes": "per-frame,paper,offline,live", "json_file": tmp_path / "scores.json"}
-    run(clips(), options(**asked, budget=0.5, gop=3))
+    score_modes(clips(), options(**asked, budget=0.5, gop=3))
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert [score["interval"] for score in scores] == [1, 3, 24, 24]
     assert [score["title"] for score in scores[2:]] == ["offline, budget 0.5", "live, budget 0.5"]
     assert all(score["network_cost"] <= 0.5 for score in scores[1:])
     assert [score["asked"] for score in scores] == [{}, {}, {"budget": 0.5}, {"budget": 0.5}]
     assert [score["predicted_loss"] is None for score in scores] == [True, True, False, False]
-    run(clips(), options(**asked, max_loss=0.0))
+    score_modes(clips(), options(**asked, max_loss=0.0))
     assert json.loads((tmp_path / "scores.json").read_text())[3]["title"] == "live, quality 0"
     for bad, says in (
         ({"max_loss": 1.0, "budget": 0.1}, "give only one"),
         ({"budget": 0.1, "modes": "paper", "written": {"budget"}}, "neither"),
     ):
         with pytest.raises(SettingError, match=says):
-            run(clips(), options(**bad))
+            score_modes(clips(), options(**bad))
 
 
 def test_real_and_predicted_loss_in_80_columns(clips, options, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    run(clips(), options(modes="per-frame,live", max_loss=50.0, rounds=1, quiet=False))
+    score_modes(clips(), options(modes="per-frame,live", max_loss=50.0, rounds=1, quiet=False))
     head, *_, every, live, caption = [line for line in capsys.readouterr().out.splitlines() if line.strip()][1:]
     assert head.split() == ["mode", "mIoU", "lost", "pred.", "pixels", "steady", "cost", "fps", "net", "ratio"]
     assert every.split()[2:4] == ["0.0", "-"]
@@ -125,7 +126,7 @@ def test_the_ratio_is_to_per_frame_wherever_it_stands(clips, options, capsys, mo
         return [replace(s, fps=10.0 if s.mode == "per-frame" else 40.0) for s in evaluate(*args, **kwargs)]
 
     monkeypatch.setattr("taplab.evaluation.score.evaluate", timed)
-    run(clips(), options(modes=modes, quiet=False))
+    score_modes(clips(), options(modes=modes, quiet=False))
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()][-2:]
     assert [row[-1] for row in rows] == ratios
 
@@ -133,9 +134,9 @@ def test_the_ratio_is_to_per_frame_wherever_it_stands(clips, options, capsys, mo
 def test_a_file_asks_where_it_can(options, clips, tmp_path):
     (tmp_path / "taplab.toml").write_text('budget = 0.5\ndisagreement_live = 9\ndisagreement_model = "other"\n')
     config = {"config": tmp_path / "taplab.toml", "budget": 0.5}  # a file sets the default of the option
-    run(clips(), options(**config, modes="paper"))
+    score_modes(clips(), options(**config, modes="paper"))
     asked = {"max_loss": 1.0, "written": frozenset({"max_loss"}), "modes": "live", "json_file": tmp_path / "s.json"}
-    run(clips(), options(**config, **asked))
+    score_modes(clips(), options(**config, **asked))
     assert json.loads((tmp_path / "s.json").read_text())[0]["asked"] == {"quality": 1.0}
 
 
