@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 
 from taplab.errors import SettingError
-from taplab.output.palettes import palette_for
 from taplab.output.pictures import motion_picture, overlay_picture, residual_picture, timeline_chart
+from taplab.palettes import palette_for
 from taplab.types import IGNORE, Motion, MotionField, Residual
 
 

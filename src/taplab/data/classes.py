@@ -122,7 +122,7 @@ def class_list(classes: str | Path) -> ClassList:
 
 def named(names: Sequence[str]) -> ClassList:
     """The known list of these names, or one with colours made for it."""
-    from taplab.output.palettes import palette_for
+    from taplab.palettes import palette_for
 
     known = [known for known in NAMED.values() if known.names == tuple(names)]
     return known[0] if known else ClassList(tuple(names), palette_for(len(names)))

@@ -16,7 +16,7 @@ from taplab.models.file_settings import said_in, settings_beside
 from taplab.models.graph_output import GraphOutput
 from taplab.models.session import Session, listed
 from taplab.models.torch import IMAGENET_MEAN, IMAGENET_STD, is_channels_last, resized, rounded_up, three_numbers
-from taplab.output.palettes import palette_for
+from taplab.palettes import palette_for
 from taplab.types import Palette
 
 _ASSUMED = (

@@ -23,7 +23,7 @@ from taplab.models.base import (
 )
 from taplab.models.folded import folded
 from taplab.models.side_by_side import side_by_side
-from taplab.output.palettes import palette_for
+from taplab.palettes import palette_for
 from taplab.types import Palette
 
 Precision = Literal["float32", "bfloat16", "auto"]
