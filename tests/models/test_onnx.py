@@ -381,3 +381,16 @@ def test_a_real_foreign_network(shared):
     assert 0.1 < person.mean() < 0.2  # in the middle, from the hat down
     assert person[-1, 400:700].all()
     assert not person[:180].any()
+
+
+def test_a_provider_that_does_not_start_is_told(monkeypatch, dynamic):
+    """ONNX Runtime itself would go on with the processor, and write a line to its log."""
+    import onnxruntime
+
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    whole = onnxruntime.InferenceSession
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda path, options, providers: whole(path, options))
+    with pytest.raises(DeviceError, match="CUDAExecutionProvider does not start .*--device cpu"):
+        OnnxModel(dynamic, device="cuda")

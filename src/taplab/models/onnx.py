@@ -69,6 +69,11 @@ def _open(path: Path, device: str) -> Any:
     options.intra_op_num_threads = torch.get_num_threads()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # spinning threads slow the others down
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=[(provider, how)])
+        session = onnxruntime.InferenceSession(str(path), options, providers=[(provider, how)])
     except Exception as error:  # see GraphModel
         raise ModelError(f"{path}: ONNX Runtime cannot load it: {reason(error)}") from error
+    if provider not in session.get_providers():  # it goes on without one that does not start, and says so to its log
+        raise DeviceError(
+            f"{device}: {provider} does not start (CUDA, cuDNN or the driver does not fit); use --device cpu"
+        )
+    return session
