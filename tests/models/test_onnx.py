@@ -392,5 +392,5 @@ def test_a_provider_that_does_not_start_is_told(monkeypatch, dynamic):
     )
     whole = onnxruntime.InferenceSession
     monkeypatch.setattr(onnxruntime, "InferenceSession", lambda path, options, providers: whole(path, options))
-    with pytest.raises(DeviceError, match="CUDAExecutionProvider does not start .*--device cpu"):
+    with pytest.raises(DeviceError, match=r"CUDAExecutionProvider does not start .*--device cpu"):
         OnnxModel(dynamic, device="cuda")

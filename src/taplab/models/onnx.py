@@ -73,7 +73,6 @@ def _open(path: Path, device: str) -> Any:
     except Exception as error:  # see GraphModel
         raise ModelError(f"{path}: ONNX Runtime cannot load it: {reason(error)}") from error
     if provider not in session.get_providers():  # it goes on without one that does not start, and says so to its log
-        raise DeviceError(
-            f"{device}: {provider} does not start (CUDA, cuDNN or the driver does not fit); use --device cpu"
-        )
+        why = "CUDA, cuDNN or the driver does not fit this ONNX Runtime"
+        raise DeviceError(f"{device}: {provider} does not start ({why}); use --device cpu")
     return session
