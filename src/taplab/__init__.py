@@ -10,11 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from taplab.kernels import keep_kernels
-from taplab.threads import wait_politely
+from taplab.threads import share_politely
 
 __version__ = "0.1.0"
 
-wait_politely()
+share_politely()
 keep_kernels()
 
 # Public name -> module. Loaded at first use: `import taplab` stays light and does not load torch.
@@ -35,6 +35,7 @@ _WHERE = {
     "load_pretrained": "taplab.models.pretrained",
     "save_pretrained": "taplab.models.pretrained",
     "PaperSettings": "taplab.policies",
+    "Reading": "taplab.video",
     "open_video": "taplab.video",
     "SyntheticDrive": "taplab.data.synthetic",
     "TaplabError": "taplab.errors",
@@ -71,6 +72,7 @@ if TYPE_CHECKING:  # the same, for type checkers and editors
     from taplab.types import Region as Region
     from taplab.types import Residual as Residual
     from taplab.types import Result as Result
+    from taplab.video import Reading as Reading
     from taplab.video import open_video as open_video
 
 __all__ = [*sorted(_WHERE), "__version__"]

@@ -4,6 +4,8 @@ import os
 import platform
 from pathlib import Path
 
+from taplab.threads import cores
+
 
 def machine(device: str = "cpu") -> str:
     """Processor, number of cores, graphics card if ``device`` is one, versions: in words."""
@@ -19,11 +21,10 @@ def hardware(device: str = "cpu") -> dict[str, str | int]:
     """processor; cores: of the machine; usable_cores: that this process may use; gpu: if ``device`` is one."""
     import torch
 
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found: dict[str, str | int] = {
         "processor": _processor(),
         "cores": os.cpu_count() or 1,
-        "usable_cores": usable or 1,
+        "usable_cores": cores(),
         "torch_threads": torch.get_num_threads(),
     }
     if device.startswith("cuda"):

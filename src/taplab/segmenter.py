@@ -22,6 +22,7 @@ from taplab.output.saved import USUAL, check_save, writing
 from taplab.output.summary import Summary
 from taplab.policies import Dial, Paper, PaperSettings, Policy, Relations, make_policy, require_use, unused
 from taplab.segmentation import Segmentation
+from taplab.threads import cores
 from taplab.timing import Stopwatch
 from taplab.types import THR_RGC, Result
 from taplab.video import RECONNECT, TIMEOUT, Reading, Video, open_video
@@ -89,7 +90,7 @@ class Segmenter:
         self.processes, self._relations = processes, relations
         if not is_whole(processes) or processes < 1:
             raise SettingError(f"processes {processes!r}: must be a whole number, at least 1")
-        if processes > (most := max(_PROCESSES_A_CORE * (os.cpu_count() or 1), 8)):
+        if processes > (most := max(_PROCESSES_A_CORE * cores(), 8)):
             raise SettingError(f"processes {processes}: each needs the memory of a whole run; give at most {most} here")
         if processes > 1 and target_fps is not None:
             raise SettingError("target_fps is kept by one process; leave out processes")

@@ -13,6 +13,8 @@ import typer
 
 from taplab.cli import options
 from taplab.cli.app import app, reported
+from taplab.threads import cores
+from taplab.words import counted
 
 _CORE = ("av", "numba", "numpy", "pillow", "rich", "safetensors", "torch", "typer")
 _EXTRAS = {
@@ -28,7 +30,8 @@ _EXTRAS = {
 @reported
 def doctor(verbose: options.Verbose = False) -> None:
     """Check the installation: versions, processor, devices, and a small video from encoder to mask."""
-    print(f"python {platform.python_version()}, {platform.platform()}, {os.cpu_count()} processors")
+    print(f"python {platform.python_version()}, {platform.platform()}")
+    print(f"{counted(os.cpu_count() or 1, 'processor')}, {cores()} of them for this process")
     for package in _CORE:
         print(f"  {package} {importlib.metadata.version(package)}")
     for package, extra in _EXTRAS.items():

@@ -16,6 +16,7 @@ from taplab.errors import SettingError, SourceError
 from taplab.interrupt import PutOff
 from taplab.memory import keep_freed_memory
 from taplab.models.pretrained import Card, save_pretrained
+from taplab.threads import cores
 from taplab.training import checkpoint
 from taplab.training.batches import Batches
 from taplab.training.learner import Learner
@@ -67,7 +68,7 @@ def train(
         torch.manual_seed(settings.seed)
         learner = Learner(net, settings, stock.frequency, torch.device(device), rank, world)
         run = _Run(learner, Batches(stock, settings, rank, world), held_out, out, card, init)
-        run.loop(loaders or min(4, os.cpu_count() or 1), tensorboard, progress, on_interrupt)
+        run.loop(loaders or min(4, cores()), tensorboard, progress, on_interrupt)
     finally:
         if world > 1:
             torch.distributed.destroy_process_group()

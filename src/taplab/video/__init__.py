@@ -28,8 +28,8 @@ def open_video(
 ) -> Source:
     """Opens a video file, a URL that FFmpeg can read, a camera (camera:0 or /dev/video0), a folder of images, or "-".
 
-    stopwatch: what "decode", "motion" and "residual" are timed with. share: of a file, what is decoded. Raises
-    SourceError if there is nothing to read.
+    reading: how, such as ``Reading(max_frames=10)``. stopwatch: what "decode", "motion" and "residual" are timed with.
+    share: of a file, what is decoded. Raises SourceError if there is nothing to read.
     """
     text = str(source)
     with _told(text):
