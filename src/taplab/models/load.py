@@ -35,11 +35,6 @@ def load_model(name: str | Path = DEFAULT, *, device: str = "cpu", engine: str |
 def _loaded(text: str, device: str) -> Model:
     if not text:
         raise ModelError(f"model: its name is empty; give a bundled one ({', '.join(bundled())}) or a file")
-    file = weights_of(text)
-    if file is not None:
-        from taplab.models.pretrained import load_pretrained
-
-        return load_pretrained(file, device=device)
     if text.startswith("openvino:") or text.endswith(".xml"):
         from taplab.models.openvino import OpenVinoModel
 
@@ -54,6 +49,10 @@ def _loaded(text: str, device: str) -> Model:
         return load_huggingface(text.removeprefix("hf:"), device=device)
     if text.startswith("python:"):
         return _model_from_python(text, device)
+    if (file := weights_of(text)) is not None:
+        from taplab.models.pretrained import load_pretrained
+
+        return load_pretrained(file, device=device)
     known = ", ".join(bundled())
     raise ModelError(
         f"{text}: no such model; bundled are {known}; or give a .safetensors file, onnx:FILE, openvino:FILE, "
