@@ -1,7 +1,7 @@
 """A step of a training, whatever its loss: gradient, learning rate, average; and the state to go on from."""
 
 import math
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from taplab.errors import TaplabError
 from taplab.training.average import Average
 
+N = TypeVar("N", bound=nn.Module)
 
-class Descent:
+
+class Descent(Generic[N]):
     """``net`` under training, with the average of its weights and its optimiser; ``step`` steps are done.
 
     optimiser: with the learning rates of its groups as they are at their highest. decay: of the average, see
@@ -18,7 +20,7 @@ class Descent:
     """
 
     def __init__(
-        self, net: nn.Module, optimiser: torch.optim.Optimizer, *, decay: float = 0.0, clip: float = 5.0, amp: bool
+        self, net: N, optimiser: torch.optim.Optimizer, *, decay: float = 0.0, clip: float = 5.0, amp: bool
     ) -> None:
         self.net, self.optimiser, self.average, self.step = net, optimiser, Average(net, decay), 0
         self.clip, self.amp = clip, amp

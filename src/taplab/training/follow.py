@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from taplab.errors import ModelError, OutputError, SettingError
 from taplab.interrupt import PutOff
@@ -112,7 +112,7 @@ def batch_at(step: int, samples: Sequence[Samples], settings: FollowSettings) ->
     return tuple(x.flip(-1) for x in batch) if rng.random() < 0.5 else batch  # type: ignore[return-value]
 
 
-class _Learner(Descent):
+class _Learner(Descent[nn.Module]):
     """The follower under training, its average and its optimiser. frequency: each class's share of the pixels."""
 
     def __init__(self, net: BL2Warp, model: TorchModel, frequency: Tensor, settings: FollowSettings) -> None:

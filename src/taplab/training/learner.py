@@ -13,7 +13,7 @@ from taplab.training.recipes import TrainSettings, poly
 from taplab.training.trainee import Trainee
 
 
-class Learner(Descent):
+class Learner(Descent[Trainee]):
     """``net`` under training. frequency: float ``[classes]``, each class's share of the pixels."""
 
     def __init__(
@@ -24,7 +24,7 @@ class Learner(Descent):
         super().__init__(
             trainee, _optimiser(trainee, settings), decay=settings.ema, clip=settings.clip, amp=settings.amp
         )
-        self.settings, self.device, self.rank, self.trainee = settings, device, rank, trainee
+        self.settings, self.device, self.rank = settings, device, rank
         self.weights = class_weights(frequency).to(device) if settings.balanced else None
         self._parallel: nn.Module = nn.parallel.DistributedDataParallel(trainee) if world > 1 else trainee
 
@@ -53,12 +53,12 @@ class Learner(Descent):
     def averaged(self) -> Generator[Trainee]:
         """The network with the averaged weights, in evaluation mode; those under training come back after it."""
         with self.average.in_use():
-            yield self.trainee
+            yield self.net
 
     def finish(self) -> nn.Module:
         """The network alone, with the averaged weights."""
-        self.trainee.load_state_dict(self.average.weights)
-        return self.trainee.net.eval()
+        self.net.load_state_dict(self.average.weights)
+        return self.net.net.eval()
 
     def share_average(self) -> None:
         """Gives every process the average of the first: batch norm's statistics differ between them."""
